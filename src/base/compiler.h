@@ -1,0 +1,48 @@
+/* compiler.h - what the compiler can be told, under names of our own. */
+#ifndef PL_BASE_COMPILER_H
+#define PL_BASE_COMPILER_H
+
+#include <stddef.h>
+
+#define PL_LIKELY(x) __builtin_expect(!!(x), 1)
+#define PL_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define PL_COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define PL_MIN(a, b) ((a) < (b) ? (a) : (b))
+#define PL_MAX(a, b) ((a) > (b) ? (a) : (b))
+
+#define PL_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#define PL_NODISCARD __attribute__((warn_unused_result))
+#define PL_NORETURN __attribute__((noreturn))
+#define PL_NOINLINE __attribute__((noinline))
+#define PL_INLINE static inline __attribute__((always_inline, unused))
+#define PL_COLD __attribute__((cold))
+#define PL_UNUSED __attribute__((unused))
+#define PL_TARGET(isa) __attribute__((target(isa)))
+
+/* The struct of which ptr is the given member. */
+#define PL_CONTAINER_OF(ptr, type, member)                                     \
+    ((type *)((char *)(1 ? (ptr) : &((type *)0)->member) -                     \
+              offsetof(type, member)))
+
+#if defined(__SANITIZE_ADDRESS__)
+#define PL_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define PL_ASAN 1
+#endif
+#endif
+#if defined(__SANITIZE_THREAD__)
+#define PL_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define PL_TSAN 1
+#endif
+#endif
+#ifndef PL_ASAN
+#define PL_ASAN 0
+#endif
+#ifndef PL_TSAN
+#define PL_TSAN 0
+#endif
+
+#endif

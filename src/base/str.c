@@ -1,0 +1,225 @@
+#include "base/str.h"
+
+bool pl_str_ieq(struct pl_str a, struct pl_str b)
+{
+    if (a.len != b.len)
+        return false;
+    for (size_t i = 0; i < a.len; i++)
+        if (pl_ascii_lower((unsigned char)a.data[i]) !=
+            pl_ascii_lower((unsigned char)b.data[i]))
+            return false;
+    return true;
+}
+
+bool pl_str_starts(struct pl_str s, struct pl_str prefix)
+{
+    return s.len >= prefix.len &&
+           pl_str_eq(pl_str_first(s, prefix.len), prefix);
+}
+
+bool pl_str_istarts(struct pl_str s, struct pl_str prefix)
+{
+    return s.len >= prefix.len &&
+           pl_str_ieq(pl_str_first(s, prefix.len), prefix);
+}
+
+bool pl_str_ends(struct pl_str s, struct pl_str suffix)
+{
+    return s.len >= suffix.len &&
+           pl_str_eq(pl_str_skip(s, s.len - suffix.len), suffix);
+}
+
+int pl_str_cmp(struct pl_str a, struct pl_str b)
+{
+    size_t n = PL_MIN(a.len, b.len);
+    int order = n == 0 ? 0 : memcmp(a.data, b.data, n);
+
+    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+ptrdiff_t pl_str_chr(struct pl_str s, char c)
+{
+    const char *at = s.len == 0 ? NULL : memchr(s.data, c, s.len);
+
+    return at == NULL ? -1 : at - s.data;
+}
+
+ptrdiff_t pl_str_rchr(struct pl_str s, char c)
+{
+    const char *at = s.len == 0 ? NULL : memrchr(s.data, c, s.len);
+
+    return at == NULL ? -1 : at - s.data;
+}
+
+ptrdiff_t pl_str_find(struct pl_str s, struct pl_str needle)
+{
+    const char *at;
+
+    if (needle.len == 0)
+        return 0;
+    if (s.len < needle.len)
+        return -1;
+    at = memmem(s.data, s.len, needle.data, needle.len);
+    return at == NULL ? -1 : at - s.data;
+}
+
+static bool is_ows(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+struct pl_str pl_str_trim(struct pl_str s)
+{
+    while (s.len > 0 && is_ows(s.data[0]))
+        s = pl_str_skip(s, 1);
+    while (s.len > 0 && is_ows(s.data[s.len - 1]))
+        s.len--;
+    return s;
+}
+
+bool pl_str_split(struct pl_str *rest, char sep, struct pl_str *part)
+{
+    ptrdiff_t at;
+
+    if (rest->data == NULL)
+        return false;
+    at = pl_str_chr(*rest, sep);
+    if (at < 0) {
+        *part = *rest;
+        *rest = (struct pl_str){NULL, 0};
+    } else {
+        *part = pl_str_first(*rest, (size_t)at);
+        *rest = pl_str_skip(*rest, (size_t)at + 1);
+    }
+    return true;
+}
+
+bool pl_str_to_u64(struct pl_str s, uint64_t *out)
+{
+    uint64_t value = 0;
+
+    if (s.len == 0)
+        return false;
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned digit = (unsigned char)s.data[i] - '0';
+
+        if (digit > 9 || __builtin_mul_overflow(value, 10, &value) ||
+            __builtin_add_overflow(value, digit, &value))
+            return false;
+    }
+    *out = value;
+    return true;
+}
+
+bool pl_str_to_u64_hex(struct pl_str s, uint64_t *out)
+{
+    uint64_t value = 0;
+
+    if (s.len == 0)
+        return false;
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = pl_ascii_lower((unsigned char)s.data[i]);
+        unsigned digit = c >= 'a' && c <= 'f' ? c - 'a' + 10u : c - 0x30u;
+
+        if (digit > 15 || (c > '9' && c < 'a') || value >> 60 != 0)
+            return false;
+        value = value << 4 | digit;
+    }
+    *out = value;
+    return true;
+}
+
+/* A suffix and what one of it is worth. */
+struct unit {
+    struct pl_str name;
+    uint64_t worth;
+};
+
+/* "DIGITS[.DIGITS]UNIT" by a table of units; the first is that of a bare
+ * number. Three decimals at most count. */
+static bool to_units(struct pl_str s, const struct unit *units, size_t n,
+                     uint64_t *out)
+{
+    struct pl_str digits = s, fraction = {NULL, 0};
+    uint64_t whole, part = 0, scale = 1, value;
+    size_t end = 0, i;
+
+    while (end < s.len &&
+           ((s.data[end] >= '0' && s.data[end] <= '9') || s.data[end] == '.'))
+        end++;
+    digits = fraction = pl_str_first(s, end);
+    pl_str_split(&fraction, '.', &digits);
+    if (!pl_str_to_u64(digits, &whole))
+        return false;
+    if (fraction.data != NULL) {
+        fraction = pl_str_first(fraction, 3);
+        if (!pl_str_to_u64(fraction, &part))
+            return false;
+        for (i = 0; i < fraction.len; i++)
+            scale *= 10;
+    }
+    s = pl_str_skip(s, end);
+    for (i = 0; i < n; i++) {
+        if (!pl_str_ieq(s, units[i].name) && !(i == 0 && s.len == 0))
+            continue;
+        if (__builtin_mul_overflow(whole, units[i].worth, &value) ||
+            __builtin_add_overflow(value, part * units[i].worth / scale,
+                                   &value))
+            return false;
+        *out = value;
+        return true;
+    }
+    return false;
+}
+
+bool pl_str_to_size(struct pl_str s, uint64_t *out)
+{
+    static const struct unit units[] = {
+        {PL_STR("b"), 1},         {PL_STR("k"), 1024},
+        {PL_STR("kb"), 1024},     {PL_STR("kib"), 1024},
+        {PL_STR("m"), 1 << 20},   {PL_STR("mb"), 1 << 20},
+        {PL_STR("mib"), 1 << 20}, {PL_STR("g"), 1 << 30},
+        {PL_STR("gb"), 1 << 30},  {PL_STR("gib"), 1 << 30},
+    };
+
+    return to_units(s, units, PL_COUNT(units), out);
+}
+
+bool pl_str_to_ms(struct pl_str s, uint64_t *out)
+{
+    static const struct unit units[] = {
+        {PL_STR("s"), 1000},    {PL_STR("ms"), 1},      {PL_STR("m"), 60000},
+        {PL_STR("min"), 60000}, {PL_STR("h"), 3600000}, {PL_STR("d"), 86400000},
+    };
+
+    return to_units(s, units, PL_COUNT(units), out);
+}
+
+size_t pl_u64_format(char *out, uint64_t value)
+{
+    char digits[20];
+    size_t n = 0;
+
+    do {
+        digits[n++] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value != 0);
+    for (size_t i = 0; i < n; i++)
+        out[i] = digits[n - 1 - i];
+    return n;
+}
+
+uint32_t pl_str_hash(struct pl_str s, uint32_t seed)
+{
+    uint32_t hash = 2166136261u ^ seed;
+
+    for (size_t i = 0; i < s.len; i++)
+        hash = (hash ^ (unsigned char)s.data[i]) * 16777619u;
+    return hash ^ hash >> 15;
+}
+
+void pl_str_lower(char *dst, struct pl_str src)
+{
+    for (size_t i = 0; i < src.len; i++)
+        dst[i] = (char)pl_ascii_lower((unsigned char)src.data[i]);
+}

@@ -1,0 +1,48 @@
+#include "base/sys.h"
+
+#include <linux/openat2.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+
+#include "base/check.h"
+
+int pl_sys_openat2(int dir, const char *path, uint64_t flags, uint64_t resolve)
+{
+    struct open_how how = {.flags = flags, .resolve = resolve};
+
+    return PL_SYS_DO(openat2, NULL, -1,
+                     (int)syscall(SYS_openat2, dir, path, &how, sizeof(how)));
+}
+
+static uint64_t clock_ns(clockid_t id)
+{
+    struct timespec ts;
+
+    clock_gettime(id, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+uint64_t pl_clock_monotonic(void)
+{
+    return clock_ns(CLOCK_MONOTONIC);
+}
+
+uint64_t pl_clock_wall(void)
+{
+    return clock_ns(CLOCK_REALTIME);
+}
+
+void pl_random(void *out, size_t len)
+{
+    char *at = out;
+
+    while (len > 0) {
+        ssize_t n = getrandom(at, len, 0);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        PL_ASSERT(n > 0);
+        at += n;
+        len -= (size_t)n;
+    }
+}

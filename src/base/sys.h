@@ -1,0 +1,249 @@
+/* sys.h - the only door to the kernel and to malloc.
+ *
+ * In a normal build each pl_sys_* is the system call itself. Built with
+ * -Dfaults=true every call first asks pl_fault(), so that tests can make the
+ * n-th one fail, shorten reads and writes, and count (see faults.h). */
+#ifndef PL_BASE_SYS_H
+#define PL_BASE_SYS_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/compiler.h"
+
+/* Calls that may be made to fail. The first column is the row in faults.h. */
+#define PL_SYS_MAP(X)                                                          \
+    X(malloc)                                                                  \
+    X(read) X(write) X(recv) X(send) X(sendmsg) X(sendfile) X(accept4)         \
+        X(close) X(shutdown) X(socket) X(bind) X(listen) X(connect)            \
+            X(getsockopt) X(setsockopt) X(getsockname) X(getpeername)          \
+                X(epoll_create1) X(epoll_ctl) X(epoll_wait) X(eventfd)         \
+                    X(signalfd) X(open) X(openat2) X(fstat) X(fstatat)         \
+                        X(pread) X(preadv2) X(mmap) X(munmap) X(thread)
+
+enum pl_sys_call {
+#define PL_SYS_ENUM(name) PL_SYS_##name,
+    PL_SYS_MAP(PL_SYS_ENUM)
+#undef PL_SYS_ENUM
+        PL_SYS_COUNT
+};
+
+#ifdef PL_FAULTS
+/* Returns 0 to go on, or the errno to fail with. len (may be NULL) is the
+ * length of a transfer, which may be shortened. */
+int pl_fault(enum pl_sys_call call, size_t *len);
+#define PL_SYS_DO(call, len_ptr, failed, expr)                                 \
+    ({                                                                         \
+        int fault_ = pl_fault(PL_SYS_##call, len_ptr);                         \
+        fault_ != 0 ? (errno = fault_, (failed)) : (expr);                     \
+    })
+#else
+#define PL_SYS_DO(call, len_ptr, failed, expr) ((void)(len_ptr), (expr))
+#endif
+
+/* ---- memory ---- */
+
+PL_INLINE void *pl_malloc(size_t size)
+{
+    return PL_SYS_DO(malloc, NULL, NULL, malloc(size));
+}
+
+PL_INLINE void *pl_calloc(size_t n, size_t size)
+{
+    return PL_SYS_DO(malloc, NULL, NULL, calloc(n, size));
+}
+
+PL_INLINE void *pl_realloc(void *ptr, size_t size)
+{
+    return PL_SYS_DO(malloc, NULL, NULL, realloc(ptr, size));
+}
+
+PL_INLINE void pl_free(void *ptr)
+{
+    free(ptr);
+}
+
+PL_INLINE void *pl_sys_mmap(void *at, size_t len, int prot, int flags, int fd,
+                            off_t off)
+{
+    return PL_SYS_DO(mmap, NULL, MAP_FAILED,
+                     mmap(at, len, prot, flags, fd, off));
+}
+
+PL_INLINE int pl_sys_munmap(void *at, size_t len)
+{
+    return PL_SYS_DO(munmap, NULL, -1, munmap(at, len));
+}
+
+/* ---- transfers: may be shortened ---- */
+
+PL_INLINE ssize_t pl_sys_read(int fd, void *to, size_t len)
+{
+    return PL_SYS_DO(read, &len, -1, read(fd, to, len));
+}
+
+PL_INLINE ssize_t pl_sys_write(int fd, const void *from, size_t len)
+{
+    return PL_SYS_DO(write, &len, -1, write(fd, from, len));
+}
+
+PL_INLINE ssize_t pl_sys_recv(int fd, void *to, size_t len, int flags)
+{
+    return PL_SYS_DO(recv, &len, -1, recv(fd, to, len, flags));
+}
+
+PL_INLINE ssize_t pl_sys_send(int fd, const void *from, size_t len, int flags)
+{
+    return PL_SYS_DO(send, &len, -1, send(fd, from, len, flags));
+}
+
+PL_INLINE ssize_t pl_sys_sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+    return PL_SYS_DO(sendmsg, NULL, -1, sendmsg(fd, msg, flags));
+}
+
+PL_INLINE ssize_t pl_sys_sendfile(int out, int in, off_t *off, size_t len)
+{
+    return PL_SYS_DO(sendfile, &len, -1, sendfile(out, in, off, len));
+}
+
+PL_INLINE ssize_t pl_sys_pread(int fd, void *to, size_t len, off_t off)
+{
+    return PL_SYS_DO(pread, &len, -1, pread(fd, to, len, off));
+}
+
+PL_INLINE ssize_t pl_sys_preadv2(int fd, const struct iovec *iov, int n,
+                                 off_t off, int flags)
+{
+    return PL_SYS_DO(preadv2, NULL, -1, preadv2(fd, iov, n, off, flags));
+}
+
+/* ---- descriptors ---- */
+
+PL_INLINE int pl_sys_close(int fd)
+{
+    return PL_SYS_DO(close, NULL, -1, close(fd));
+}
+
+PL_INLINE int pl_sys_socket(int family, int type, int protocol)
+{
+    return PL_SYS_DO(socket, NULL, -1, socket(family, type, protocol));
+}
+
+PL_INLINE int pl_sys_bind(int fd, const struct sockaddr *sa, socklen_t len)
+{
+    return PL_SYS_DO(bind, NULL, -1, bind(fd, sa, len));
+}
+
+PL_INLINE int pl_sys_listen(int fd, int backlog)
+{
+    return PL_SYS_DO(listen, NULL, -1, listen(fd, backlog));
+}
+
+PL_INLINE int pl_sys_connect(int fd, const struct sockaddr *sa, socklen_t len)
+{
+    return PL_SYS_DO(connect, NULL, -1, connect(fd, sa, len));
+}
+
+PL_INLINE int pl_sys_accept4(int fd, struct sockaddr *sa, socklen_t *len,
+                             int flags)
+{
+    return PL_SYS_DO(accept4, NULL, -1, accept4(fd, sa, len, flags));
+}
+
+PL_INLINE int pl_sys_shutdown(int fd, int how)
+{
+    return PL_SYS_DO(shutdown, NULL, -1, shutdown(fd, how));
+}
+
+PL_INLINE int pl_sys_getsockopt(int fd, int level, int name, void *value,
+                                socklen_t *len)
+{
+    return PL_SYS_DO(getsockopt, NULL, -1,
+                     getsockopt(fd, level, name, value, len));
+}
+
+PL_INLINE int pl_sys_setsockopt(int fd, int level, int name, const void *value,
+                                socklen_t len)
+{
+    return PL_SYS_DO(setsockopt, NULL, -1,
+                     setsockopt(fd, level, name, value, len));
+}
+
+PL_INLINE int pl_sys_getsockname(int fd, struct sockaddr *sa, socklen_t *len)
+{
+    return PL_SYS_DO(getsockname, NULL, -1, getsockname(fd, sa, len));
+}
+
+PL_INLINE int pl_sys_getpeername(int fd, struct sockaddr *sa, socklen_t *len)
+{
+    return PL_SYS_DO(getpeername, NULL, -1, getpeername(fd, sa, len));
+}
+
+PL_INLINE int pl_sys_epoll_create1(int flags)
+{
+    return PL_SYS_DO(epoll_create1, NULL, -1, epoll_create1(flags));
+}
+
+PL_INLINE int pl_sys_epoll_ctl(int ep, int op, int fd, struct epoll_event *ev)
+{
+    return PL_SYS_DO(epoll_ctl, NULL, -1, epoll_ctl(ep, op, fd, ev));
+}
+
+PL_INLINE int pl_sys_epoll_wait(int ep, struct epoll_event *evs, int n, int ms)
+{
+    return PL_SYS_DO(epoll_wait, NULL, -1, epoll_wait(ep, evs, n, ms));
+}
+
+PL_INLINE int pl_sys_eventfd(unsigned value, int flags)
+{
+    return PL_SYS_DO(eventfd, NULL, -1, eventfd(value, flags));
+}
+
+PL_INLINE int pl_sys_signalfd(int fd, const sigset_t *mask, int flags)
+{
+    return PL_SYS_DO(signalfd, NULL, -1, signalfd(fd, mask, flags));
+}
+
+/* ---- files ---- */
+
+PL_INLINE int pl_sys_open(const char *path, int flags, mode_t mode)
+{
+    return PL_SYS_DO(open, NULL, -1, open(path, flags, mode));
+}
+
+PL_INLINE int pl_sys_fstat(int fd, struct stat *st)
+{
+    return PL_SYS_DO(fstat, NULL, -1, fstat(fd, st));
+}
+
+PL_INLINE int pl_sys_fstatat(int dir, const char *path, struct stat *st,
+                             int flags)
+{
+    return PL_SYS_DO(fstatat, NULL, -1, fstatat(dir, path, st, flags));
+}
+
+/* glibc 2.36 has no wrapper. resolve: RESOLVE_* of <linux/openat2.h>. */
+int pl_sys_openat2(int dir, const char *path, uint64_t flags, uint64_t resolve);
+
+/* ---- time and chance ---- */
+
+/* Nanoseconds of the monotonic and of the wall clock. */
+uint64_t pl_clock_monotonic(void);
+uint64_t pl_clock_wall(void);
+
+/* Fills out with random bytes from the kernel; never fails (aborts). */
+void pl_random(void *out, size_t len);
+
+#endif

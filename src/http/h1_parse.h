@@ -1,0 +1,99 @@
+/* h1_parse.h - HTTP/1 request heads: bytes to fields, incrementally.
+ *
+ * The parser keeps offsets, not pointers, so that the bytes may move between
+ * calls while a head arrives in pieces; it never looks at a byte twice. What
+ * two parsers could read differently is refused (RFC 9112, 11; RFC 9110, 5.5):
+ * bare CR or LF, NUL, white space before the colon, obs-fold, both
+ * Content-Length and Transfer-Encoding, repeated or odd lengths, unknown or
+ * repeated codings, no or several Host fields in HTTP/1.1.
+ *
+ * Scanning is done by SSE2, AVX2 or plain C, chosen at start-up (h1_scan.h). */
+#ifndef PL_HTTP_H1_PARSE_H
+#define PL_HTTP_H1_PARSE_H
+
+#include "base/arena.h"
+#include "http/header.h"
+#include "http/method.h"
+
+enum { PL_H1_MAX_FIELDS = 256 }; /* the highest settable max_headers */
+
+struct pl_h1_limits {
+    uint32_t line;    /* bytes of the request line, without CRLF: 8 KiB */
+    uint32_t head;    /* bytes of all fields: 32 KiB */
+    uint32_t headers; /* number of fields: 100 */
+};
+
+extern const struct pl_h1_limits pl_h1_default_limits;
+
+/* A field as offsets into the bytes given to the parser. */
+struct pl_h1_field {
+    uint32_t name, value, value_len;
+    uint16_t name_len;
+    uint8_t id;
+};
+
+/* Why a head was refused: the status to answer with and the reason to log. */
+struct pl_h1_refusal {
+    int status;       /* 400, 414, 431, 501, 505 */
+    const char *text; /* constant */
+};
+
+struct pl_h1_parser {
+    /* the result, valid once parse_head has returned 0 */
+    uint8_t method;  /* enum pl_method; UNKNOWN: see method_len */
+    uint8_t minor;   /* HTTP/1.minor */
+    bool keep_alive; /* what the head asks for */
+    bool chunked;    /* the body is chunked */
+    bool has_length; /* ... or has content_length bytes */
+    bool expect_continue;
+    bool upgrade; /* Connection: upgrade and an Upgrade field */
+    uint16_t nfields;
+    uint32_t method_at, method_len; /* offset and length of the method */
+    uint32_t target_at, target_len;
+    uint64_t content_length;
+    uint32_t head_len; /* bytes of the whole head with its empty line */
+    struct pl_h1_refusal refusal; /* valid after an error */
+    /* private */
+    uint8_t state;
+    uint32_t pos, mark, line_start;
+    uint8_t seen_host;
+    const struct pl_h1_limits *limits;
+    struct pl_h1_field fields[PL_H1_MAX_FIELDS];
+};
+
+/* Borrows limits for the life of the parser. Does not clear fields[]. */
+void pl_h1_parser_init(struct pl_h1_parser *parser,
+                       const struct pl_h1_limits *limits);
+
+/* bytes begins with the first byte of the head at every call and has grown
+ * since the last one. Leading empty lines (at most 4) are passed over and
+ * belong to the head. Returns 0 (head_len says where the body begins),
+ * PL_ERR_AGAIN, or PL_ERR_PROTO with parser->refusal filled. */
+int pl_h1_parse_head(struct pl_h1_parser *parser, struct pl_str bytes);
+
+/* Copies the fields as pl_header's into the arena; head is a copy of the head
+ * that lives there too. NULL if out of memory. */
+struct pl_header *pl_h1_headers(const struct pl_h1_parser *parser,
+                                const char *head, struct pl_arena *arena);
+
+/* ---- chunked bodies (RFC 9112, 7.1) ---- */
+
+struct pl_h1_chunk {
+    uint8_t state;
+    uint64_t left;    /* bytes of the current chunk still to come */
+    uint32_t extra;   /* bytes spent on extensions and trailers */
+    const char *text; /* why it was refused */
+};
+
+enum { PL_H1_CHUNK_EXTRA = 8192 }; /* most bytes of extensions + trailers */
+
+void pl_h1_chunk_init(struct pl_h1_chunk *chunk);
+
+/* Looks at bytes; *used of them are done with, and *data (inside them, may be
+ * empty) is the next piece of the body. Returns 0 (call again with the rest if
+ * there is one), 1 at the end of the body (trailers have been read and
+ * dropped), or PL_ERR_PROTO. */
+int pl_h1_chunk_parse(struct pl_h1_chunk *chunk, struct pl_str bytes,
+                      size_t *used, struct pl_str *data);
+
+#endif
