@@ -6,51 +6,57 @@
 
 #include "base/compiler.h"
 
-/* Names that the server itself looks at or writes often; lower case. */
-#define PL_HEADER_MAP(X)                                                       \
-    X(HOST, "host")                                                            \
-    X(CONNECTION, "connection") X(CONTENT_LENGTH, "content-length") X(         \
-        CONTENT_TYPE, "content-type") X(TRANSFER_ENCODING,                     \
-                                        "transfer-encoding") X(TE, "te")       \
-        X(TRAILER, "trailer") X(UPGRADE, "upgrade") X(EXPECT, "expect") X(     \
-            KEEP_ALIVE, "keep-alive") X(PROXY_CONNECTION, "proxy-connection")  \
-            X(ACCEPT, "accept") X(ACCEPT_ENCODING, "accept-encoding") X(       \
-                ACCEPT_LANGUAGE,                                               \
-                "accept-language") X(AUTHORIZATION,                            \
-                                     "authorization") X(COOKIE, "cookie")      \
-                X(USER_AGENT, "user-agent") X(REFERER, "referer") X(           \
-                    ORIGIN, "origin") X(RANGE,                                 \
-                                        "range") X(IF_RANGE,                   \
-                                                   "if-range") X(IF_MATCH,     \
-                                                                 "if-match")   \
-                    X(IF_NONE_MATCH, "if-none-match") X(                       \
-                        IF_MODIFIED_SINCE,                                     \
-                        "if-modified-since") X(IF_UNMODIFIED_SINCE,            \
-                                               "if-unmodified-since")          \
-                        X(X_FORWARDED_FOR, "x-forwarded-for") X(               \
-                            X_FORWARDED_PROTO,                                 \
-                            "x-forwarded-proto") X(FORWARDED, "forwarded")     \
-                            X(CACHE_CONTROL, "cache-control") X(               \
-                                CONTENT_ENCODING,                              \
-                                "content-encoding") X(CONTENT_RANGE,           \
-                                                      "content-range")         \
-                                X(ACCEPT_RANGES, "accept-ranges") X(           \
-                                    DATE, "date") X(SERVER,                    \
-                                                    "server") X(ETAG, "etag")  \
-                                    X(LAST_MODIFIED, "last-modified") X(       \
-                                        LOCATION, "location") X(SET_COOKIE,    \
-                                                                "set-cookie")  \
-                                        X(VARY, "vary") X(ALLOW, "allow") X(   \
-                                            EXPIRES,                           \
-                                            "expires") X(WWW_AUTHENTICATE,     \
-                                                         "www-authenticate")   \
-                                            X(X_REQUEST_ID, "x-request-id") X( \
-                                                HTTP2_SETTINGS,                \
-                                                "http2-settings")              \
-                                                X(SEC_WEBSOCKET_KEY,           \
-                                                  "sec-websocket-key")         \
-                                                    X(SEC_WEBSOCKET_VERSION,   \
-                                                      "sec-websocket-version")
+/* Names that the server itself looks at or writes often; lower case. A new one
+ * is a new line here and nothing else. */
+/* clang-format off */
+#define PL_HEADER_MAP(X) \
+    X(HOST, "host") \
+    X(CONNECTION, "connection") \
+    X(CONTENT_LENGTH, "content-length") \
+    X(CONTENT_TYPE, "content-type") \
+    X(TRANSFER_ENCODING, "transfer-encoding") \
+    X(TE, "te") \
+    X(TRAILER, "trailer") \
+    X(UPGRADE, "upgrade") \
+    X(EXPECT, "expect") \
+    X(KEEP_ALIVE, "keep-alive") \
+    X(PROXY_CONNECTION, "proxy-connection") \
+    X(ACCEPT, "accept") \
+    X(ACCEPT_ENCODING, "accept-encoding") \
+    X(ACCEPT_LANGUAGE, "accept-language") \
+    X(AUTHORIZATION, "authorization") \
+    X(COOKIE, "cookie") \
+    X(USER_AGENT, "user-agent") \
+    X(REFERER, "referer") \
+    X(ORIGIN, "origin") \
+    X(RANGE, "range") \
+    X(IF_RANGE, "if-range") \
+    X(IF_MATCH, "if-match") \
+    X(IF_NONE_MATCH, "if-none-match") \
+    X(IF_MODIFIED_SINCE, "if-modified-since") \
+    X(IF_UNMODIFIED_SINCE, "if-unmodified-since") \
+    X(X_FORWARDED_FOR, "x-forwarded-for") \
+    X(X_FORWARDED_PROTO, "x-forwarded-proto") \
+    X(FORWARDED, "forwarded") \
+    X(CACHE_CONTROL, "cache-control") \
+    X(CONTENT_ENCODING, "content-encoding") \
+    X(CONTENT_RANGE, "content-range") \
+    X(ACCEPT_RANGES, "accept-ranges") \
+    X(DATE, "date") \
+    X(SERVER, "server") \
+    X(ETAG, "etag") \
+    X(LAST_MODIFIED, "last-modified") \
+    X(LOCATION, "location") \
+    X(SET_COOKIE, "set-cookie") \
+    X(VARY, "vary") \
+    X(ALLOW, "allow") \
+    X(EXPIRES, "expires") \
+    X(WWW_AUTHENTICATE, "www-authenticate") \
+    X(X_REQUEST_ID, "x-request-id") \
+    X(HTTP2_SETTINGS, "http2-settings") \
+    X(SEC_WEBSOCKET_KEY, "sec-websocket-key") \
+    X(SEC_WEBSOCKET_VERSION, "sec-websocket-version")
+/* clang-format on */
 
 enum pl_header_id {
     PL_HEADER_OTHER,
@@ -59,6 +65,8 @@ enum pl_header_id {
 #undef PL_HEADER_ENUM
         PL_HEADER_COUNT
 };
+
+_Static_assert(PL_HEADER_COUNT <= 255, "an id is one byte");
 
 /* A field of a request or response; points into the owner's arena. */
 struct pl_header {

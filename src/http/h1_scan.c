@@ -1,0 +1,243 @@
+/* h1_scan.c - the scanners: one mask of "does not belong" per block of bytes.
+ *
+ * A version is three functions that make such a mask, and one that walks over
+ * the blocks. What is left at the end is covered by a last block that ends at
+ * len and begins before from: the bits of bytes that were seen are shifted
+ * out. So nothing beyond len is read, and only heads shorter than a block are
+ * looked at byte by byte. */
+#include "http/h1_scan.h"
+
+#include <stdint.h>
+
+#include "http/chars.h"
+
+#if defined(__SSE2__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+PL_INLINE size_t scalar_scan(const char *bytes, size_t from, size_t len,
+                             enum pl_char_set set)
+{
+    while (from < len && pl_char_is(bytes[from], set))
+        from++;
+    return from;
+}
+
+static size_t scalar_target(const char *bytes, size_t from, size_t len)
+{
+    return scalar_scan(bytes, from, len, PL_CHAR_TARGET);
+}
+
+static size_t scalar_token(const char *bytes, size_t from, size_t len)
+{
+    return scalar_scan(bytes, from, len, PL_CHAR_TOKEN);
+}
+
+static size_t scalar_value(const char *bytes, size_t from, size_t len)
+{
+    return scalar_scan(bytes, from, len, PL_CHAR_VALUE);
+}
+
+const struct pl_h1_scanner pl_h1_scan_scalar = {"scalar", scalar_target,
+                                                scalar_token, scalar_value};
+
+#if defined(__SSE2__)
+
+enum { SSE2 = 16 };
+
+/* Bit i is set if byte i does not belong. */
+typedef unsigned sse2_mask_fn(__m128i block);
+
+PL_INLINE size_t sse2_scan(const char *bytes, size_t from, size_t len,
+                           sse2_mask_fn *mask, pl_h1_scan_fn *scalar)
+{
+    unsigned out;
+
+    for (; len - from >= SSE2; from += SSE2) {
+        out = mask(_mm_loadu_si128((const __m128i *)(bytes + from)));
+        if (out != 0)
+            return from + (size_t)__builtin_ctz(out);
+    }
+    if (len < SSE2 || from == len)
+        return scalar(bytes, from, len);
+    out = mask(_mm_loadu_si128((const __m128i *)(bytes + len - SSE2)));
+    out >>= from - (len - SSE2);
+    return out == 0 ? len : from + (size_t)__builtin_ctz(out);
+}
+
+/* Unsigned "at most", which SSE2 lacks. */
+PL_INLINE __m128i sse2_le(__m128i block, char most)
+{
+    return _mm_cmpeq_epi8(_mm_min_epu8(block, _mm_set1_epi8(most)), block);
+}
+
+PL_INLINE __m128i sse2_is(__m128i block, char c)
+{
+    return _mm_cmpeq_epi8(block, _mm_set1_epi8(c));
+}
+
+PL_INLINE unsigned sse2_not_target(__m128i block)
+{
+    __m128i out = _mm_or_si128(sse2_le(block, ' '), sse2_is(block, 0x7f));
+
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(out, sse2_is(block, '#')));
+}
+
+PL_INLINE unsigned sse2_not_value(__m128i block)
+{
+    __m128i out = _mm_andnot_si128(sse2_is(block, '\t'), sse2_le(block, 0x1f));
+
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(out, sse2_is(block, 0x7f)));
+}
+
+/* Letters, digits and '-': all that names are usually made of. */
+PL_INLINE unsigned sse2_not_usual(__m128i block)
+{
+    __m128i lower = _mm_or_si128(block, _mm_set1_epi8(0x20));
+    __m128i letter = sse2_le(_mm_sub_epi8(lower, _mm_set1_epi8('a')), 25);
+    __m128i digit = sse2_le(_mm_sub_epi8(block, _mm_set1_epi8('0')), 9);
+    __m128i in = _mm_or_si128(_mm_or_si128(letter, digit), sse2_is(block, '-'));
+
+    return (unsigned)_mm_movemask_epi8(in) ^ 0xffff;
+}
+
+static size_t sse2_target(const char *bytes, size_t from, size_t len)
+{
+    return sse2_scan(bytes, from, len, sse2_not_target, scalar_target);
+}
+
+static size_t sse2_token(const char *bytes, size_t from, size_t len)
+{
+    for (;;) {
+        from = sse2_scan(bytes, from, len, sse2_not_usual, scalar_token);
+        if (from == len || !pl_char_is(bytes[from], PL_CHAR_TOKEN))
+            return from;
+        from++;
+    }
+}
+
+static size_t sse2_value(const char *bytes, size_t from, size_t len)
+{
+    return sse2_scan(bytes, from, len, sse2_not_value, scalar_value);
+}
+
+static const struct pl_h1_scanner sse2 = {"sse2", sse2_target, sse2_token,
+                                          sse2_value};
+
+enum { AVX2 = 32 };
+
+typedef unsigned avx2_mask_fn(__m256i block);
+
+PL_TARGET("avx2")
+PL_INLINE size_t avx2_scan(const char *bytes, size_t from, size_t len,
+                           avx2_mask_fn *mask, pl_h1_scan_fn *scalar)
+{
+    unsigned out;
+
+    for (; len - from >= AVX2; from += AVX2) {
+        out = mask(_mm256_loadu_si256((const __m256i *)(bytes + from)));
+        if (out != 0)
+            return from + (size_t)__builtin_ctz(out);
+    }
+    if (len < AVX2 || from == len)
+        return scalar(bytes, from, len);
+    out = mask(_mm256_loadu_si256((const __m256i *)(bytes + len - AVX2)));
+    out >>= from - (len - AVX2);
+    return out == 0 ? len : from + (size_t)__builtin_ctz(out);
+}
+
+PL_TARGET("avx2") PL_INLINE __m256i avx2_le(__m256i block, char most)
+{
+    return _mm256_cmpeq_epi8(_mm256_min_epu8(block, _mm256_set1_epi8(most)),
+                             block);
+}
+
+PL_TARGET("avx2") PL_INLINE __m256i avx2_is(__m256i block, char c)
+{
+    return _mm256_cmpeq_epi8(block, _mm256_set1_epi8(c));
+}
+
+PL_TARGET("avx2") PL_INLINE unsigned avx2_not_target(__m256i block)
+{
+    __m256i out = _mm256_or_si256(avx2_le(block, ' '), avx2_is(block, 0x7f));
+
+    return (unsigned)_mm256_movemask_epi8(
+        _mm256_or_si256(out, avx2_is(block, '#')));
+}
+
+PL_TARGET("avx2") PL_INLINE unsigned avx2_not_value(__m256i block)
+{
+    __m256i out =
+        _mm256_andnot_si256(avx2_is(block, '\t'), avx2_le(block, 0x1f));
+
+    return (unsigned)_mm256_movemask_epi8(
+        _mm256_or_si256(out, avx2_is(block, 0x7f)));
+}
+
+/* Row r of column c says whether the character 0xrc is a token's: a byte of
+ * columns[] per low half, a bit of it per high half. The shuffle gives 0 for
+ * bytes from 0x80 upwards, which is right. */
+PL_TARGET("avx2") PL_INLINE unsigned avx2_not_token(__m256i block)
+{
+    const __m256i columns = _mm256_broadcastsi128_si256(_mm_setr_epi8(
+        (char)0xe8, (char)0xfc, (char)0xf8, (char)0xfc, (char)0xfc, (char)0xfc,
+        (char)0xfc, (char)0xfc, (char)0xf8, (char)0xf8, (char)0xf4, 0x54,
+        (char)0xd0, 0x54, (char)0xf4, 0x70));
+    const __m256i rows = _mm256_broadcastsi128_si256(_mm_setr_epi8(
+        1, 2, 4, 8, 16, 32, 64, (char)128, 0, 0, 0, 0, 0, 0, 0, 0));
+    __m256i high =
+        _mm256_and_si256(_mm256_srli_epi16(block, 4), _mm256_set1_epi8(0x0f));
+    __m256i in = _mm256_and_si256(_mm256_shuffle_epi8(columns, block),
+                                  _mm256_shuffle_epi8(rows, high));
+
+    return (unsigned)_mm256_movemask_epi8(
+        _mm256_cmpeq_epi8(in, _mm256_setzero_si256()));
+}
+
+PL_TARGET("avx2")
+static size_t avx2_target(const char *bytes, size_t from, size_t len)
+{
+    return avx2_scan(bytes, from, len, avx2_not_target, sse2_target);
+}
+
+PL_TARGET("avx2")
+static size_t avx2_token(const char *bytes, size_t from, size_t len)
+{
+    return avx2_scan(bytes, from, len, avx2_not_token, sse2_token);
+}
+
+PL_TARGET("avx2")
+static size_t avx2_value(const char *bytes, size_t from, size_t len)
+{
+    return avx2_scan(bytes, from, len, avx2_not_value, sse2_value);
+}
+
+static const struct pl_h1_scanner avx2 = {"avx2", avx2_target, avx2_token,
+                                          avx2_value};
+
+#endif
+
+static const struct pl_h1_scanner *usable[4]; /* fastest first, then NULL */
+
+const struct pl_h1_scanner *pl_h1_scan = &pl_h1_scan_scalar;
+
+const struct pl_h1_scanner *const *pl_h1_scanners(void)
+{
+    return usable;
+}
+
+__attribute__((constructor)) static void choose(void)
+{
+    unsigned n = 0;
+
+#if defined(__SSE2__)
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx2"))
+        usable[n++] = &avx2;
+    usable[n++] = &sse2;
+#endif
+    usable[n] = &pl_h1_scan_scalar;
+    pl_h1_scan = usable[0];
+}
