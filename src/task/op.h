@@ -3,14 +3,17 @@
  *     IDLE --begin--> PENDING --complete (exactly once)--> DONE
  *
  * An operation is written once, in completion style. Fibers (pl_op_wait) and
- * Lua coroutines (lua/) are two ways of waiting for it. Completing never
- * resumes inline: it puts the waiter on the run queue of its worker.
+ * Lua coroutines (lua/) are two ways of waiting for it; done() is the third.
+ * Completing never resumes inline: it puts the waiter on the run queue of its
+ * worker.
  *
  * Cancelling is a request. The completion still arrives, with PL_ERR_CANCELED
  * unless the operation won the race; until then the memory of the operation
  * belongs to it, so a waiter never returns before DONE. What cannot be stopped
  * (offload jobs) allocates its own memory and completes the op at once when it
- * is cancelled, abandoning the job. */
+ * is cancelled, abandoning the job.
+ *
+ * All of this belongs to one worker: call it on its thread only. */
 #ifndef PL_TASK_OP_H
 #define PL_TASK_OP_H
 
@@ -21,20 +24,27 @@
 struct pl_task;
 struct pl_sched;
 
+/* What stands in the run queue: a task to resume, or an op whose done() is due.
+ */
+struct pl_due {
+    struct pl_due *next;
+    void (*run)(struct pl_due *due);
+};
+
 enum pl_op_state { PL_OP_IDLE, PL_OP_PENDING, PL_OP_DONE };
 
 struct pl_op {
     uint8_t state;
-    int result;           /* valid when DONE; >= 0 or PL_ERR_* */
-    struct pl_task *task; /* who waits; NULL: done() is called instead */
-    /* Asks the operation to end early. It calls pl_op_complete() now or later.
-     * NULL: cannot be hurried. */
-    void (*cancel)(struct pl_op *op);
-    /* For operations without a waiting task: called from the run queue's
-     * place (never inline in the completing call's caller's loop state). */
-    void (*done)(struct pl_op *op);
-    struct pl_list node; /* on the run queue while done() is due */
+    bool canceled; /* cancel() has been called */
+    bool queued;   /* done() is due */
+    int result;    /* valid when DONE; >= 0 or PL_ERR_* */
     struct pl_sched *sched;
+    struct pl_task *task; /* who waits; NULL: done() is called instead */
+    /* Asks the operation to end early, at most once, and only while PENDING.
+     * It calls pl_op_complete() now or later. NULL: cannot be hurried. */
+    void (*cancel)(struct pl_op *op);
+    void (*done)(struct pl_op *op); /* see pl_op_then() */
+    struct pl_due due;
 };
 
 void pl_op_init(struct pl_op *op, struct pl_sched *sched,
@@ -49,7 +59,12 @@ void pl_op_complete(struct pl_op *op, int result);
 /* Does nothing unless PENDING. */
 void pl_op_cancel(struct pl_op *op);
 
-/* ---- the operations of this room ---- */
+/* For who waits without a task: done(op) is called from the run queue, on the
+ * loop's stack, after op is DONE (also if it is DONE already). It is the last
+ * that this room does with op: done() may free it. */
+void pl_op_then(struct pl_op *op, void (*done)(struct pl_op *op));
+
+/* ---- the operations of this room; begin initialises the op too ---- */
 
 /* Completes with 0 at due (monotonic ns). */
 struct pl_sleep_op {
@@ -72,12 +87,24 @@ struct pl_fd_op {
 void pl_fd_begin(struct pl_fd_op *wait, struct pl_sched *sched, int fd,
                  unsigned events, uint64_t due);
 
-/* Runs work on an offload thread; completes with its result. PL_ERR_LIMIT when
- * the queue is full. arg must stay valid until work has run, also when the
- * operation was cancelled: free_arg (may be NULL) is called afterwards. */
-struct pl_offload;
-void pl_offload_begin(struct pl_op *op, struct pl_sched *sched,
-                      struct pl_offload *offload, int (*work)(void *arg),
-                      void *arg, void (*free_arg)(void *arg));
+/* Runs work(arg) on an offload thread; completes with its result, or with
+ * PL_ERR_LIMIT when the queue is full. TAKES arg: free_arg(arg) (may be NULL)
+ * is called exactly once, on this thread, when nobody needs it any more:
+ * - work has run and pl_offload_end() was called: until then arg holds what
+ *   work has found out;
+ * - the operation was cancelled, and work is over;
+ * - it could not be begun. */
+struct pl_offload_op {
+    struct pl_op op;
+    struct pl_offload_job *job; /* NULL when arg is out of reach */
+};
+
+void pl_offload_begin(struct pl_offload_op *offload, struct pl_sched *sched,
+                      int (*work)(void *arg), void *arg,
+                      void (*free_arg)(void *arg));
+
+/* The caller is through with arg. The op is DONE; after a cancellation or an
+ * error this does nothing. */
+void pl_offload_end(struct pl_offload_op *offload);
 
 #endif

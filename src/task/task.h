@@ -1,17 +1,26 @@
 /* task.h - a piece of straight-line code that may wait, and its worker's queue.
  *
  * A task is resumed only by the scheduler (a hook of the loop), one at a time,
- * on the loop's stack. Tasks form a tree: ending or cancelling one cancels its
- * children and then waits for them. Cancelling is sticky: every later wait of
- * that task fails at once with PL_ERR_CANCELED, so that user code which
- * swallows one error cannot go on for ever.
+ * on the loop's stack. Two kinds exist: fibers (fiber.h, C) and coroutines
+ * (lua/coroutine.h). They differ only in their struct pl_task_type.
  *
- * Two kinds exist: fibers (fiber.h, C) and coroutines (lua/coroutine.h). They
- * differ only in their struct pl_task_type. */
+ *     code returns --> children cancelled, joined --> defers --> over, released
+ *
+ * Tasks form a tree: ending or cancelling one cancels its children and then
+ * waits for them; its defers run when they are gone, so that nothing which a
+ * defer frees is still in use. Cancelling is sticky: every later wait of that
+ * task fails at once with PL_ERR_CANCELED, so that user code which swallows one
+ * error cannot go on for ever. Only its defers may wait again, for a limited
+ * time. */
 #ifndef PL_TASK_TASK_H
 #define PL_TASK_TASK_H
 
 #include "task/op.h"
+
+/* How long the defers of one task may wait before their waits fail too; and how
+ * many entries of the run queue run before the loop looks for events again. */
+#define PL_DEFER_LIMIT_NS ((uint64_t)5 * 1000000000)
+enum { PL_SCHED_BUDGET = 256 };
 
 struct pl_task_type {
     const char *name; /* "fiber", "coroutine" */
@@ -25,73 +34,115 @@ struct pl_task_type {
 struct pl_task {
     const struct pl_task_type *type;
     struct pl_sched *sched;
-    struct pl_task *parent;
+    struct pl_task *parent; /* NULL: a root */
     struct pl_list children, sibling;
-    struct pl_list queued; /* in the run queue */
-    struct pl_op *waiting; /* NULL: running, queued or ended */
-    struct pl_op *join;    /* completed when the task is over; may be NULL */
-    struct pl_list defers;
-    void *owner; /* e.g. the request; for status and logs */
+    struct pl_due due;            /* in the run queue */
+    struct pl_op *waiting;        /* NULL: running, queued or ended */
+    struct pl_join_op *joins;     /* completed when the task is over */
+    struct pl_task_defer *defers; /* newest first */
+    struct pl_task_exit *exit;    /* set while its own defers may wait */
+    void *owner;                  /* e.g. the request; for status and logs */
     uint64_t id;
     int result;
-    bool canceled, ended;
+    bool queued, canceled, ended;
 };
 
 /* The tasks of one worker. */
 struct pl_sched {
     struct pl_loop *loop;
-    struct pl_list queue; /* tasks and ops that are due */
+    struct pl_due *head, **tail; /* the run queue */
     struct pl_hook hook;
     struct pl_task *current; /* NULL on the loop's own stack */
     struct pl_offload *offload;
-    unsigned live; /* tasks that have not been released */
+    struct pl_list roots; /* tasks without a parent */
+    unsigned live;        /* tasks that have not been released */
+    unsigned jobs;        /* offload jobs that have not come back */
+    /* Lua calls on the stack that runs now: no fiber may wait while it is not
+     * 0. Raised and lowered by lua/ around lua_resume and lua_pcall. */
+    unsigned lua_depth;
     uint64_t next_id;
-    struct pl_stacks *stacks; /* fiber.c */
+    uint64_t defer_limit;     /* ns; PL_DEFER_LIMIT_NS unless changed */
+    struct pl_stacks *stacks; /* made by the first fiber */
 };
 
+/* Borrows loop and offload (which may be NULL: nothing is offloaded). */
 int pl_sched_init(struct pl_sched *sched, struct pl_loop *loop,
                   struct pl_offload *offload);
-void pl_sched_fini(struct pl_sched *sched); /* no live tasks */
+
+/* Only when pl_sched_idle(): cancel all and turn the loop until then. */
+void pl_sched_fini(struct pl_sched *sched);
+void pl_sched_cancel_all(struct pl_sched *sched);
+bool pl_sched_idle(const struct pl_sched *sched);
 
 /* The scheduler of this thread (set by pl_sched_init), or NULL; and the task
  * that runs on it now, or NULL. */
 struct pl_sched *pl_sched_current(void);
 struct pl_task *pl_task_current(void);
 
-/* For task types. init registers with the parent (NULL: none); the first
- * resume comes from pl_task_start() at once (on the loop's stack) or from
- * pl_task_queue() by the run queue. */
-void pl_task_init(struct pl_task *task, const struct pl_task_type *type,
-                  struct pl_sched *sched, struct pl_task *parent);
+/* ---- for everybody, on the task's worker ---- */
+
+/* Lets a new task run: at once if called on the loop's stack (the task may be
+ * over and released when this returns), else from the run queue. */
 void pl_task_start(struct pl_task *task);
-void pl_task_queue(struct pl_task *task);
 
-/* For task types, from resume(): the code has returned. Runs the defers (which
- * may wait), cancels and joins the children, completes join, releases. */
-void pl_task_end(struct pl_task *task, int result);
-
-/* For task types: may the current task wait for op? Returns 0 (then suspend),
- * 1 when op is DONE already (do not suspend), or PL_ERR_CANCELED (the task was
- * cancelled; op has been cancelled too and, if it is still PENDING, 0 is
- * returned so that its memory stays valid until DONE). */
-int pl_task_prepare_wait(struct pl_task *task, struct pl_op *op);
-
-/* Asks the task and its children to end. Any task of the same worker; not
- * from another thread. */
+/* Asks the task and its children to end. One that has not run yet still runs,
+ * so that what it owns is released; its waits fail. While its defers run, the
+ * task is left alone: their time is limited. */
 void pl_task_cancel(struct pl_task *task);
 void pl_task_cancel_children(struct pl_task *task);
 
-/* Completes op with the task's result when the task is over. One per task. */
-void pl_task_join_begin(struct pl_op *op, struct pl_task *task);
+/* Completes with the task's result when it is over, children and defers
+ * included. Cancelling the join does not cancel the task. */
+struct pl_join_op {
+    struct pl_op op;
+    struct pl_task *task; /* NULL when DONE */
+    struct pl_join_op *next;
+};
 
-/* Runs fn(arg) when the task ends, however it ends; last first. */
+void pl_task_join_begin(struct pl_join_op *join, struct pl_task *task);
+
+/* Runs fn(arg) when the task ends, however it ends; last first. fn may wait on
+ * a fiber, not on a coroutine. Borrows defer until fn is called. */
 struct pl_task_defer {
-    struct pl_list node;
+    struct pl_task_defer *next;
     void (*fn)(void *arg);
     void *arg;
 };
 
 void pl_task_defer(struct pl_task *task, struct pl_task_defer *defer,
                    void (*fn)(void *arg), void *arg);
+
+/* ---- for task types ---- */
+
+/* Registers with the parent (NULL: none) and inherits its cancellation. Start
+ * it by pl_task_start(). */
+void pl_task_init(struct pl_task *task, const struct pl_task_type *type,
+                  struct pl_sched *sched, struct pl_task *parent);
+
+/* Must the current task suspend, to be resumed when op is DONE? If it was
+ * cancelled, so is op now; false means DONE: take op->result. */
+bool pl_task_prepare_wait(struct pl_task *task, struct pl_op *op);
+
+/* From resume(), on the loop's stack: the task will run no more. Cancels the
+ * children; when they are gone runs the defers that are left (which cannot wait
+ * then), completes the joins and releases the task, perhaps at once. */
+void pl_task_end(struct pl_task *task, int result);
+
+/* For tasks whose defers may wait, between the return of their code and
+ * pl_task_end(). Begin cancels the children and begins exit->children: wait for
+ * it first, then run the defers. From begin to end the task counts as not
+ * cancelled, until its defers have waited too long. Borrows exit. */
+struct pl_task_exit {
+    struct pl_op children;
+    struct pl_timer limit; /* runs from the first wait of a defer */
+    struct pl_task *task;
+    bool expired;
+};
+
+void pl_task_exit_begin(struct pl_task *task, struct pl_task_exit *exit);
+void pl_task_exit_end(struct pl_task *task);
+
+/* Runs what pl_task_defer() has registered, last first. */
+void pl_task_run_defers(struct pl_task *task);
 
 #endif
