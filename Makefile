@@ -1,0 +1,84 @@
+# perilune's front door: `make help` lists what it opens. The build is Meson's
+# (meson.build); what is missing on the machine is installed by tools/setup.
+#
+#   CC=clang     another compiler           -> build-clang/
+#   LUA=5.4      Lua 5.4 instead of LuaJIT  -> build-lua54/
+#   BUILD=dir    another build folder
+#   FUZZ_SECONDS=300, QUICK=1 (bench), JOBS=4
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+LUA ?= luajit
+JOBS ?= $(shell nproc)
+FUZZ_SECONDS ?= 60
+variant := $(if $(filter 5.4,$(LUA)),-lua54)
+variant := $(variant)$(if $(findstring clang,$(CC)),-clang)
+BUILD ?= build$(variant)
+
+# The system's own: another python3 first in PATH has no pytest.
+python := /usr/bin/python3
+check := $(python) tools/check --jobs $(JOBS)
+
+.PHONY: all setup run check quick asan tsan test-faults fuzz bench install \
+	clean help
+
+all: setup
+	@test -f $(BUILD)/build.ninja || \
+		CC=$(CC) meson setup $(BUILD) -Dlua=$(LUA)
+	@ninja -C $(BUILD) -j $(JOBS)
+
+setup:
+	@tools/setup build
+
+run: all
+	$(BUILD)/perilune examples/tour -h 127.0.0.1 -p 8080
+
+check:
+	@tools/setup build check
+	@$(check) check
+
+quick:
+	@tools/setup build check
+	@$(check) quick
+
+asan tsan:
+	@tools/setup build check
+	@$(check) $@
+
+test-faults:
+	@tools/setup build check
+	@$(check) faults
+
+fuzz:
+	@tools/setup build check
+	@$(check) fuzz --seconds $(FUZZ_SECONDS)
+
+# An optimised build of its own, so that figures do not depend on $(BUILD).
+bench:
+	@tools/setup build check bench
+	@tools/bench-peers
+	@test -f build-bench/build.ninja || CC=$(CC) meson setup build-bench \
+		-Dlua=$(LUA) -Dbuildtype=release -Ddebug=true
+	@ninja -C build-bench -j $(JOBS)
+	@$(python) tests/bench/run.py $(if $(QUICK),--quick)
+	@$(python) tests/bench/micro/run.py
+
+install: all
+	meson install -C $(BUILD)
+
+clean:
+	rm -rf build build-*
+
+help:
+	@echo 'make              install what is missing, then build'
+	@echo 'make run          build, serve examples/tour on 127.0.0.1:8080'
+	@echo 'make check        all tests and gates: N passed, N failed'
+	@echo 'make quick        unit tests and gates only, about a minute'
+	@echo 'make asan tsan    the same suites under sanitizers'
+	@echo 'make test-faults  every call of the system made to fail'
+	@echo 'make fuzz         fuzz each parser for FUZZ_SECONDS'
+	@echo 'make bench        beside nginx and a bare loop; QUICK=1'
+	@echo 'make install      the program, the library, its header'
+	@echo 'make clean        remove build/ and build-*/'
+	@echo 'Variables: CC=clang LUA=5.4 BUILD=dir JOBS=n'
