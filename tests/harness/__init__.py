@@ -1,0 +1,1 @@
+"""What tests from outside share: see README.md in this folder."""
