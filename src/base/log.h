@@ -4,14 +4,21 @@
  * the rings, so that a slow disk or terminal never holds a worker. A full ring
  * drops lines and says how many. Each call site is limited to
  * PL_LOG_SITE_RATE lines a second per thread; what it swallowed is counted in
- * the next line that passes. Without pl_log_start() lines go straight to
- * stderr, which is what unit tests and libperilune's early errors use. */
+ * the next line that passes ("(7 more suppressed)").
+ *
+ *     2026-11-22T07:14:22.123Z error net: accept failed fd=7
+ *
+ * How a line looks, and why a peer cannot forge one, is in log_sink.h. Without
+ * pl_log_start() lines go straight to stderr, which is what unit tests and
+ * libperilune's early errors use. A fork leaves the child without a writer: its
+ * lines go straight to the same files. */
 #ifndef PL_BASE_LOG_H
 #define PL_BASE_LOG_H
 
 #include <perilune.h>
 
 #include "base/compiler.h"
+#include "base/error.h"
 
 enum pl_level {
     PL_LOG_DEBUG,
@@ -22,7 +29,11 @@ enum pl_level {
     PL_LOG_LEVELS
 };
 
-enum { PL_LOG_SITE_RATE = 10, PL_LOG_LINE_MAX = 4096 };
+enum {
+    PL_LOG_SITE_RATE = 10,
+    PL_LOG_LINE_MAX = 4096,        /* what is longer is cut and ends in "..." */
+    PL_LOG_ACCESS_MAX = 16 * 1024, /* the same for a line of the access log */
+};
 
 /* One per call in the source, per thread. */
 struct pl_log_site {
@@ -35,7 +46,7 @@ struct pl_log_site {
 extern enum pl_level pl_log_level;
 
 /* pl_log(PL_LOG_WARN, "net", "accept failed: %s fd=%d", why, fd):
- * room is the folder of the caller; facts are key=value. */
+ * room is the folder of the caller; facts are key=value. Keeps errno. */
 #define pl_log(level, room, ...)                                               \
     do {                                                                       \
         static _Thread_local struct pl_log_site site_;                         \
@@ -43,22 +54,16 @@ extern enum pl_level pl_log_level;
             pl_log_write(&site_, level, room, __VA_ARGS__);                    \
     } while (0)
 
+/* site may be NULL, for lines of a site's own scripts: no limit then. There is
+ * none for PL_LOG_DEBUG either. */
 void pl_log_write(struct pl_log_site *site, enum pl_level level,
                   const char *room, const char *fmt, ...) PL_PRINTF(4, 5);
+void pl_log_vwrite(struct pl_log_site *site, enum pl_level level,
+                   const char *room, const char *fmt, va_list ap)
+    PL_PRINTF(4, 0);
 
 /* "debug", "info", "notice", "warn", "error"; false if unknown. */
 bool pl_log_level_parse(struct pl_str name, enum pl_level *level);
-
-/* Where lines go: NULL or "-" is stderr (error log) or nowhere (access log).
- * Starts the writer thread. Returns 0 or PL_ERR_* with *which set to the path
- * that could not be opened. */
-int pl_log_start(const char *error_path, const char *access_path);
-
-/* Opens the files again under their names (after rotation). Any thread. */
-void pl_log_reopen(void);
-
-/* Writes out what is queued and ends the writer thread. */
-void pl_log_stop(void);
 
 /* True when an access log is kept. */
 bool pl_log_access_enabled(void);
@@ -66,7 +71,34 @@ bool pl_log_access_enabled(void);
 /* Queues one finished access line (without line end). Copies. */
 void pl_log_access(struct pl_str line);
 
-/* Async-signal-safe: straight to the error log's descriptor. */
+/* ---- by the thread that runs the process ---- */
+
+/* Where lines go: error_path NULL or "-" is stderr; access_path NULL is nowhere
+ * and "-" stdout. Starts the writer thread. Returns 0 or PL_ERR_*, and then
+ * *error (which may be NULL) names the path that could not be opened. */
+int pl_log_start(const char *error_path, const char *access_path,
+                 struct pl_error *error);
+
+/* Returns when everything logged before has been written. */
+void pl_log_flush(void);
+
+/* Writes out what is queued and ends the writer thread. Lines go straight to
+ * stderr again. */
+void pl_log_stop(void);
+
+/* ---- any thread ---- */
+
+/* Opens the files again under their names (after rotation), soon. A file that
+ * cannot be opened stays the old one, and an error line says so. */
+void pl_log_reopen(void);
+
+/* Lines lost so far because a ring was full. */
+size_t pl_log_dropped(void);
+
+/* ---- async-signal-safe ---- */
+
+/* The last line of a process, past all rings: gives the writer a moment to
+ * write what is queued, then writes text (cut at 1000 bytes) itself. */
 void pl_log_crash(const char *text);
 
 #endif

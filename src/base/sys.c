@@ -1,6 +1,7 @@
 #include "base/sys.h"
 
 #include <linux/openat2.h>
+#include <signal.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
 
@@ -12,6 +13,28 @@ int pl_sys_openat2(int dir, const char *path, uint64_t flags, uint64_t resolve)
 
     return PL_SYS_DO(openat2, NULL, -1,
                      (int)syscall(SYS_openat2, dir, path, &how, sizeof(how)));
+}
+
+static int start_thread(pthread_t *out, void *(*run)(void *), void *arg)
+{
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE,
+                                 SIGABRT, SIGSYS, SIGTRAP};
+    sigset_t mask, old;
+    int err;
+
+    sigfillset(&mask);
+    for (size_t i = 0; i < PL_COUNT(faults); i++)
+        sigdelset(&mask, faults[i]);
+    pthread_sigmask(SIG_SETMASK, &mask, &old);
+    err = pthread_create(out, NULL, run, arg);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    errno = err;
+    return err == 0 ? 0 : -1;
+}
+
+int pl_sys_thread(pthread_t *out, void *(*run)(void *), void *arg)
+{
+    return PL_SYS_DO(thread, NULL, -1, start_thread(out, run, arg));
 }
 
 static uint64_t clock_ns(clockid_t id)

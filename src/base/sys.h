@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -25,12 +26,14 @@
 /* Calls that may be made to fail. The first column is the row in faults.h. */
 #define PL_SYS_MAP(X)                                                          \
     X(malloc)                                                                  \
-    X(read) X(write) X(recv) X(send) X(sendmsg) X(sendfile) X(accept4)         \
-        X(close) X(shutdown) X(socket) X(bind) X(listen) X(connect)            \
-            X(getsockopt) X(setsockopt) X(getsockname) X(getpeername)          \
-                X(epoll_create1) X(epoll_ctl) X(epoll_wait) X(eventfd)         \
-                    X(signalfd) X(open) X(openat2) X(fstat) X(fstatat)         \
-                        X(pread) X(preadv2) X(mmap) X(munmap) X(thread)
+    X(read)                                                                    \
+    X(write)                                                                   \
+    X(recv) X(send) X(sendmsg) X(sendfile) X(accept4) X(close) X(shutdown)     \
+        X(socket) X(bind) X(listen) X(connect) X(getsockopt) X(setsockopt)     \
+            X(getsockname) X(getpeername) X(epoll_create1) X(epoll_ctl)        \
+                X(epoll_wait) X(eventfd) X(signalfd) X(open) X(openat2)        \
+                    X(fstat) X(fstatat) X(pread) X(preadv2) X(mmap) X(munmap)  \
+                        X(thread)
 
 enum pl_sys_call {
 #define PL_SYS_ENUM(name) PL_SYS_##name,
@@ -236,6 +239,12 @@ PL_INLINE int pl_sys_fstatat(int dir, const char *path, struct stat *st,
 
 /* glibc 2.36 has no wrapper. resolve: RESOLVE_* of <linux/openat2.h>. */
 int pl_sys_openat2(int dir, const char *path, uint64_t flags, uint64_t resolve);
+
+/* ---- threads ---- */
+
+/* As pthread_create, but returns -1 with errno set. The thread begins with all
+ * signals blocked but those that its own faults raise. */
+int pl_sys_thread(pthread_t *out, void *(*run)(void *), void *arg);
 
 /* ---- time and chance ---- */
 

@@ -1,0 +1,287 @@
+#include "base/log_sink.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "base/sys.h"
+#include "base/utf8.h"
+
+static const struct {
+    struct pl_str name, colour, priority;
+} levels[PL_LOG_LEVELS] = {
+    [PL_LOG_DEBUG] = {PL_STR("debug"), PL_STR("\033[2m"), PL_STR("<7>")},
+    [PL_LOG_INFO] = {PL_STR("info"), PL_STR("\033[36m"), PL_STR("<6>")},
+    [PL_LOG_NOTICE] = {PL_STR("notice"), PL_STR("\033[32m"), PL_STR("<5>")},
+    [PL_LOG_WARN] = {PL_STR("warn"), PL_STR("\033[33m"), PL_STR("<4>")},
+    [PL_LOG_ERROR] = {PL_STR("error"), PL_STR("\033[1;31m"), PL_STR("<3>")},
+};
+
+bool pl_log_level_parse(struct pl_str name, enum pl_level *level)
+{
+    for (unsigned i = 0; i < PL_LOG_LEVELS; i++) {
+        if (pl_str_ieq(name, levels[i].name)) {
+            *level = (enum pl_level)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- the file ---------------------------------------------------------- */
+
+/* systemd names the socket behind stderr, so that a program whose stderr was
+ * redirected since is not deceived (systemd.exec(5)). */
+static bool is_journal(int fd)
+{
+    const char *want = getenv("JOURNAL_STREAM");
+    char have[48];
+    struct stat st;
+
+    if (want == NULL || pl_sys_fstat(fd, &st) < 0)
+        return false;
+    snprintf(have, sizeof(have), "%llu:%llu", (unsigned long long)st.st_dev,
+             (unsigned long long)st.st_ino);
+    return strcmp(want, have) == 0;
+}
+
+/* NO_COLOR: see no-color.org. */
+static bool wants_colour(int fd)
+{
+    const char *none = getenv("NO_COLOR"), *term = getenv("TERM");
+
+    return (none == NULL || none[0] == '\0') && term != NULL &&
+           strcmp(term, "dumb") != 0 && isatty(fd);
+}
+
+void pl_log_sink_use(struct pl_log_sink *sink, int fd)
+{
+    sink->fd = fd;
+    sink->style = is_journal(fd)     ? PL_LOG_JOURNAL
+                  : wants_colour(fd) ? PL_LOG_COLOUR
+                                     : PL_LOG_PLAIN;
+}
+
+static int open_file(const char *path)
+{
+    return pl_sys_open(
+        path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+}
+
+int pl_log_sink_open(struct pl_log_sink *sink, const char *path)
+{
+    size_t size = strlen(path) + 1;
+    char *copy = pl_malloc(size);
+    int fd;
+
+    if (copy == NULL)
+        return PL_ERR_NOMEM;
+    fd = open_file(path);
+    if (fd < 0) {
+        pl_free(copy);
+        return pl_err_from_errno(errno);
+    }
+    sink->path = memcpy(copy, path, size);
+    sink->fd = fd;
+    sink->style = PL_LOG_PLAIN;
+    return 0;
+}
+
+int pl_log_sink_reopen(struct pl_log_sink *sink)
+{
+    int fd, err = 0;
+
+    if (sink->path == NULL)
+        return 0;
+    fd = open_file(sink->path);
+    if (fd < 0)
+        return pl_err_from_errno(errno);
+    if (dup3(fd, sink->fd, O_CLOEXEC) < 0)
+        err = pl_err_from_errno(errno);
+    pl_sys_close(fd);
+    return err;
+}
+
+void pl_log_sink_close(struct pl_log_sink *sink)
+{
+    if (sink->path != NULL) {
+        pl_sys_close(sink->fd);
+        pl_free((char *)sink->path);
+    }
+    sink->path = NULL;
+    sink->fd = -1;
+    sink->len = 0;
+}
+
+/* Returns how much went out; less than len means errno says why. */
+static size_t write_all(int fd, const char *at, size_t len)
+{
+    size_t done = 0;
+
+    while (done < len) {
+        ssize_t n = pl_sys_write(fd, at + done, len - done);
+
+        if (n >= 0) {
+            done += (size_t)n;
+        } else if (errno == EAGAIN) { /* somebody made stderr non-blocking */
+            poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1);
+        } else if (errno != EINTR) {
+            break;
+        }
+    }
+    return done;
+}
+
+void pl_log_sink_flush(struct pl_log_sink *sink)
+{
+    size_t done;
+
+    if (sink->len == 0)
+        return;
+    done = write_all(sink->fd, sink->buffer, sink->len);
+    sink->failing = done < sink->len;
+    if (sink->failing) {
+        sink->lost += sink->len - done;
+        sink->lost_errno = errno;
+    }
+    sink->len = 0;
+}
+
+/* ---- lines ------------------------------------------------------------- */
+
+static void put(struct pl_log_sink *sink, struct pl_str bytes)
+{
+    while (bytes.len > 0) {
+        size_t n = PL_MIN(bytes.len, sizeof(sink->buffer) - sink->len);
+
+        memcpy(sink->buffer + sink->len, bytes.data, n);
+        sink->len += n;
+        bytes = pl_str_skip(bytes, n);
+        if (sink->len == sizeof(sink->buffer))
+            pl_log_sink_flush(sink);
+    }
+}
+
+static void put_digits(char *out, unsigned value, int n)
+{
+    for (; n > 0; value /= 10)
+        out[--n] = (char)('0' + value % 10);
+}
+
+/* The day in the proleptic Gregorian calendar, counted from the first of March
+ * of the year 0: the leap day is then the last of its year, and the lengths of
+ * the months repeat every five (153 days). */
+static void put_date(char *out, uint64_t days_since_1970)
+{
+    unsigned day = (unsigned)days_since_1970 + 719468;
+    unsigned era = day / 146097, year, month;
+
+    day %= 146097;
+    year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
+    day -= year * 365 + year / 4 - year / 100;
+    month = (day * 5 + 2) / 153; /* 0: March */
+    day -= (month * 153 + 2) / 5;
+    year += era * 400 + (month >= 10);
+    put_digits(out, year, 4);
+    put_digits(out + 5, month < 10 ? month + 3 : month - 9, 2);
+    put_digits(out + 8, day + 1, 2);
+}
+
+void pl_log_stamp(char *out, uint64_t time)
+{
+    uint64_t seconds = time / 1000000000u;
+    unsigned of_day = (unsigned)(seconds % 86400);
+
+    memcpy(out, "0000-00-00T00:00:00.000Z", PL_LOG_STAMP);
+    put_date(out, seconds / 86400);
+    put_digits(out + 11, of_day / 3600, 2);
+    put_digits(out + 14, of_day / 60 % 60, 2);
+    put_digits(out + 17, of_day % 60, 2);
+    put_digits(out + 20, (unsigned)(time / 1000000u % 1000), 3);
+}
+
+/* Most lines share their second with the one before. */
+static void put_stamp(struct pl_log_sink *sink, uint64_t time)
+{
+    uint64_t second = time / 1000000000u;
+
+    if (second != sink->second || sink->stamp[0] == '\0')
+        pl_log_stamp(sink->stamp, time);
+    else
+        put_digits(sink->stamp + 20, (unsigned)(time / 1000000u % 1000), 3);
+    sink->second = second;
+    put(sink, pl_str(sink->stamp, PL_LOG_STAMP));
+}
+
+static void put_start(struct pl_log_sink *sink, uint64_t time, unsigned level)
+{
+    if (sink->style == PL_LOG_JOURNAL) {
+        put(sink, levels[level].priority);
+        return;
+    }
+    put_stamp(sink, time);
+    put(sink, PL_STR(" "));
+    if (sink->style == PL_LOG_COLOUR)
+        put(sink, levels[level].colour);
+    put(sink, levels[level].name);
+    put(sink, sink->style == PL_LOG_COLOUR ? PL_STR("\033[0m ") : PL_STR(" "));
+}
+
+/* The length of the character at the front of s if it may stand in the log as
+ * it is, else 0. */
+static size_t harmless(struct pl_str s)
+{
+    uint32_t point;
+    int n = pl_utf8_decode(s, &point);
+
+    return n > 0 && point >= 0x20 && (point < 0x7f || point > 0x9f) ? (size_t)n
+                                                                    : 0;
+}
+
+/* level: of a line that may be continued, or PL_LOG_LEVELS. */
+static void put_escaped(struct pl_log_sink *sink, struct pl_str text,
+                        unsigned level)
+{
+    static const char hex[] = "0123456789abcdef";
+
+    while (text.len > 0) {
+        unsigned char c = (unsigned char)text.data[0];
+        size_t n = 0, step;
+
+        while (n < text.len && (step = harmless(pl_str_skip(text, n))) > 0)
+            n += step;
+        put(sink, pl_str_first(text, n));
+        text = pl_str_skip(text, n);
+        if (n > 0)
+            continue;
+        if (level < PL_LOG_LEVELS && c == '\n') {
+            put(sink, PL_STR("\n"));
+            if (sink->style == PL_LOG_JOURNAL)
+                put(sink, levels[level].priority);
+            put(sink, PL_STR("    "));
+        } else if (level < PL_LOG_LEVELS && c == '\t') {
+            put(sink, PL_STR("    "));
+        } else {
+            put(sink, pl_str((char[]){'\\', 'x', hex[c >> 4], hex[c & 15]}, 4));
+        }
+        text = pl_str_skip(text, 1);
+    }
+}
+
+void pl_log_sink_add(struct pl_log_sink *sink, uint64_t time, uint32_t kind,
+                     struct pl_str text)
+{
+    bool is_access = kind == PL_LOG_RECORD_ACCESS;
+
+    if (sink->fd < 0)
+        return;
+    if (sink->len > sizeof(sink->buffer) / 2)
+        pl_log_sink_flush(sink);
+    if (!is_access)
+        put_start(sink, time, kind);
+    put_escaped(sink, text, is_access ? PL_LOG_LEVELS : kind);
+    put(sink, PL_STR("\n"));
+}
