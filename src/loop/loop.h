@@ -26,7 +26,9 @@ enum pl_events {
     PL_READABLE = 1,
     PL_WRITABLE = 2,
     PL_PEER_CLOSED = 4, /* the peer will send no more */
-    PL_HANGUP = 8,      /* both directions are dead, or an error is queued */
+    /* Both directions are dead, or an error is queued: try the call and see.
+     * Always reported, and sometimes alone (a pipe whose writer is gone). */
+    PL_HANGUP = 8,
 };
 
 enum pl_watch_mode {
@@ -63,14 +65,20 @@ struct pl_backend {
                uint64_t token);
     int (*modify)(void *state, int fd, unsigned events, enum pl_watch_mode mode,
                   uint64_t token);
-    int (*remove)(void *state, int fd);
-    /* Waits at most timeout_ms (-1: for ever), then calls pl_loop_event() for
-     * each event. */
-    int (*wait)(void *state, struct pl_loop *loop, int timeout_ms);
+    /* keep_fd false: fd is closed next, which is enough for epoll and kqueue;
+     * io_uring must cancel its poll in any case. */
+    void (*remove)(void *state, int fd, uint64_t token, bool keep_fd);
+    /* Collects events, waiting for the first at most timeout_ms (-1: for
+     * ever); returns how many. A signal ends the wait with 0. */
+    int (*wait)(void *state, int timeout_ms);
+    /* Calls pl_loop_event() for each event that wait has collected. */
+    void (*dispatch)(void *state, struct pl_loop *loop);
+    /* Ends a wait, or else the next one. Any thread; async-signal-safe. */
+    void (*wake)(void *state);
     ssize_t (*recv)(void *state, int fd, void *to, size_t len);
     ssize_t (*send)(void *state, int fd, const struct iovec *iov, int n);
     ssize_t (*sendfile)(void *state, int fd, int file, off_t *off, size_t len);
-    int (*accept)(void *state, int fd); /* a non-blocking descriptor */
+    int (*accept)(void *state, int fd);
     int (*shutdown)(void *state, int fd);
     int (*close_fd)(void *state, int fd);
 };
@@ -80,8 +88,9 @@ extern const struct pl_backend pl_epoll;
 struct pl_loop_options {
     const struct pl_backend *backend; /* NULL: pl_epoll */
     uint64_t (*clock)(void *arg);     /* NULL: the monotonic clock; ns */
-    void *clock_arg;
-    size_t memory_limit; /* of the pool; 0 = unlimited */
+    uint64_t (*wall)(void *arg);      /* NULL: the wall clock; ns since 1970 */
+    void *clock_arg;                  /* of both */
+    size_t memory_limit;              /* of the pool; 0 = unlimited */
 };
 
 /* GIVES *out. Returns 0 or PL_ERR_*. */
@@ -94,11 +103,12 @@ void pl_loop_free(struct pl_loop *loop);
  * due). Returns the number of things done, or PL_ERR_*. */
 int pl_loop_step(struct pl_loop *loop, int timeout_ms);
 
-/* Turns until pl_loop_stop(). */
+/* Turns until pl_loop_stop(), which lets the running turn end. Returns 0, or
+ * PL_ERR_* when the wait fails. */
 int pl_loop_run(struct pl_loop *loop);
 void pl_loop_stop(struct pl_loop *loop);
 
-/* Makes a sleeping loop turn. Any thread. */
+/* Makes a sleeping loop turn. Any thread, and signal handlers. */
 void pl_loop_wake(struct pl_loop *loop);
 
 /* Monotonic nanoseconds, as of this turn (read after the wait, and again after
@@ -107,8 +117,14 @@ uint64_t pl_now(const struct pl_loop *loop);
 uint64_t pl_now_ms(const struct pl_loop *loop);
 void pl_loop_update_now(struct pl_loop *loop);
 
-/* Seconds since 1970, as of this turn. */
-int64_t pl_loop_wall(const struct pl_loop *loop);
+/* Reads the clock again if 1 ms may have passed since it was read; costs a look
+ * at the cycle counter. The loop calls it after each event and hook; who runs
+ * several pieces of user code in one of them (tasks) calls it after each. */
+void pl_loop_refresh_now(struct pl_loop *loop);
+
+/* Seconds since 1970, as of this turn. A step of the wall clock is noticed
+ * within a second. */
+int64_t pl_loop_wall(struct pl_loop *loop);
 
 struct pl_pool *pl_loop_pool(struct pl_loop *loop);
 struct pl_wheel *pl_loop_wheel(struct pl_loop *loop);
@@ -116,20 +132,25 @@ struct pl_mailbox *pl_loop_mailbox(struct pl_loop *loop);
 
 /* ---- sources ---- */
 
-/* Watches source->fd. Borrows source until pl_loop_remove(). Returns 0,
- * PL_ERR_NOMEM, PL_ERR_LIMIT or what the kernel says. */
+/* Watches source->fd. Borrows source until pl_loop_remove(). events is ignored
+ * in PL_EDGE, which reports everything; a source of PL_EXCLUSIVE hears no
+ * PL_PEER_CLOSED. Returns 0, PL_ERR_NOMEM, PL_ERR_LIMIT (the kernel's number of
+ * watches), PL_ERR_EXISTS (fd is watched already), PL_ERR_UNSUPPORTED (a file,
+ * which is always ready) or PL_ERR_INVALID (no descriptor). */
 int pl_loop_add(struct pl_loop *loop, struct pl_source *source, unsigned events,
                 enum pl_watch_mode mode);
 int pl_loop_modify(struct pl_loop *loop, struct pl_source *source,
                    unsigned events, enum pl_watch_mode mode);
 
-/* Forgets source; its queued events are dropped. With keep_fd false the caller
- * closes the descriptor at once, so that the kernel need not be told. */
+/* Forgets source (which may be in no loop); its queued events are dropped, also
+ * those of this turn. With keep_fd false the caller closes the descriptor at
+ * once, so that the kernel need not be told. */
 void pl_loop_remove(struct pl_loop *loop, struct pl_source *source,
                     bool keep_fd);
 
 /* Calls source->ready(events) again in the next turn, which will not sleep: for
- * work that was cut short by a budget. */
+ * work that was cut short by a budget. Kernel events of that turn are added; a
+ * source is called once in a turn. */
 void pl_loop_again(struct pl_loop *loop, struct pl_source *source,
                    unsigned events);
 
@@ -144,7 +165,15 @@ void pl_loop_remove_hook(struct pl_hook *hook);
 
 void pl_loop_event(struct pl_loop *loop, uint64_t token, unsigned events);
 
-/* ---- transfers, through the backend ---- */
+/* What backend->open gave; the loop must be one of that backend. */
+void *pl_loop_backend(struct pl_loop *loop, const struct pl_backend *backend);
+
+/* ---- transfers, through the backend ----
+ *
+ * recv: 0 is the end of the stream. send: less than asked means that the kernel
+ * is full. sendfile: 0 is the end of the file. accept gives a descriptor that
+ * is non-blocking and close-on-exec; PL_ERR_CLOSED: that peer has gone again,
+ * take the next one. */
 
 ssize_t pl_loop_recv(struct pl_loop *loop, int fd, void *to, size_t len);
 ssize_t pl_loop_send(struct pl_loop *loop, int fd, const struct iovec *iov,

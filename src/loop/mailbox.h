@@ -31,9 +31,18 @@ void pl_mailbox_init(struct pl_mailbox *box, struct pl_loop *loop);
 /* TAKES mail. Any thread. */
 void pl_mailbox_send(struct pl_mailbox *box, struct pl_mail *mail);
 
-/* Delivers what is there, at most budget pieces; returns how many. The loop
- * calls it. */
+/* ---- for the loop ---- */
+
+/* Delivers what is there, at most budget pieces; returns how many. */
 int pl_mailbox_drain(struct pl_mailbox *box, int budget);
+
+/* True when drain would deliver nothing now. Mail that is just being sent may
+ * not count yet: its sender wakes a receiver that sleeps. */
 bool pl_mailbox_empty(struct pl_mailbox *box);
+
+/* Before a wait: from now on senders wake the loop. Returns false, and stays
+ * awake, if there is mail. After the wait: pl_mailbox_awake(). */
+bool pl_mailbox_sleep(struct pl_mailbox *box);
+void pl_mailbox_awake(struct pl_mailbox *box);
 
 #endif

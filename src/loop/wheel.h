@@ -28,6 +28,7 @@ struct pl_timer {
 struct pl_wheel {
     uint64_t tick; /* the last tick that was expired */
     uint64_t occupied[PL_WHEEL_LEVELS];
+    struct pl_list overdue; /* were due when they were started */
     struct pl_list slots[PL_WHEEL_LEVELS][PL_WHEEL_SLOTS];
 };
 
@@ -42,7 +43,9 @@ void pl_timer_start(struct pl_wheel *wheel, struct pl_timer *timer,
                     uint64_t due);
 void pl_timer_stop(struct pl_wheel *wheel, struct pl_timer *timer);
 
-/* Fires what is due; returns how many. fire() may start and stop any timer. */
+/* Fires what is due; returns how many. fire() may start, stop and free any
+ * timer; one that it starts for the past waits for the next call, so that a
+ * timer which restarts itself cannot hold the loop. */
 int pl_wheel_expire(struct pl_wheel *wheel, uint64_t now_ns);
 
 /* Milliseconds until something may be due, rounded up; -1: nothing at all. May
