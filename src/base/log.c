@@ -161,10 +161,7 @@ static bool nothing_queued(void)
 
 static void wake_writer(void)
 {
-    uint64_t one = 1;
-
-    /* Full means woken; nothing else can go wrong. */
-    (void)!write(wake_fd, &one, sizeof(one));
+    eventfd_write(wake_fd, 1); /* full means woken; nothing else can fail */
 }
 
 static void ask(unsigned what)
@@ -186,13 +183,13 @@ static void reopen(struct pl_log_sink *sink)
 static void wait_for_lines(bool linger)
 {
     struct pollfd event = {.fd = wake_fd, .events = POLLIN};
-    uint64_t ignored;
+    eventfd_t ignored;
 
     atomic_store(&state, linger ? LINGERING : ASLEEP);
     if (linger || nothing_queued())
         poll(&event, 1, linger ? LINGER_MS : -1);
     atomic_store(&state, AWAKE);
-    (void)!read(wake_fd, &ignored, sizeof(ignored));
+    eventfd_read(wake_fd, &ignored);
 }
 
 static void *run_writer(void *arg)
@@ -559,6 +556,7 @@ void pl_log_crash(const char *text)
     }
     at = (char *)mempcpy(at, text, len);
     *at++ = '\n';
+    /* door: the last call of a process is not one to fail on purpose */
     (void)!write(errors.fd < 0 ? STDERR_FILENO : errors.fd, line,
                  (size_t)(at - line));
 }

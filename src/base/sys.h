@@ -28,12 +28,35 @@
     X(malloc)                                                                  \
     X(read)                                                                    \
     X(write)                                                                   \
-    X(recv) X(send) X(sendmsg) X(sendfile) X(accept4) X(close) X(shutdown)     \
-        X(socket) X(bind) X(listen) X(connect) X(getsockopt) X(setsockopt)     \
-            X(getsockname) X(getpeername) X(epoll_create1) X(epoll_ctl)        \
-                X(epoll_wait) X(eventfd) X(signalfd) X(open) X(openat2)        \
-                    X(fstat) X(fstatat) X(pread) X(preadv2) X(mmap) X(munmap)  \
-                        X(thread)
+    X(recv)                                                                    \
+    X(send)                                                                    \
+    X(sendmsg)                                                                 \
+    X(sendfile)                                                                \
+    X(accept4)                                                                 \
+    X(close)                                                                   \
+    X(shutdown)                                                                \
+    X(socket)                                                                  \
+    X(bind)                                                                    \
+    X(listen)                                                                  \
+    X(connect)                                                                 \
+    X(getsockopt)                                                              \
+    X(setsockopt)                                                              \
+    X(getsockname)                                                             \
+    X(getpeername)                                                             \
+    X(epoll_create1)                                                           \
+    X(epoll_ctl)                                                               \
+    X(epoll_wait)                                                              \
+    X(eventfd)                                                                 \
+    X(signalfd)                                                                \
+    X(open)                                                                    \
+    X(openat2)                                                                 \
+    X(fstat)                                                                   \
+    X(fstatat)                                                                 \
+    X(pread)                                                                   \
+    X(preadv2)                                                                 \
+    X(mmap)                                                                    \
+    X(munmap)                                                                  \
+    X(thread)
 
 enum pl_sys_call {
 #define PL_SYS_ENUM(name) PL_SYS_##name,
@@ -46,12 +69,18 @@ enum pl_sys_call {
 /* Returns 0 to go on, or the errno to fail with. len (may be NULL) is the
  * length of a transfer, which may be shortened. */
 int pl_fault(enum pl_sys_call call, size_t *len);
+ssize_t pl_fault_sendmsg(int fd, const struct msghdr *msg, int flags);
+ssize_t pl_fault_preadv2(int fd, const struct iovec *iov, int n, off_t off,
+                         int flags);
 #define PL_SYS_DO(call, len_ptr, failed, expr)                                 \
     ({                                                                         \
         int fault_ = pl_fault(PL_SYS_##call, len_ptr);                         \
         fault_ != 0 ? (errno = fault_, (failed)) : (expr);                     \
     })
+/* Calls with a vector to shorten do all of it themselves. */
+#define PL_SYS_VECTOR(call, ...) pl_fault_##call(__VA_ARGS__)
 #else
+#define PL_SYS_VECTOR(call, ...) call(__VA_ARGS__)
 #define PL_SYS_DO(call, len_ptr, failed, expr) ((void)(len_ptr), (expr))
 #endif
 
@@ -113,7 +142,7 @@ PL_INLINE ssize_t pl_sys_send(int fd, const void *from, size_t len, int flags)
 
 PL_INLINE ssize_t pl_sys_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
-    return PL_SYS_DO(sendmsg, NULL, -1, sendmsg(fd, msg, flags));
+    return PL_SYS_VECTOR(sendmsg, fd, msg, flags);
 }
 
 PL_INLINE ssize_t pl_sys_sendfile(int out, int in, off_t *off, size_t len)
@@ -129,14 +158,15 @@ PL_INLINE ssize_t pl_sys_pread(int fd, void *to, size_t len, off_t off)
 PL_INLINE ssize_t pl_sys_preadv2(int fd, const struct iovec *iov, int n,
                                  off_t off, int flags)
 {
-    return PL_SYS_DO(preadv2, NULL, -1, preadv2(fd, iov, n, off, flags));
+    return PL_SYS_VECTOR(preadv2, fd, iov, n, off, flags);
 }
 
 /* ---- descriptors ---- */
 
+/* fd is gone in any case, also when this fails: as on Linux. */
 PL_INLINE int pl_sys_close(int fd)
 {
-    return PL_SYS_DO(close, NULL, -1, close(fd));
+    return PL_SYS_DO(close, NULL, (close(fd), -1), close(fd));
 }
 
 PL_INLINE int pl_sys_socket(int family, int type, int protocol)

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "base/faults.h"
 #include "base/log.h"
 #include "base/log_ring.h"
 #include "base/log_sink.h"
@@ -294,6 +295,26 @@ static void test_log__says_which_file_cannot_be_opened(void **state)
     CHECK_STR("cannot open: not found", pl_str_c(error.text), "text");
 }
 
+/* Whatever is missing: an error, no half-started log, and lines still work. */
+static void test_log__start_survives_failing_calls(void **state)
+{
+    static const enum pl_sys_call calls[] = {PL_SYS_malloc, PL_SYS_open,
+                                             PL_SYS_thread};
+
+    (void)state;
+    for (size_t i = 0; i < PL_COUNT(calls); i++) {
+        FOR_EACH_FAULT (calls[i], ENOMEM) {
+            struct pl_error error = {0};
+            int err = pl_log_start(error_path, access_path, &error);
+
+            CHECK_INT(pl_faults_hit() ? PL_ERR_NOMEM : 0, err, error.text);
+            CHECK_INT(err, error.code, "said");
+            CHECK_INT(err == 0, pl_log_access_enabled(), "open or not");
+            pl_log_stop();
+        }
+    }
+}
+
 /* Runs fn in a child whose stderr is a pipe; returns what it wrote there. */
 static const char *stderr_of(void (*fn)(int fd), int *status)
 {
@@ -500,6 +521,7 @@ int main(void)
         cmocka_unit_test(test_log__reopens_after_rotation),
         cmocka_unit_test(test_log__flush_writes_what_was_queued),
         cmocka_unit_test(test_log__says_which_file_cannot_be_opened),
+        cmocka_unit_test(test_log__start_survives_failing_calls),
         cmocka_unit_test(test_log__journal_gets_priorities),
         cmocka_unit_test(test_log__a_failed_assertion_comes_last),
         cmocka_unit_test(test_log__goes_on_in_a_forked_child),
