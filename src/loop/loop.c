@@ -239,7 +239,7 @@ void pl_loop_event(struct pl_loop *loop, uint64_t token, unsigned events)
     if (slot == NULL)
         return; /* removed by an earlier event of this batch */
     source = slot->source;
-    source->ready(source, events | pl_slots_owed(&loop->slots, slot));
+    source->ready(source, events);
     pl_loop_refresh_now(loop);
 }
 

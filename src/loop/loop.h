@@ -149,8 +149,8 @@ void pl_loop_remove(struct pl_loop *loop, struct pl_source *source,
                     bool keep_fd);
 
 /* Calls source->ready(events) again in the next turn, which will not sleep: for
- * work that was cut short by a budget. Kernel events of that turn are added; a
- * source is called once in a turn. */
+ * work that was cut short by a budget. A call of its own, after those of kernel
+ * events; events may be 0. Asking twice gives one call with both events. */
 void pl_loop_again(struct pl_loop *loop, struct pl_source *source,
                    unsigned events);
 

@@ -21,8 +21,8 @@ enum { WINDOW = 1 << 20 };
 #define CALLS(X)                                                               \
     X(recv)                                                                    \
     X(send)                                                                    \
-    X(sendfile) X(accept) X(shutdown) X(close) X(add) X(modify) X(remove)      \
-        X(wait)
+    X(sendfile)                                                                \
+    X(accept) X(shutdown) X(close) X(add) X(modify) X(remove) X(wait)
 
 enum call {
 #define CALL_ENUM(name) CALL_##name,

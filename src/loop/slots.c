@@ -110,14 +110,13 @@ void pl_slots_again(struct pl_slots *slots, uint32_t index, unsigned events)
 {
     struct pl_slot *slot = pl_slots_at(slots, index);
 
-    slot->owed |= (events & 15) << slots->shift;
+    slot->owed |= events & 15;
     if (!slot->queued)
         push(slots, index);
 }
 
 void pl_slots_turn(struct pl_slots *slots)
 {
-    slots->shift = 4 - slots->shift;
     slots->due = slots->queued;
 }
 
@@ -133,12 +132,10 @@ bool pl_slots_next(struct pl_slots *slots, struct pl_source **source,
             release(slots, index);
             continue;
         }
-        *events = pl_slots_owed(slots, slot);
         *source = slot->source;
-        if (slot->owed != 0) /* asked again since the turn began */
-            push(slots, index);
-        if (*events != 0)
-            return true;
+        *events = slot->owed;
+        slot->owed = 0;
+        return true;
     }
     return false;
 }

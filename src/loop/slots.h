@@ -23,15 +23,12 @@ struct pl_source;
 
 enum { PL_SLOT_SHIFT = 8, PL_SLOT_CHUNK = 1 << PL_SLOT_SHIFT };
 
-/* owed holds the events of the again list for two turns: those asked for in
- * the turn before (to be delivered now) and in this one (to be delivered next).
- * Turns alternate between the nibbles, so that nothing has to be moved. */
 struct pl_slot {
     struct pl_source *source; /* NULL: free, or dropped while queued */
-    uint32_t generation : 23;
+    uint32_t generation : 27;
     uint32_t queued : 1; /* on the again list */
-    uint32_t owed : 8;
-    uint32_t link; /* next free slot, or next on the again list */
+    uint32_t owed : 4;   /* the events it asks for there */
+    uint32_t link;       /* next free slot, or next on the again list */
 };
 _Static_assert(sizeof(struct pl_slot) == 16, "part of an idle connection");
 
@@ -44,7 +41,6 @@ struct pl_slots {
     uint32_t head, tail; /* the again list; 0: empty */
     uint32_t queued;     /* its length */
     uint32_t due;        /* how much of it belongs to this turn */
-    unsigned shift;      /* the nibble that this turn asks into: 0 or 4 */
     struct pl_pool *pool;
 };
 
@@ -56,7 +52,8 @@ void pl_slots_fini(struct pl_slots *slots); /* no slot in use */
 uint32_t pl_slots_take(struct pl_slots *slots, struct pl_source *source);
 void pl_slots_drop(struct pl_slots *slots, uint32_t index);
 
-/* Queues a slot; its events are delivered in the next turn. */
+/* Queues a slot, for events (which may be 0). One that is queued already keeps
+ * its place. */
 void pl_slots_again(struct pl_slots *slots, uint32_t index, unsigned events);
 
 /* A turn begins: what is queued now is due. */
@@ -88,17 +85,6 @@ PL_INLINE struct pl_slot *pl_slots_find(struct pl_slots *slots, uint64_t token)
     if (slot->source == NULL || slot->generation != token >> 32)
         return NULL;
     return slot;
-}
-
-/* Takes what the turn before asked for: it goes out with an event that arrived
- * anyway, so that a source is called once in a turn. */
-PL_INLINE unsigned pl_slots_owed(struct pl_slots *slots, struct pl_slot *slot)
-{
-    unsigned shift = 4 - slots->shift;
-    unsigned events = slot->owed >> shift & 15;
-
-    slot->owed &= ~(15u << shift);
-    return events;
 }
 
 #endif
