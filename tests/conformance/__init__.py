@@ -1,0 +1,1 @@
+"""What the standards say, as data: one folder for each protocol."""
