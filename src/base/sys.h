@@ -56,6 +56,8 @@
     X(preadv2)                                                                 \
     X(mmap)                                                                    \
     X(munmap)                                                                  \
+    X(mprotect)                                                                \
+    X(madvise)                                                                 \
     X(thread)
 
 enum pl_sys_call {
@@ -116,6 +118,16 @@ PL_INLINE void *pl_sys_mmap(void *at, size_t len, int prot, int flags, int fd,
 PL_INLINE int pl_sys_munmap(void *at, size_t len)
 {
     return PL_SYS_DO(munmap, NULL, -1, munmap(at, len));
+}
+
+PL_INLINE int pl_sys_mprotect(void *at, size_t len, int prot)
+{
+    return PL_SYS_DO(mprotect, NULL, -1, mprotect(at, len, prot));
+}
+
+PL_INLINE int pl_sys_madvise(void *at, size_t len, int advice)
+{
+    return PL_SYS_DO(madvise, NULL, -1, madvise(at, len, advice));
 }
 
 /* ---- transfers: may be shortened ---- */

@@ -23,7 +23,7 @@ struct pl_loop {
     void *state;
     uint64_t now;    /* ns */
     uint64_t cycles; /* when now was read */
-    bool stop, busy; /* busy: a hook has more to do at once */
+    bool stop, busy; /* busy: hooks have more to do at once */
     bool turning;    /* a callback may not turn the loop itself */
     struct pl_slots slots;
     struct pl_mailbox mailbox;
@@ -253,6 +253,11 @@ void pl_loop_add_hook(struct pl_loop *loop, struct pl_hook *hook)
 void pl_loop_remove_hook(struct pl_hook *hook)
 {
     pl_list_remove(&hook->node);
+}
+
+void pl_loop_soon(struct pl_loop *loop)
+{
+    loop->busy = true;
 }
 
 /* A bookmark in the list itself: a hook may add and remove any hook. */

@@ -158,6 +158,10 @@ void pl_loop_again(struct pl_loop *loop, struct pl_source *source,
  * links of the time-out lists. */
 struct pl_source *pl_loop_slot(struct pl_loop *loop, uint32_t slot);
 
+/* The next wait does not sleep, so that the hooks run soon: for work that was
+ * queued outside a turn, or after its hook has run. */
+void pl_loop_soon(struct pl_loop *loop);
+
 void pl_loop_add_hook(struct pl_loop *loop, struct pl_hook *hook);
 void pl_loop_remove_hook(struct pl_hook *hook);
 
