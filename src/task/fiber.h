@@ -12,16 +12,13 @@
 
 #include "task/task.h"
 
-enum {
-    PL_FIBER_STACK = 64 * 1024, /* usable bytes of a stack */
-    PL_FIBER_LIMIT = 16 * 1024, /* most fibers of a worker, by default */
-};
+enum { PL_FIBER_STACK = 64 * 1024 }; /* usable bytes of a stack */
 
 typedef int pl_fiber_fn(void *arg);
 
 /* A fiber that will call fn(arg), whose result becomes the task's. Start it by
  * pl_task_start(). parent may be NULL. Returns NULL when out of memory or at
- * the limit. */
+ * sched->fiber_limit. */
 struct pl_task *pl_fiber_new(struct pl_sched *sched, struct pl_task *parent,
                              pl_fiber_fn *fn, void *arg);
 
@@ -39,9 +36,6 @@ bool pl_on_fiber(void);
 
 /* Sleeps ms milliseconds: 0 or PL_ERR_CANCELED. On a fiber only. */
 int pl_fiber_sleep(uint64_t ms);
-
-/* Most fibers at a time; each is 80 KiB of address space. */
-void pl_fiber_limit(struct pl_sched *sched, unsigned fibers);
 
 /* Stacks: how many exist and how many are in use, for status and tests. */
 void pl_fiber_stats(struct pl_sched *sched, unsigned *stacks, unsigned *used);

@@ -17,10 +17,14 @@
 
 #include "task/op.h"
 
-/* How long the defers of one task may wait before their waits fail too; and how
- * many entries of the run queue run before the loop looks for events again. */
+/* How long the defers of one task may wait before their waits fail too. */
 #define PL_DEFER_LIMIT_NS ((uint64_t)5 * 1000000000)
-enum { PL_SCHED_BUDGET = 256 };
+
+enum {
+    PL_SCHED_BUDGET = 256, /* runs before the loop looks for events again */
+    PL_FIBER_LIMIT =
+        16 * 1024, /* fibers of a worker, 80 KiB of addresses each */
+};
 
 struct pl_task_type {
     const char *name; /* "fiber", "coroutine" */
@@ -61,7 +65,8 @@ struct pl_sched {
      * 0. Raised and lowered by lua/ around lua_resume and lua_pcall. */
     unsigned lua_depth;
     uint64_t next_id;
-    uint64_t defer_limit;     /* ns; PL_DEFER_LIMIT_NS unless changed */
+    uint64_t defer_limit; /* ns; PL_DEFER_LIMIT_NS unless changed */
+    unsigned fiber_limit; /* PL_FIBER_LIMIT unless changed before the first */
     struct pl_stacks *stacks; /* made by the first fiber */
 };
 

@@ -1,0 +1,87 @@
+/* sched.c - the run queue of a worker.
+ *
+ * Strictly first in, first out: who becomes ready while the queue runs stands
+ * behind everybody else. One turn of the loop runs at most PL_SCHED_BUDGET
+ * entries, so that neither many tasks nor two that wake each other for ever
+ * keep the loop from its events. */
+#include "task/task_priv.h"
+
+static _Thread_local struct pl_sched *current;
+
+struct pl_sched *pl_sched_current(void)
+{
+    return current;
+}
+
+struct pl_task *pl_task_current(void)
+{
+    return current == NULL ? NULL : current->current;
+}
+
+void pl_sched_push(struct pl_sched *sched, struct pl_due *due)
+{
+    PL_ASSERT(sched == current); /* else: called on a foreign thread */
+    if (sched->head == NULL)
+        pl_loop_soon(sched->loop); /* the queue may have run in this turn */
+    due->next = NULL;
+    *sched->tail = due;
+    sched->tail = &due->next;
+}
+
+static struct pl_due *pop(struct pl_sched *sched)
+{
+    struct pl_due *due = sched->head;
+
+    if (due != NULL) {
+        sched->head = due->next;
+        if (sched->head == NULL)
+            sched->tail = &sched->head;
+    }
+    return due;
+}
+
+static bool run_queue(struct pl_hook *hook)
+{
+    struct pl_sched *sched = PL_CONTAINER_OF(hook, struct pl_sched, hook);
+    struct pl_due *due;
+
+    for (int n = 0; n < PL_SCHED_BUDGET; n++) {
+        due = pop(sched);
+        if (due == NULL)
+            return false;
+        due->run(due);
+        pl_loop_refresh_now(sched->loop);
+    }
+    return sched->head != NULL;
+}
+
+int pl_sched_init(struct pl_sched *sched, struct pl_loop *loop,
+                  struct pl_offload *offload)
+{
+    PL_ASSERT(current == NULL); /* one worker per thread */
+    *sched = (struct pl_sched){
+        .loop = loop,
+        .offload = offload,
+        .hook = {.run = run_queue},
+        .defer_limit = PL_DEFER_LIMIT_NS,
+        .fiber_limit = PL_FIBER_LIMIT,
+    };
+    sched->tail = &sched->head;
+    pl_list_init(&sched->roots);
+    pl_loop_add_hook(loop, &sched->hook);
+    current = sched;
+    return 0;
+}
+
+bool pl_sched_idle(const struct pl_sched *sched)
+{
+    return sched->live == 0 && sched->jobs == 0 && sched->head == NULL;
+}
+
+void pl_sched_fini(struct pl_sched *sched)
+{
+    PL_ASSERT(pl_sched_idle(sched) && current == sched);
+    pl_loop_remove_hook(&sched->hook);
+    pl_stacks_free(sched->stacks);
+    current = NULL;
+}
