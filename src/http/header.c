@@ -52,15 +52,15 @@ PL_INLINE unsigned slot_of(const char *name, size_t len)
     return ((first + last * 5 + (uint32_t)len) * 0x9e3779b1u) >> 24;
 }
 
-/* want is lower case. A letter of it, and nothing else in a name of the list,
- * has bit 0x40; there, and only there, bit 0x20 of the other does not count. */
+/* want is lower case. Its letters, and nothing else in it, have bit 0x40:
+ * there, and only there, bit 0x20 of the other does not count. */
 PL_INLINE bool same_word(uint64_t word, uint64_t want)
 {
     return (word | (want & 0x4040404040404040) >> 1) == want;
 }
 
 /* Both are len bytes long; the last words overlap those before. */
-PL_INLINE bool same_name(const char *name, const char *want, size_t len)
+PL_INLINE bool same_text(const char *name, const char *want, size_t len)
 {
     size_t at = 0;
 
@@ -89,11 +89,16 @@ enum pl_header_id pl_header_lookup(struct pl_str name)
     slot = slot_of(name.data, name.len);
     while ((id = slots[slot]) != PL_HEADER_OTHER) {
         if (names[id].len == name.len &&
-            same_name(name.data, names[id].data, name.len))
+            same_text(name.data, names[id].data, name.len))
             break;
         slot = (slot + 1) % SLOTS;
     }
     return (enum pl_header_id)id;
+}
+
+bool pl_header_word_is(struct pl_str text, struct pl_str want)
+{
+    return text.len == want.len && same_text(text.data, want.data, want.len);
 }
 
 __attribute__((constructor)) static void fill_slots(void)

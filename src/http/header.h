@@ -91,6 +91,10 @@ PL_INLINE struct pl_str pl_header_value(const struct pl_header *header)
 /* The id of a name in any case; PL_HEADER_OTHER if it has none. */
 enum pl_header_id pl_header_lookup(struct pl_str name);
 
+/* Is text want, in any case? want is of lower-case letters, digits and '-', as
+ * all names and most keywords are: this is faster than pl_str_ieq(). */
+bool pl_header_word_is(struct pl_str text, struct pl_str want);
+
 /* The lower-case name of an id. */
 struct pl_str pl_header_id_name(enum pl_header_id id);
 
