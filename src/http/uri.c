@@ -4,25 +4,15 @@
 #include <arpa/inet.h>
 
 #include "base/str.h"
+#include "http/chars.h"
 
 /* ---- targets ---- */
 
-static bool is_alnum(unsigned char c)
-{
-    unsigned char lower = pl_ascii_lower(c);
-
-    return (c >= '0' && c <= '9') || (lower >= 'a' && lower <= 'z');
-}
-
-/* unreserved and sub-delims (RFC 3986, 2.2, 2.3) */
 static bool is_reg_name(struct pl_str name)
 {
-    for (size_t i = 0; i < name.len; i++) {
-        unsigned char c = (unsigned char)name.data[i];
-
-        if (!is_alnum(c) && (c == '\0' || strchr("-._~!$&'()*+,;=", c) == NULL))
+    for (size_t i = 0; i < name.len; i++)
+        if (!pl_char_is(name.data[i], PL_CHAR_HOST))
             return false;
-    }
     return name.len > 0;
 }
 
@@ -341,19 +331,27 @@ bool pl_uri_decodes_to(struct pl_str raw, struct pl_str text)
     return at == raw.len && i == text.len;
 }
 
+/* RFC 3986, 2.3 */
+static bool is_unreserved(unsigned char c)
+{
+    unsigned char lower = pl_ascii_lower(c);
+
+    return (c >= '0' && c <= '9') || (lower >= 'a' && lower <= 'z') ||
+           c == '-' || c == '.' || c == '_' || c == '~';
+}
+
 int pl_uri_encode(struct pl_str s, const char *keep, struct pl_buf *out)
 {
     static const char digits[] = "0123456789ABCDEF";
 
     for (size_t i = 0; i < s.len; i++) {
         unsigned char c = (unsigned char)s.data[i];
+        char escape[] = {'%', digits[c >> 4], digits[c & 15]};
 
-        if (is_alnum(c) || (c != '\0' && (strchr("-._~", c) != NULL ||
-                                          strchr(keep, c) != NULL)))
+        if (is_unreserved(c) || (c != '\0' && strchr(keep, c) != NULL))
             pl_buf_addc(out, (char)c);
         else
-            pl_buf_add(
-                out, pl_str((char[]){'%', digits[c >> 4], digits[c & 15]}, 3));
+            pl_buf_add(out, pl_str(escape, sizeof(escape)));
     }
     return out->err;
 }
