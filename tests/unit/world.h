@@ -13,6 +13,9 @@ static uint64_t clock_ns;
 static struct pl_loop *loop;
 static struct pl_sched sched;
 
+/* What happened, in order: one letter each. */
+static char trace[256];
+
 PL_UNUSED static int make_world(void **state)
 {
     struct pl_loop_options options = {
@@ -23,6 +26,7 @@ PL_UNUSED static int make_world(void **state)
 
     (void)state;
     clock_ns = 1000 * MS;
+    trace[0] = '\0';
     CHECK_INT(0, pl_loop_new(&options, &loop), "loop");
     CHECK_INT(0, pl_sched_init(&sched, loop, NULL), "sched");
     return 0;
@@ -49,9 +53,6 @@ PL_UNUSED static void pass(uint64_t ms)
     clock_ns += ms * MS;
     turn(3);
 }
-
-/* What happened, in order: one letter each. */
-static char trace[256];
 
 PL_UNUSED static void note(char what)
 {
