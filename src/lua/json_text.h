@@ -1,0 +1,43 @@
+/* json_text.h - strings of JSON texts: quoting, unquoting, white space.
+ *
+ * What comes out is always valid UTF-8. Plain runs are found 16 bytes at a time
+ * where the machine can. Knows nothing of Lua. */
+#ifndef PL_LUA_JSON_TEXT_H
+#define PL_LUA_JSON_TEXT_H
+
+#include <perilune.h>
+
+#include "base/buf.h"
+#include "base/compiler.h"
+
+enum {
+    PL_JSON_HTML = 1,   /* quoting: also escape < > & U+2028 U+2029 */
+    PL_JSON_REPLACE = 2 /* what is not UTF-8 becomes U+FFFD: no error */
+};
+
+/* Appends s with quotes. Returns 0, the error of out, or PL_ERR_PROTO if s is
+ * not UTF-8 (and PL_JSON_REPLACE is not given). "/" is not escaped. */
+int pl_json_quote(struct pl_buf *out, struct pl_str s, unsigned flags);
+
+/* Reads the string whose opening quote is just before *at; moves *at behind the
+ * closing one. *out is a piece of the text itself if nothing had to be changed,
+ * else scratch, whose content it replaces. Returns 0, the error of scratch, or
+ * PL_ERR_PROTO with *at at the fault and *what saying it. scratch may be NULL:
+ * PL_ERR_AGAIN, with *at where it was, then asks for it. */
+int pl_json_unquote(const char **at, const char *end, unsigned flags,
+                    struct pl_buf *scratch, struct pl_str *out,
+                    const char **what);
+
+/* The length of the character at p: 1 to 4, or 0 if it is not UTF-8 (RFC 3629:
+ * neither overlong, nor a surrogate, nor beyond U+10FFFF, nor cut off). */
+int pl_utf8_length(const char *p, const char *end);
+
+/* The first byte from p on that is not white space. */
+PL_INLINE const char *pl_json_skip(const char *p, const char *end)
+{
+    while (p < end && (*p == ' ' || *p == '\n' || *p == '\t' || *p == '\r'))
+        p++;
+    return p;
+}
+
+#endif
