@@ -48,7 +48,7 @@ static size_t reg_name_len(struct pl_str s)
 }
 
 /* The length of the "[v6]" that s begins with; 0 if it is none. IPvFuture is
- * refused: nobody can serve it. */
+ * refused: nobody can serve it. (A NUL cannot be in s: it is a field value.) */
 static size_t literal_len(struct pl_str s)
 {
     char text[INET6_ADDRSTRLEN];
@@ -60,7 +60,7 @@ static size_t literal_len(struct pl_str s)
         return 0;
     memcpy(text, s.data + 1, len);
     text[len] = '\0';
-    if (strlen(text) != len || inet_pton(AF_INET6, text, &addr) != 1)
+    if (inet_pton(AF_INET6, text, &addr) != 1)
         return 0;
     return (size_t)end + 1;
 }

@@ -43,6 +43,13 @@ static size_t scalar_value(const char *bytes, size_t from, size_t len)
 const struct pl_h1_scanner pl_h1_scan_scalar = {"scalar", scalar_target,
                                                 scalar_token, scalar_value};
 
+/* Which characters are a token's: bit r of columns[c] is that of 0xrc, and
+ * rows[r] has bit r, or none for bytes from 0x80 upwards. */
+PL_UNUSED static const uint8_t columns[16] = {
+    0xe8, 0xfc, 0xf8, 0xfc, 0xfc, 0xfc, 0xfc, 0xfc,
+    0xf8, 0xf8, 0xf4, 0x54, 0xd0, 0x54, 0xf4, 0x70};
+PL_UNUSED static const uint8_t rows[16] = {1, 2, 4, 8, 16, 32, 64, 128};
+
 #if defined(__SSE2__)
 
 enum { SSE2 = 16 };
@@ -176,21 +183,21 @@ PL_TARGET("avx2") PL_INLINE unsigned avx2_not_value(__m256i block)
         _mm256_or_si256(out, avx2_is(block, 0x7f)));
 }
 
-/* Row r of column c says whether the character 0xrc is a token's: a byte of
- * columns[] per low half, a bit of it per high half. The shuffle gives 0 for
- * bytes from 0x80 upwards, which is right. */
+/* Both halves of the register hold the table of 16 bytes. */
+PL_TARGET("avx2") PL_INLINE __m256i avx2_table(const uint8_t *table)
+{
+    return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)table));
+}
+
 PL_TARGET("avx2") PL_INLINE unsigned avx2_not_token(__m256i block)
 {
-    const __m256i columns = _mm256_broadcastsi128_si256(_mm_setr_epi8(
-        (char)0xe8, (char)0xfc, (char)0xf8, (char)0xfc, (char)0xfc, (char)0xfc,
-        (char)0xfc, (char)0xfc, (char)0xf8, (char)0xf8, (char)0xf4, 0x54,
-        (char)0xd0, 0x54, (char)0xf4, 0x70));
-    const __m256i rows = _mm256_broadcastsi128_si256(_mm_setr_epi8(
-        1, 2, 4, 8, 16, 32, 64, (char)128, 0, 0, 0, 0, 0, 0, 0, 0));
     __m256i high =
         _mm256_and_si256(_mm256_srli_epi16(block, 4), _mm256_set1_epi8(0x0f));
-    __m256i in = _mm256_and_si256(_mm256_shuffle_epi8(columns, block),
-                                  _mm256_shuffle_epi8(rows, high));
+    /* Whole bytes may be the index: the shuffle takes the low half of one
+     * below 0x80, and gives 0 for others. */
+    __m256i in =
+        _mm256_and_si256(_mm256_shuffle_epi8(avx2_table(columns), block),
+                         _mm256_shuffle_epi8(avx2_table(rows), high));
 
     return (unsigned)_mm256_movemask_epi8(
         _mm256_cmpeq_epi8(in, _mm256_setzero_si256()));
@@ -217,6 +224,82 @@ static size_t avx2_value(const char *bytes, size_t from, size_t len)
 static const struct pl_h1_scanner avx2 = {"avx2", avx2_target, avx2_token,
                                           avx2_value};
 
+#elif defined(__aarch64__)
+
+enum { NEON = 16 };
+
+/* A byte is 0xff where it does not belong, else 0. */
+typedef uint8x16_t neon_mask_fn(uint8x16_t block);
+
+/* Four bits for each byte, the first byte lowest. */
+PL_INLINE uint64_t neon_bits(uint8x16_t out)
+{
+    uint8x8_t half = vshrn_n_u16(vreinterpretq_u16_u8(out), 4);
+
+    return vget_lane_u64(vreinterpret_u64_u8(half), 0);
+}
+
+PL_INLINE size_t neon_scan(const char *bytes, size_t from, size_t len,
+                           neon_mask_fn *mask, pl_h1_scan_fn *scalar)
+{
+    const uint8_t *data = (const uint8_t *)bytes;
+    uint64_t out;
+
+    for (; len - from >= NEON; from += NEON) {
+        out = neon_bits(mask(vld1q_u8(data + from)));
+        if (out != 0)
+            return from + (size_t)__builtin_ctzll(out) / 4;
+    }
+    if (len < NEON || from == len)
+        return scalar(bytes, from, len);
+    out = neon_bits(mask(vld1q_u8(data + len - NEON)));
+    out >>= 4 * (from - (len - NEON));
+    return out == 0 ? len : from + (size_t)__builtin_ctzll(out) / 4;
+}
+
+PL_INLINE uint8x16_t neon_not_target(uint8x16_t block)
+{
+    uint8x16_t out = vcleq_u8(block, vdupq_n_u8(' '));
+
+    out = vorrq_u8(out, vceqq_u8(block, vdupq_n_u8(0x7f)));
+    return vorrq_u8(out, vceqq_u8(block, vdupq_n_u8('#')));
+}
+
+PL_INLINE uint8x16_t neon_not_value(uint8x16_t block)
+{
+    uint8x16_t out = vbicq_u8(vcleq_u8(block, vdupq_n_u8(0x1f)),
+                              vceqq_u8(block, vdupq_n_u8('\t')));
+
+    return vorrq_u8(out, vceqq_u8(block, vdupq_n_u8(0x7f)));
+}
+
+PL_INLINE uint8x16_t neon_not_token(uint8x16_t block)
+{
+    uint8x16_t low = vandq_u8(block, vdupq_n_u8(0x0f));
+    uint8x16_t column = vqtbl1q_u8(vld1q_u8(columns), low);
+    uint8x16_t row = vqtbl1q_u8(vld1q_u8(rows), vshrq_n_u8(block, 4));
+
+    return vceqzq_u8(vandq_u8(column, row));
+}
+
+static size_t neon_target(const char *bytes, size_t from, size_t len)
+{
+    return neon_scan(bytes, from, len, neon_not_target, scalar_target);
+}
+
+static size_t neon_token(const char *bytes, size_t from, size_t len)
+{
+    return neon_scan(bytes, from, len, neon_not_token, scalar_token);
+}
+
+static size_t neon_value(const char *bytes, size_t from, size_t len)
+{
+    return neon_scan(bytes, from, len, neon_not_value, scalar_value);
+}
+
+static const struct pl_h1_scanner neon = {"neon", neon_target, neon_token,
+                                          neon_value};
+
 #endif
 
 static const struct pl_h1_scanner *usable[4]; /* fastest first, then NULL */
@@ -237,6 +320,8 @@ __attribute__((constructor)) static void choose(void)
     if (__builtin_cpu_supports("avx2"))
         usable[n++] = &avx2;
     usable[n++] = &sse2;
+#elif defined(__aarch64__)
+    usable[n++] = &neon; /* every such CPU has it */
 #endif
     usable[n] = &pl_h1_scan_scalar;
     pl_h1_scan = usable[0];
