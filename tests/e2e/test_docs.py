@@ -31,6 +31,7 @@ DOCUMENTS = [
 PRELUDE = """
 set -eu
 trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT
+cc() { command cc ${PERILUNE_CFLAGS:-} "$@"; }
 make() { command make -n -C "$TOP" "$@" >/dev/null; }
 curl() { command curl -sS --retry 50 --retry-connrefused --retry-delay 1 "$@"; }
 """
