@@ -148,3 +148,13 @@ void pl_arena_shrink(struct pl_arena *arena, char *ptr, size_t was, size_t now)
     if (ptr + was == arena->at)
         arena->at = ptr + now;
 }
+
+size_t pl_arena_size(const struct pl_arena *arena)
+{
+    size_t size = 0;
+
+    for (struct pl_arena_block *block = arena->blocks; block != NULL;
+         block = block->next)
+        size += block->size;
+    return size;
+}

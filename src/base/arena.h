@@ -37,6 +37,9 @@ struct pl_str pl_arena_printf(struct pl_arena *arena, const char *fmt, ...)
 struct pl_str pl_arena_vprintf(struct pl_arena *arena, const char *fmt,
                                va_list ap);
 
+/* Bytes of all its blocks. */
+size_t pl_arena_size(const struct pl_arena *arena);
+
 /* Gives back what the newest allocation (ptr, was) does not need. */
 void pl_arena_shrink(struct pl_arena *arena, char *ptr, size_t was, size_t now);
 

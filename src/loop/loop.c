@@ -205,6 +205,11 @@ int pl_loop_modify(struct pl_loop *loop, struct pl_source *source,
                                  pl_slots_token(&loop->slots, source->slot));
 }
 
+uint32_t pl_loop_slots(const struct pl_loop *loop)
+{
+    return loop->slots.next - 1;
+}
+
 void pl_loop_remove(struct pl_loop *loop, struct pl_source *source,
                     bool keep_fd)
 {

@@ -162,6 +162,9 @@ struct pl_source *pl_loop_slot(struct pl_loop *loop, uint32_t slot);
  * queued outside a turn, or after its hook has run. */
 void pl_loop_soon(struct pl_loop *loop);
 
+/* The highest slot that was ever used: to visit all sources. */
+uint32_t pl_loop_slots(const struct pl_loop *loop);
+
 void pl_loop_add_hook(struct pl_loop *loop, struct pl_hook *hook);
 void pl_loop_remove_hook(struct pl_hook *hook);
 

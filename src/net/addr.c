@@ -1,0 +1,180 @@
+#include "net/addr.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <stdio.h>
+
+#include "base/str.h"
+
+static int set_unix(struct pl_str path, struct pl_addr *out,
+                    struct pl_error *error)
+{
+    *out = (struct pl_addr){.un = {.sun_family = AF_UNIX}};
+    if (path.len == 0 || path.len >= sizeof(out->un.sun_path))
+        return pl_error_set(error, PL_ERR_INVALID, "",
+                            "a UNIX socket path has 1 to %zu bytes",
+                            sizeof(out->un.sun_path) - 1);
+    memcpy(out->un.sun_path, path.data, path.len);
+    out->len =
+        (socklen_t)(offsetof(struct sockaddr_un, sun_path) + path.len + 1);
+    return 0;
+}
+
+static void set_v4(struct pl_addr *out, struct in_addr host, uint16_t port)
+{
+    *out = (struct pl_addr){.v4 = {.sin_family = AF_INET,
+                                   .sin_port = htons(port),
+                                   .sin_addr = host},
+                            .len = sizeof(out->v4)};
+}
+
+static void set_v6(struct pl_addr *out, struct in6_addr host, uint16_t port)
+{
+    *out = (struct pl_addr){.v6 = {.sin6_family = AF_INET6,
+                                   .sin6_port = htons(port),
+                                   .sin6_addr = host},
+                            .len = sizeof(out->v6)};
+}
+
+static int look_up(const char *host, uint16_t port, struct pl_addr *out,
+                   struct pl_error *error)
+{
+    struct addrinfo hints = {.ai_family = AF_UNSPEC,
+                             .ai_socktype = SOCK_STREAM,
+                             .ai_flags = AI_ADDRCONFIG};
+    struct addrinfo *found;
+    int err = getaddrinfo(host, NULL, &hints, &found);
+
+    if (err != 0)
+        return pl_error_set(error, PL_ERR_NOT_FOUND, "",
+                            "cannot look up host '%s': %s", host,
+                            gai_strerror(err));
+    if (found->ai_family == AF_INET)
+        set_v4(out, ((struct sockaddr_in *)found->ai_addr)->sin_addr, port);
+    else
+        set_v6(out, ((struct sockaddr_in6 *)found->ai_addr)->sin6_addr, port);
+    freeaddrinfo(found);
+    return 0;
+}
+
+static int set_host(struct pl_str host, uint16_t port, bool bracketed, bool v6,
+                    struct pl_addr *out, struct pl_error *error)
+{
+    char text[256];
+    struct in_addr v4_host = {.s_addr = INADDR_ANY};
+    struct in6_addr v6_host = in6addr_any;
+
+    if (host.len >= sizeof(text))
+        return pl_error_set(error, PL_ERR_INVALID, "", "host name too long");
+    snprintf(text, sizeof(text), "%.*s", PL_STR_ARG(host));
+    if (bracketed) {
+        if (inet_pton(AF_INET6, text, &v6_host) != 1)
+            return pl_error_set(error, PL_ERR_INVALID, "",
+                                "'%s' is not an IPv6 address", text);
+        set_v6(out, v6_host, port);
+    } else if (host.len == 0 || strcmp(text, "*") == 0) {
+        if (v6)
+            set_v6(out, v6_host, port);
+        else
+            set_v4(out, v4_host, port);
+    } else if (inet_pton(AF_INET, text, &v4_host) == 1) {
+        set_v4(out, v4_host, port);
+    } else {
+        return look_up(text, port, out, error);
+    }
+    return 0;
+}
+
+int pl_addr_parse(struct pl_str text, bool v6, struct pl_addr *out,
+                  struct pl_error *error)
+{
+    struct pl_str host = {"", 0}, port = text;
+    bool bracketed = text.len > 0 && text.data[0] == '[';
+    ptrdiff_t colon = pl_str_rchr(text, ':');
+    uint64_t number;
+
+    if (pl_str_starts(text, PL_STR("unix:")))
+        return set_unix(pl_str_skip(text, 5), out, error);
+    if (colon >= 0) {
+        host = pl_str_first(text, (size_t)colon);
+        port = pl_str_skip(text, (size_t)colon + 1);
+    }
+    if (bracketed) {
+        if (host.len < 2 || host.data[host.len - 1] != ']')
+            return pl_error_set(error, PL_ERR_INVALID, "",
+                                "'%.*s' is not [address]:port",
+                                PL_STR_ARG(text));
+        host = pl_str(host.data + 1, host.len - 2);
+    } else if (pl_str_chr(host, ':') >= 0) {
+        return pl_error_set(error, PL_ERR_INVALID, "",
+                            "'%.*s': write an IPv6 address as [address]:port",
+                            PL_STR_ARG(text));
+    }
+    if (!pl_str_to_u64(port, &number) || number > 65535)
+        return pl_error_set(error, PL_ERR_INVALID, "",
+                            "'%.*s' is not a port (0 to 65535)",
+                            PL_STR_ARG(port));
+    return set_host(host, (uint16_t)number, bracketed, v6, out, error);
+}
+
+size_t pl_addr_format_host(const struct pl_addr *addr, char *out)
+{
+    switch (addr->sa.sa_family) {
+    case AF_INET:
+        inet_ntop(AF_INET, &addr->v4.sin_addr, out, PL_ADDR_TEXT);
+        break;
+    case AF_INET6:
+        inet_ntop(AF_INET6, &addr->v6.sin6_addr, out, PL_ADDR_TEXT);
+        break;
+    default:
+        memcpy(out, "unix:", 6);
+    }
+    return strlen(out);
+}
+
+uint16_t pl_addr_port(const struct pl_addr *addr)
+{
+    switch (addr->sa.sa_family) {
+    case AF_INET:
+        return ntohs(addr->v4.sin_port);
+    case AF_INET6:
+        return ntohs(addr->v6.sin6_port);
+    default:
+        return 0;
+    }
+}
+
+size_t pl_addr_format(const struct pl_addr *addr, char *out)
+{
+    char host[PL_ADDR_TEXT];
+    int len;
+
+    pl_addr_format_host(addr, host);
+    if (addr->sa.sa_family == AF_INET6)
+        len = snprintf(out, PL_ADDR_TEXT, "[%s]:%u", host, pl_addr_port(addr));
+    else if (addr->sa.sa_family == AF_INET)
+        len = snprintf(out, PL_ADDR_TEXT, "%s:%u", host, pl_addr_port(addr));
+    else
+        len = snprintf(out, PL_ADDR_TEXT, "unix:%s",
+                       addr->len > offsetof(struct sockaddr_un, sun_path)
+                           ? addr->un.sun_path
+                           : "");
+    return (size_t)len;
+}
+
+bool pl_addr_eq(const struct pl_addr *a, const struct pl_addr *b)
+{
+    if (a->sa.sa_family != b->sa.sa_family)
+        return false;
+    switch (a->sa.sa_family) {
+    case AF_INET:
+        return a->v4.sin_port == b->v4.sin_port &&
+               a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
+    case AF_INET6:
+        return a->v6.sin6_port == b->v6.sin6_port &&
+               memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr,
+                      sizeof(a->v6.sin6_addr)) == 0;
+    default:
+        return strcmp(a->un.sun_path, b->un.sun_path) == 0;
+    }
+}

@@ -1,0 +1,419 @@
+/* conn.c - the life of a connection: accept, read, deadlines, close.
+ * Output is in conn_out.c. */
+#include "net/conn.h"
+
+#include <netinet/tcp.h>
+
+#include "base/check.h"
+#include "base/error.h"
+#include "base/str.h"
+#include "base/sys.h"
+#include "net/conn_priv.h"
+
+enum { READ_STEP = 4096 }; /* room made for the rest of something long */
+
+struct pl_conn_io *pl_conn_io_get(struct pl_conn *conn)
+{
+    struct pl_net *net = pl_conn_net(conn);
+
+    if (conn->io == NULL) {
+        conn->io = pl_pool_get_zeroed(net->pool, sizeof(*conn->io));
+        if (conn->io == NULL)
+            return NULL;
+        pl_account_init(&conn->io->account, NULL, net->limits.conn_memory);
+        pl_buf_init(&conn->io->in, net->pool, &conn->io->account, 0);
+    }
+    return conn->io;
+}
+
+void pl_conn_io_put(struct pl_conn *conn)
+{
+    struct pl_conn_io *io = conn->io;
+
+    if (io == NULL || io->in.len > 0 || io->head != NULL)
+        return;
+    conn->io = NULL;
+    pl_buf_fini(&io->in);
+    pl_pool_put(pl_conn_net(conn)->pool, io, sizeof(*io));
+}
+
+/* A call of on_ready() without events in the next turn. */
+static void again(struct pl_conn *conn)
+{
+    if (conn->flags & PL_CONN_AGAIN)
+        return;
+    conn->flags |= PL_CONN_AGAIN;
+    pl_loop_again(pl_conn_net(conn)->loop, &conn->source, 0);
+}
+
+/* ---- close ---- */
+
+void pl_conn_close(struct pl_conn *conn, int why)
+{
+    struct pl_net *net = pl_conn_net(conn);
+
+    if (conn->flags & PL_CONN_CLOSED)
+        return;
+    conn->flags |= PL_CONN_CLOSED;
+    pl_conn_out_drop(conn);
+    if (conn->io != NULL) {
+        conn->io->in.len = 0;
+        pl_conn_io_put(conn);
+    }
+    pl_deadline_set(&net->deadlines, &conn->source, &conn->class,
+                    PL_DEADLINE_NONE, 0);
+    pl_loop_remove(net->loop, &conn->source, false);
+    pl_loop_close_fd(net->loop, conn->source.fd);
+    conn->protocol->closed(conn, why);
+    net->stats.closed++;
+    net->stats.open--;
+    /* Buried at the end of the turn: callers up the stack still look at it. */
+    conn->state = net->graves;
+    net->graves = conn;
+}
+
+void pl_conn_finish_now(struct pl_conn *conn)
+{
+    struct pl_net *net = pl_conn_net(conn);
+    bool more = (conn->flags & (PL_CONN_LINGER | PL_CONN_READABLE)) != 0 ||
+                (conn->io != NULL && conn->io->in.len > 0);
+
+    /* Closing with unread input makes the kernel send RST, which may take the
+     * answer away from a peer that still sends (RFC 9112, 9.6). */
+    if (!more || (conn->flags & PL_CONN_EOF)) {
+        pl_conn_close(conn, 0);
+        return;
+    }
+    if (pl_loop_shutdown(net->loop, conn->source.fd) < 0) {
+        pl_conn_close(conn, PL_ERR_CLOSED);
+        return;
+    }
+    conn->flags |= PL_CONN_SHUT;
+    conn->flags &= (uint16_t)~PL_CONN_PAUSED;
+    if (conn->io != NULL) {
+        conn->io->in.len = 0;
+        pl_conn_io_put(conn);
+    }
+    pl_deadline_set(&net->deadlines, &conn->source, &conn->class,
+                    PL_DEADLINE_LINGER, net->limits.linger_ms);
+    again(conn);
+}
+
+void pl_conn_finish(struct pl_conn *conn, bool linger)
+{
+    if (conn->flags & (PL_CONN_CLOSED | PL_CONN_FINISHING))
+        return;
+    conn->flags |= PL_CONN_FINISHING;
+    if (linger)
+        conn->flags |= PL_CONN_LINGER;
+    pl_conn_flush(conn);
+    if (!pl_conn_closed(conn) && (conn->io == NULL || conn->io->head == NULL))
+        pl_conn_finish_now(conn);
+}
+
+/* ---- input ---- */
+
+/* Shows bytes to the protocol; returns how many it used, all of them for a
+ * connection that only waits for the peer's FIN. */
+static size_t show(struct pl_conn *conn, struct pl_str bytes)
+{
+    size_t used;
+
+    if (conn->flags & PL_CONN_FINISHING)
+        return bytes.len;
+    used = conn->protocol->input(conn, bytes);
+    PL_ASSERT(used <= bytes.len);
+    return used;
+}
+
+static void show_kept(struct pl_conn *conn)
+{
+    size_t used = show(conn, pl_buf_str(&conn->io->in));
+
+    if (pl_conn_closed(conn) || conn->io == NULL)
+        return;
+    pl_buf_consume(&conn->io->in, PL_MIN(used, conn->io->in.len));
+}
+
+static void show_read(struct pl_conn *conn, struct pl_str bytes)
+{
+    size_t used = show(conn, bytes);
+
+    if (pl_conn_closed(conn) || used == bytes.len ||
+        (conn->flags & PL_CONN_SHUT))
+        return;
+    if (pl_conn_io_get(conn) == NULL)
+        pl_conn_close(conn, PL_ERR_NOMEM);
+    else if (pl_buf_add(&conn->io->in, pl_str_skip(bytes, used)) < 0)
+        pl_conn_close(conn, conn->io->in.err);
+}
+
+static void at_eof(struct pl_conn *conn)
+{
+    conn->flags |= PL_CONN_EOF;
+    conn->flags &= (uint16_t)~PL_CONN_READABLE;
+    if (conn->flags & PL_CONN_SHUT)
+        pl_conn_close(conn, 0);
+    else if (!(conn->flags & PL_CONN_FINISHING))
+        conn->protocol->eof(conn);
+}
+
+/* One recv; returns the bytes read, 0 when there is nothing (more) to read. */
+static size_t read_once(struct pl_conn *conn)
+{
+    struct pl_net *net = pl_conn_net(conn);
+    bool keep = conn->io != NULL && conn->io->in.len > 0;
+    size_t room = PL_NET_INBOX;
+    char *to = net->inbox;
+    ssize_t n;
+
+    if (keep) {
+        if (pl_buf_reserve(&conn->io->in, READ_STEP) < 0) {
+            pl_conn_close(conn, conn->io->in.err);
+            return 0;
+        }
+        to = conn->io->in.data + conn->io->in.len;
+        room = conn->io->in.cap - conn->io->in.len;
+    }
+    n = pl_loop_recv(net->loop, conn->source.fd, to, room);
+    if (n == 0) {
+        at_eof(conn);
+        return 0;
+    }
+    /* A short read has emptied the socket; but after the peer's FIN no further
+     * event comes, so then only recv itself may say so. */
+    if (n == PL_ERR_AGAIN ||
+        (n > 0 && (size_t)n < room && !(conn->flags & PL_CONN_PEER_DONE)))
+        conn->flags &= (uint16_t)~PL_CONN_READABLE;
+    if (n < 0) {
+        if (n != PL_ERR_AGAIN)
+            pl_conn_close(conn, (int)n);
+        return 0;
+    }
+    if (!keep) {
+        show_read(conn, pl_str(to, (size_t)n));
+    } else {
+        conn->io->in.len += (size_t)n;
+        show_kept(conn);
+    }
+    return (size_t)n;
+}
+
+static bool wants_input(const struct pl_conn *conn)
+{
+    return (conn->flags & (PL_CONN_READABLE | PL_CONN_PAUSED | PL_CONN_CLOSED |
+                           PL_CONN_EOF)) == PL_CONN_READABLE;
+}
+
+static void read_input(struct pl_conn *conn)
+{
+    size_t total = 0;
+
+    while (wants_input(conn)) {
+        if (total >= PL_NET_BUDGET) {
+            again(conn); /* the others first */
+            return;
+        }
+        total += read_once(conn);
+    }
+}
+
+static void on_ready(struct pl_source *source, unsigned events)
+{
+    struct pl_conn *conn = PL_CONTAINER_OF(source, struct pl_conn, source);
+    bool resumed = events == 0;
+
+    if (resumed)
+        conn->flags &= (uint16_t)~PL_CONN_AGAIN;
+    if (events & PL_HANGUP) {
+        pl_conn_close(conn, PL_ERR_CLOSED);
+        return;
+    }
+    if (events & PL_PEER_CLOSED)
+        conn->flags |= PL_CONN_READABLE | PL_CONN_PEER_DONE;
+    if (events & PL_READABLE)
+        conn->flags |= PL_CONN_READABLE;
+    if (events & PL_WRITABLE) {
+        conn->flags |= PL_CONN_WRITABLE;
+        if (conn->io != NULL && conn->io->head != NULL)
+            pl_conn_push(conn);
+    }
+    if (resumed && !(conn->flags & (PL_CONN_PAUSED | PL_CONN_CLOSED)) &&
+        conn->io != NULL && conn->io->in.len > 0)
+        show_kept(conn);
+    read_input(conn);
+    pl_conn_flush(conn);
+    if (!pl_conn_closed(conn))
+        pl_conn_io_put(conn);
+}
+
+void pl_conn_pause(struct pl_conn *conn)
+{
+    conn->flags |= PL_CONN_PAUSED;
+}
+
+void pl_conn_resume(struct pl_conn *conn)
+{
+    if (conn->flags & (PL_CONN_CLOSED | PL_CONN_FINISHING))
+        return;
+    conn->flags &= (uint16_t)~PL_CONN_PAUSED;
+    again(conn);
+}
+
+size_t pl_conn_kept(const struct pl_conn *conn)
+{
+    return conn->io == NULL ? 0 : conn->io->in.len;
+}
+
+void pl_net_each(struct pl_net *net,
+                 void (*fn)(struct pl_conn *conn, void *arg), void *arg)
+{
+    for (uint32_t slot = pl_loop_slots(net->loop); slot > 0; slot--) {
+        struct pl_source *source = pl_loop_slot(net->loop, slot);
+
+        if (source != NULL && source->ready == on_ready)
+            fn(PL_CONTAINER_OF(source, struct pl_conn, source), arg);
+    }
+}
+
+/* ---- birth ---- */
+
+int pl_conn_new(struct pl_listener *listener, int fd)
+{
+    struct pl_net *net = listener->net;
+    struct pl_conn *conn = pl_pool_get(net->pool, sizeof(*conn));
+    int err = PL_ERR_NOMEM, one = 1;
+
+    if (conn == NULL)
+        goto fail;
+    *conn = (struct pl_conn){.source = {.ready = on_ready, .fd = fd},
+                             .protocol = listener->protocol,
+                             .listener = listener,
+                             .flags = PL_CONN_WRITABLE};
+    /* One gathered send per burst: Nagle would only delay it. */
+    if (listener->nodelay)
+        pl_sys_setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    err = pl_loop_add(net->loop, &conn->source, PL_READABLE | PL_WRITABLE,
+                      PL_EDGE);
+    if (err < 0)
+        goto fail;
+    listener->refs++;
+    net->stats.accepted++;
+    net->stats.open++;
+    conn->protocol->opened(conn);
+    return 0;
+fail:
+    pl_pool_put(net->pool, conn, sizeof(*conn));
+    pl_loop_close_fd(net->loop, fd);
+    return err;
+}
+
+/* ---- time ---- */
+
+void pl_conn_deadline(struct pl_conn *conn, enum pl_deadline_class class,
+                      uint32_t ms)
+{
+    if (conn->flags & (PL_CONN_CLOSED | PL_CONN_SHUT))
+        return;
+    if (conn->io != NULL && conn->io->head != NULL) {
+        conn->io->user_class = (uint8_t) class;
+        conn->io->user_ms = ms;
+        return;
+    }
+    pl_deadline_set(&pl_conn_net(conn)->deadlines, &conn->source, &conn->class,
+                    class, ms);
+}
+
+static struct pl_deadline *deadline_of(struct pl_source *source)
+{
+    return &PL_CONTAINER_OF(source, struct pl_conn, source)->deadline;
+}
+
+static void on_expired(struct pl_source *source, enum pl_deadline_class class)
+{
+    struct pl_conn *conn = PL_CONTAINER_OF(source, struct pl_conn, source);
+
+    pl_conn_net(conn)->stats.timed_out++;
+    if (class == PL_DEADLINE_WRITE || class == PL_DEADLINE_LINGER) {
+        pl_conn_close(conn, PL_ERR_TIMEOUT);
+        return;
+    }
+    /* The protocol closes or sets a new deadline; without either it has none.
+     */
+    pl_deadline_set(&pl_conn_net(conn)->deadlines, source, &conn->class,
+                    PL_DEADLINE_NONE, 0);
+    conn->protocol->timeout(conn, class);
+    pl_conn_flush(conn);
+}
+
+/* ---- who ---- */
+
+bool pl_conn_peer(const struct pl_conn *conn, struct pl_addr *addr)
+{
+    *addr = (struct pl_addr){.len = sizeof(addr->un)};
+    return pl_sys_getpeername(conn->source.fd, &addr->sa, &addr->len) == 0;
+}
+
+bool pl_conn_local(const struct pl_conn *conn, struct pl_addr *addr)
+{
+    *addr = (struct pl_addr){.len = sizeof(addr->un)};
+    return pl_sys_getsockname(conn->source.fd, &addr->sa, &addr->len) == 0;
+}
+
+/* ---- the worker's share ---- */
+
+const struct pl_net_limits pl_net_default_limits = {
+    .conn_memory = 1 << 20,
+    .output_high = 256 << 10,
+    .output_low = 64 << 10,
+    .write_ms = 30000,
+    .linger_ms = 5000,
+};
+
+static bool end_of_turn(struct pl_hook *hook)
+{
+    struct pl_net *net = PL_CONTAINER_OF(hook, struct pl_net, hook);
+
+    if (net->owner != NULL)
+        pl_conn_flush(net->owner);
+    while (net->graves != NULL) {
+        struct pl_conn *conn = net->graves;
+
+        net->graves = conn->state;
+        pl_listener_drop(conn->listener);
+        pl_pool_put(net->pool, conn, sizeof(*conn));
+    }
+    return false;
+}
+
+int pl_net_init(struct pl_net *net, struct pl_loop *loop,
+                const struct pl_net_limits *limits)
+{
+    *net = (struct pl_net){.loop = loop,
+                           .pool = pl_loop_pool(loop),
+                           .limits = limits ? *limits : pl_net_default_limits,
+                           .hook = {.run = end_of_turn}};
+    net->inbox = pl_malloc(PL_NET_INBOX);
+    net->outbox = pl_malloc(PL_NET_OUTBOX);
+    if (net->inbox == NULL || net->outbox == NULL) {
+        pl_free(net->inbox);
+        pl_free(net->outbox);
+        return PL_ERR_NOMEM;
+    }
+    pl_list_init(&net->listeners);
+    pl_deadlines_init(&net->deadlines, loop);
+    net->deadlines.expired = on_expired;
+    net->deadlines.of = deadline_of;
+    pl_loop_add_hook(loop, &net->hook);
+    return 0;
+}
+
+void pl_net_fini(struct pl_net *net)
+{
+    PL_ASSERT(net->stats.open == 0 && pl_list_empty(&net->listeners));
+    end_of_turn(&net->hook);
+    pl_loop_remove_hook(&net->hook);
+    pl_deadlines_fini(&net->deadlines);
+    pl_free(net->inbox);
+    pl_free(net->outbox);
+}

@@ -1,0 +1,145 @@
+/* conn.h - one accepted connection: bytes in, bytes out, a deadline, a close.
+ *
+ * Knows nothing of HTTP: hands what it reads to its protocol and writes what
+ * the protocol queues. A connection stays on the worker that accepted it: call
+ * these functions there only. None of them blocks.
+ *
+ * Reading is edge-triggered: PL_CONN_READABLE is set by events and cleared by
+ * what recv says; pausing leaves it set. What the protocol does not consume is
+ * kept (in a pooled buffer) and shown again with what follows.
+ *
+ * Writing gathers in the worker's outbox and leaves with the end of the input
+ * burst or of the turn; what the kernel refuses is queued in segments.
+ *
+ * A closed connection stays valid until the end of the turn, so that callers
+ * up the stack can see pl_conn_closed(). */
+#ifndef PL_NET_CONN_H
+#define PL_NET_CONN_H
+
+#include "net/listener.h"
+
+struct pl_conn;
+struct pl_file;
+
+/* Implemented by http/ and passed down: net/ never includes http/. */
+struct pl_protocol {
+    const char *name; /* "http/1.1" */
+    /* A new connection; may write. Its state pointer is NULL. */
+    void (*opened)(struct pl_conn *conn);
+    /* Returns how many of the bytes it is done with. The rest is shown again,
+     * at once if the protocol calls pl_conn_resume(), else with more bytes. May
+     * close the connection. */
+    size_t (*input)(struct pl_conn *conn, struct pl_str bytes);
+    /* The peer has finished sending. */
+    void (*eof)(struct pl_conn *conn);
+    /* The queue has fallen below output_low after pl_conn_congested(). */
+    void (*drained)(struct pl_conn *conn);
+    /* A deadline of the protocol's own classes has passed. */
+    void (*timeout)(struct pl_conn *conn, enum pl_deadline_class class);
+    /* The last call: why is 0 (closed by us) or PL_ERR_*. */
+    void (*closed)(struct pl_conn *conn, int why);
+};
+
+enum pl_conn_flags {
+    PL_CONN_READABLE = 1,
+    PL_CONN_WRITABLE = 2,
+    PL_CONN_PEER_DONE = 4,   /* RDHUP: reads will end */
+    PL_CONN_EOF = 8,         /* the end has been read */
+    PL_CONN_PAUSED = 16,     /* the protocol does not want input */
+    PL_CONN_AGAIN = 32,      /* on the loop's again list */
+    PL_CONN_CONGESTED = 64,  /* above output_high, not yet below output_low */
+    PL_CONN_FINISHING = 128, /* close once the output has gone */
+    PL_CONN_LINGER = 256,    /* ... with a FIN first */
+    PL_CONN_SHUT = 512,      /* our FIN has been sent */
+    PL_CONN_CLOSED = 1024,
+};
+
+struct pl_conn {
+    struct pl_source source;
+    const struct pl_protocol *protocol;
+    void *state; /* the protocol's, NULL while it needs none */
+    struct pl_listener *listener;
+    struct pl_conn_io *io; /* buffers, while there is something in them */
+    struct pl_deadline deadline;
+    uint16_t flags;
+    uint8_t class; /* enum pl_deadline_class */
+    uint8_t user;  /* the protocol's */
+};
+
+_Static_assert(sizeof(struct pl_conn) <= 64, "an idle connection is one line");
+
+/* TAKES fd. Tells the protocol, then looks for input. 0 or PL_ERR_*. */
+int pl_conn_new(struct pl_listener *listener, int fd);
+
+PL_INLINE bool pl_conn_closed(const struct pl_conn *conn)
+{
+    return (conn->flags & PL_CONN_CLOSED) != 0;
+}
+
+/* At once; what is queued is dropped (an RST if the peer still sends). why is
+ * handed to the protocol. */
+void pl_conn_close(struct pl_conn *conn, int why);
+
+/* When the output has gone. linger: FIN first and read on until the peer's FIN
+ * (or linger_ms), so that the peer gets the last answer even if it still sends.
+ * Input is not shown to the protocol any more. */
+void pl_conn_finish(struct pl_conn *conn, bool linger);
+
+/* ---- output: 0, or PL_ERR_CLOSED, PL_ERR_LIMIT (nothing was queued) ---- */
+
+/* COPIES. */
+int pl_conn_write(struct pl_conn *conn, struct pl_str bytes);
+
+/* Room for size (<= PL_NET_OUTBOX) bytes in the output, to be filled now and
+ * then counted by pl_conn_commit(). NULL: use pl_conn_write(). */
+char *pl_conn_reserve(struct pl_conn *conn, size_t size);
+void pl_conn_commit(struct pl_conn *conn, size_t used);
+
+/* BORROWS bytes until release(arg) is called (once, also on failure or close).
+ * For large bodies: gathered with what is before them, never copied. */
+int pl_conn_write_ref(struct pl_conn *conn, struct pl_str bytes,
+                      void (*release)(void *arg), void *arg);
+
+/* len bytes of the file from off; BORROWS file until release(arg). A file that
+ * turns out shorter closes the connection (PL_ERR_IO). */
+int pl_conn_write_file(struct pl_conn *conn, int file, uint64_t off,
+                       uint64_t len, void (*release)(void *arg), void *arg);
+
+/* Sends what is gathered now, if it is this connection's. */
+void pl_conn_flush(struct pl_conn *conn);
+
+/* Bytes that wait for the peer; stop producing when congested. */
+size_t pl_conn_queued(const struct pl_conn *conn);
+bool pl_conn_congested(struct pl_conn *conn);
+
+/* ---- input ---- */
+
+void pl_conn_pause(struct pl_conn *conn);
+void pl_conn_resume(struct pl_conn *conn); /* input follows in the next turn */
+
+/* Bytes that have been read and not yet consumed. */
+size_t pl_conn_kept(const struct pl_conn *conn);
+
+/* ---- time ---- */
+
+/* The protocol's deadline (IDLE, HEAD, BODY), or NONE. While output waits for
+ * the peer the WRITE deadline takes its place. */
+void pl_conn_deadline(struct pl_conn *conn, enum pl_deadline_class class,
+                      uint32_t ms);
+
+/* ---- who ---- */
+
+/* Asks the kernel. False if it no longer knows. */
+bool pl_conn_peer(const struct pl_conn *conn, struct pl_addr *addr);
+bool pl_conn_local(const struct pl_conn *conn, struct pl_addr *addr);
+
+/* Calls fn for every open connection of the worker; fn may close it. */
+void pl_net_each(struct pl_net *net,
+                 void (*fn)(struct pl_conn *conn, void *arg), void *arg);
+
+PL_INLINE struct pl_net *pl_conn_net(const struct pl_conn *conn)
+{
+    return conn->listener->net;
+}
+
+#endif

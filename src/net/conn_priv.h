@@ -1,0 +1,48 @@
+/* conn_priv.h - what conn.c (life, input) and conn_out.c (output) share. */
+#ifndef PL_NET_CONN_PRIV_H
+#define PL_NET_CONN_PRIV_H
+
+#include "base/buf.h"
+#include "net/conn.h"
+
+/* A piece of output that the kernel has not taken yet. */
+struct pl_out {
+    struct pl_out *next;
+    enum pl_out_kind { PL_OUT_COPY, PL_OUT_REF, PL_OUT_FILE } kind;
+    int file;
+    uint64_t off; /* in data, or in the file */
+    uint64_t len; /* still to go */
+    void (*release)(void *arg);
+    void *arg;
+    const char *data;
+    size_t size; /* of this block */
+    char bytes[];
+};
+
+/* The buffers of a connection that has something in them. */
+struct pl_conn_io {
+    struct pl_account account;
+    struct pl_buf in; /* read, but not consumed by the protocol */
+    struct pl_out *head, *tail;
+    size_t queued;    /* bytes in the segments */
+    uint32_t user_ms; /* the protocol's deadline while WRITE replaces it */
+    uint8_t user_class;
+};
+
+/* NULL when out of memory. */
+struct pl_conn_io *pl_conn_io_get(struct pl_conn *conn);
+
+/* Gives io back when there is nothing in it. */
+void pl_conn_io_put(struct pl_conn *conn);
+
+/* Sends from the queue until the kernel refuses; ends a finishing connection
+ * and tells the protocol when it has drained. */
+void pl_conn_push(struct pl_conn *conn);
+
+/* Drops the queue and the outbox's bytes of a connection that closes. */
+void pl_conn_out_drop(struct pl_conn *conn);
+
+/* The output has gone: what pl_conn_finish() asked for. */
+void pl_conn_finish_now(struct pl_conn *conn);
+
+#endif

@@ -1,0 +1,276 @@
+#include "net/listener.h"
+
+#include <netinet/tcp.h>
+#include <sys/stat.h>
+
+#include "base/check.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "base/sys.h"
+#include "net/conn.h"
+
+/* ---- sockets ---- */
+
+/* A file left behind by a server that died may be replaced; one that somebody
+ * listens on, or that is no socket, may not. */
+static bool stale_unix(const struct pl_addr *addr)
+{
+    struct stat st;
+    bool dead;
+    int fd;
+
+    if (lstat(addr->un.sun_path, &st) < 0 || !S_ISSOCK(st.st_mode))
+        return false;
+    fd = pl_sys_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return false;
+    dead =
+        pl_sys_connect(fd, &addr->sa, addr->len) < 0 && errno == ECONNREFUSED;
+    pl_sys_close(fd);
+    return dead && unlink(addr->un.sun_path) == 0;
+}
+
+static int set_tcp_options(int fd, int family, bool v6only)
+{
+    int one = 1, only = v6only;
+
+    if (pl_sys_setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) <
+            0 ||
+        pl_sys_setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0)
+        return -1;
+    if (family == AF_INET6)
+        return pl_sys_setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only,
+                                 sizeof(only));
+    return 0;
+}
+
+/* Returns the descriptor, or -1 with errno. */
+static int open_socket(const struct pl_addr *addr,
+                       const struct pl_listen_options *options)
+{
+    int family = addr->sa.sa_family;
+    int fd =
+        pl_sys_socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int saved;
+
+    if (fd < 0)
+        return -1;
+    if (family != AF_UNIX && set_tcp_options(fd, family, options->v6only) < 0)
+        goto fail;
+    if (pl_sys_bind(fd, &addr->sa, addr->len) < 0 &&
+        !(family == AF_UNIX && errno == EADDRINUSE && stale_unix(addr) &&
+          pl_sys_bind(fd, &addr->sa, addr->len) == 0))
+        goto fail;
+    if (family == AF_UNIX && options->mode != 0 &&
+        chmod(addr->un.sun_path, options->mode) < 0)
+        goto fail;
+    if (pl_sys_listen(fd, options->backlog ? options->backlog : SOMAXCONN) < 0)
+        goto fail;
+    return fd;
+fail:
+    saved = errno;
+    pl_sys_close(fd);
+    errno = saved;
+    return -1;
+}
+
+/* SO_REUSEPORT would let a second server of the same user share our port
+ * without a word: ask for the port once without it. */
+static bool port_taken(const struct pl_addr *addr,
+                       const struct pl_listen_options *options)
+{
+    int one = 1, only = options->v6only, fd, err = 0;
+
+    if (addr->sa.sa_family == AF_UNIX || pl_addr_port(addr) == 0)
+        return false;
+    fd = pl_sys_socket(addr->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    pl_sys_setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    if (addr->sa.sa_family == AF_INET6)
+        pl_sys_setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only));
+    if (pl_sys_bind(fd, &addr->sa, addr->len) < 0)
+        err = errno;
+    pl_sys_close(fd);
+    return err == EADDRINUSE;
+}
+
+static int explain(struct pl_error *error, const struct pl_addr *addr,
+                   int error_number)
+{
+    char text[PL_ADDR_TEXT];
+
+    pl_addr_format(addr, text);
+    return pl_error_set(error, pl_err_from_errno(error_number), text,
+                        "cannot listen on %s: %s", text,
+                        strerror(error_number));
+}
+
+int pl_listen_open(const struct pl_addr *addr,
+                   const struct pl_listen_options *options,
+                   struct pl_listen_group **out, struct pl_error *error)
+{
+    bool shared = addr->sa.sa_family == AF_UNIX;
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned count = shared             ? 1
+                     : options->sockets ? options->sockets
+                                        : (unsigned)PL_MAX(cpus, 1);
+    struct pl_listen_group *group;
+
+    if (port_taken(addr, options))
+        return explain(error, addr, EADDRINUSE);
+    group = pl_calloc(1, sizeof(*group) + count * sizeof(int));
+    if (group == NULL)
+        return pl_error_set(error, PL_ERR_NOMEM, "", "out of memory");
+    group->addr = *addr;
+    group->shared = shared;
+    for (; group->count < count; group->count++) {
+        int fd = open_socket(&group->addr, options);
+
+        if (fd < 0) {
+            int err = explain(error, addr, errno);
+
+            pl_listen_close(group);
+            return err;
+        }
+        group->fds[group->count] = fd;
+        if (group->count == 0 && !shared) /* port 0: the others take the same */
+            pl_sys_getsockname(fd, &group->addr.sa, &group->addr.len);
+    }
+    *out = group;
+    return 0;
+}
+
+void pl_listen_close(struct pl_listen_group *group)
+{
+    if (group == NULL)
+        return;
+    if (group->shared && group->count > 0)
+        unlink(group->addr.un.sun_path);
+    for (unsigned i = 0; i < group->count; i++)
+        pl_sys_close(group->fds[i]);
+    pl_free(group);
+}
+
+/* ---- accepting ---- */
+
+enum { RETRY_NS = 1000000000, COMPLAIN_S = 60 };
+
+/* Out of descriptors or over a limit: look away for a second. The running
+ * connections go on; waiting ones stay in the kernel's queue. */
+static void pause_accepting(struct pl_listener *listener, int err)
+{
+    static _Thread_local int64_t complained;
+    struct pl_net *net = listener->net;
+    int64_t now = pl_loop_wall(net->loop);
+
+    listener->paused = true;
+    net->stats.refused++;
+    pl_loop_remove(net->loop, &listener->source, true);
+    pl_timer_start(pl_loop_wheel(net->loop), &listener->retry,
+                   pl_now(net->loop) + RETRY_NS);
+    if (now - complained < COMPLAIN_S)
+        return;
+    complained = now;
+    pl_log(PL_LOG_ERROR, "net",
+           "accepting is paused: %s; open connections=%u (this is said once a "
+           "minute)",
+           pl_err_text(err), net->stats.open);
+}
+
+static int watch(struct pl_listener *listener)
+{
+    return pl_loop_add(listener->net->loop, &listener->source, PL_READABLE,
+                       listener->shared ? PL_EXCLUSIVE : PL_LEVEL);
+}
+
+static void on_retry(struct pl_timer *timer)
+{
+    struct pl_listener *listener =
+        PL_CONTAINER_OF(timer, struct pl_listener, retry);
+    struct pl_net *net = listener->net;
+
+    if (watch(listener) < 0)
+        pl_timer_start(pl_loop_wheel(net->loop), timer,
+                       pl_now(net->loop) + RETRY_NS);
+    else
+        listener->paused = false;
+}
+
+/* The peer gave up between its SYN and our accept, and the like. */
+static bool passing(int err)
+{
+    return err == PL_ERR_CLOSED || err == PL_ERR_DENIED ||
+           err == PL_ERR_TIMEOUT;
+}
+
+static void on_acceptable(struct pl_source *source, unsigned events)
+{
+    struct pl_listener *listener =
+        PL_CONTAINER_OF(source, struct pl_listener, source);
+    struct pl_net *net = listener->net;
+
+    (void)events;
+    for (int i = 0; i < PL_LISTEN_BATCH; i++) {
+        int fd;
+
+        if (net->limits.max_conns != 0 &&
+            net->stats.open >= net->limits.max_conns) {
+            pause_accepting(listener, PL_ERR_LIMIT);
+            return;
+        }
+        fd = pl_loop_accept(net->loop, source->fd);
+        if (fd == PL_ERR_AGAIN)
+            return;
+        if (fd < 0 && passing(fd))
+            continue;
+        if (fd < 0 || (fd = pl_conn_new(listener, fd)) < 0) {
+            pause_accepting(listener, fd);
+            return;
+        }
+    }
+}
+
+int pl_listener_start(struct pl_net *net, int fd, bool shared, bool nodelay,
+                      const struct pl_protocol *protocol, void *arg,
+                      struct pl_listener **out)
+{
+    struct pl_listener *listener = pl_calloc(1, sizeof(*listener));
+    int err;
+
+    if (listener == NULL)
+        return PL_ERR_NOMEM;
+    listener->source = (struct pl_source){.ready = on_acceptable, .fd = fd};
+    listener->net = net;
+    listener->protocol = protocol;
+    listener->arg = arg;
+    listener->refs = 1;
+    listener->shared = shared;
+    listener->nodelay = nodelay;
+    pl_timer_init(&listener->retry, on_retry);
+    err = watch(listener);
+    if (err < 0) {
+        pl_free(listener);
+        return err;
+    }
+    pl_list_push(&net->listeners, &listener->node);
+    *out = listener;
+    return 0;
+}
+
+void pl_listener_stop(struct pl_listener *listener)
+{
+    if (!listener->paused)
+        pl_loop_remove(listener->net->loop, &listener->source, true);
+    pl_timer_stop(pl_loop_wheel(listener->net->loop), &listener->retry);
+    pl_listener_drop(listener);
+}
+
+void pl_listener_drop(struct pl_listener *listener)
+{
+    if (--listener->refs > 0)
+        return;
+    pl_list_remove(&listener->node);
+    pl_free(listener);
+}

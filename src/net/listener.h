@@ -1,0 +1,66 @@
+/* listener.h - listening sockets: opened once per process, accepted from by
+ * each worker.
+ *
+ * A TCP address is a group of SO_REUSEPORT sockets whose number is fixed for
+ * the life of the address (closing one would reset what is queued in it); with
+ * fewer workers than sockets a worker polls several. A UNIX address is one
+ * socket that all workers watch (EPOLLEXCLUSIVE). */
+#ifndef PL_NET_LISTENER_H
+#define PL_NET_LISTENER_H
+
+#include "net/addr.h"
+#include "net/net.h"
+
+enum { PL_LISTEN_BATCH = 64 }; /* most accepts of one turn */
+
+struct pl_protocol;
+
+struct pl_listen_options {
+    unsigned sockets; /* of a TCP group; 0: as many as CPUs */
+    int backlog;      /* 0: SOMAXCONN */
+    unsigned mode;    /* of a UNIX socket's file; 0: as umask says */
+    bool v6only;
+};
+
+/* The sockets of one address; made by the process, shared read-only. */
+struct pl_listen_group {
+    struct pl_addr addr; /* as bound: port 0 has become a number */
+    bool shared;         /* one socket for all workers */
+    unsigned count;
+    int fds[];
+};
+
+/* GIVES *out. A stale UNIX socket file (nobody listens) is replaced. Returns 0
+ * or PL_ERR_* with *error naming the address and the reason. */
+int pl_listen_open(const struct pl_addr *addr,
+                   const struct pl_listen_options *options,
+                   struct pl_listen_group **out, struct pl_error *error);
+
+/* Closes the sockets; unlinks the file of a UNIX address. */
+void pl_listen_close(struct pl_listen_group *group);
+
+/* One socket as one worker sees it. Lives until the last of its connections
+ * has gone. */
+struct pl_listener {
+    struct pl_source source;
+    struct pl_list node;
+    struct pl_net *net;
+    const struct pl_protocol *protocol;
+    void *arg;     /* the protocol's, e.g. its struct pl_http */
+    uint32_t refs; /* its connections, and 1 while it is open */
+    bool shared, paused, nodelay;
+    struct pl_timer retry; /* accepting was paused: out of descriptors */
+};
+
+/* Borrows fd, which stays open when the listener is closed. GIVES *out. */
+int pl_listener_start(struct pl_net *net, int fd, bool shared, bool nodelay,
+                      const struct pl_protocol *protocol, void *arg,
+                      struct pl_listener **out);
+
+/* Accepts no more; the connections stay. */
+void pl_listener_stop(struct pl_listener *listener);
+
+/* For conn.c: a connection has gone. */
+void pl_listener_drop(struct pl_listener *listener);
+
+#endif

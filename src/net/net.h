@@ -1,0 +1,57 @@
+/* net.h - what the connections of one worker share.
+ *
+ *     inbox   bytes are first read here; only an unfinished rest is kept
+ *     outbox  answers of one burst are gathered here and leave in one send
+ *
+ * so that an idle connection owns no buffer at all. */
+#ifndef PL_NET_NET_H
+#define PL_NET_NET_H
+
+#include "net/deadline.h"
+
+enum {
+    PL_NET_INBOX = 64 * 1024,
+    PL_NET_OUTBOX = 64 * 1024,
+    PL_NET_BUDGET = 64 * 1024, /* bytes read from one connection in a turn */
+};
+
+struct pl_net_limits {
+    size_t conn_memory; /* bytes one connection may hold: 1 MiB */
+    size_t output_high; /* stop producing above this: 256 KiB */
+    size_t output_low;  /* go on below this: 64 KiB */
+    uint32_t write_ms;  /* a peer that does not read: 30 s */
+    uint32_t linger_ms; /* after our FIN: 5 s */
+    uint32_t max_conns; /* per worker; 0: as descriptors allow */
+};
+
+extern const struct pl_net_limits pl_net_default_limits;
+
+struct pl_net_stats {
+    uint64_t accepted, closed, timed_out, refused;
+    uint32_t open;
+};
+
+struct pl_conn;
+
+struct pl_net {
+    struct pl_loop *loop;
+    struct pl_pool *pool;
+    struct pl_net_limits limits;
+    struct pl_net_stats stats;
+    struct pl_deadlines deadlines;
+    struct pl_hook hook;   /* end of turn: flush, bury */
+    struct pl_conn *owner; /* whose bytes are in the outbox */
+    size_t outbox_len;
+    struct pl_conn *graves; /* closed in this turn, freed at its end */
+    struct pl_list listeners;
+    char *inbox, *outbox;
+};
+
+/* Borrows loop; limits are copied (NULL: the defaults). 0 or PL_ERR_NOMEM. */
+int pl_net_init(struct pl_net *net, struct pl_loop *loop,
+                const struct pl_net_limits *limits);
+
+/* All connections and listeners must be closed. */
+void pl_net_fini(struct pl_net *net);
+
+#endif
