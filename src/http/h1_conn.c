@@ -1,0 +1,451 @@
+/* h1_conn.c - the life of an HTTP/1 connection: decides what happens next.
+ * Parsing is in h1_parse.c; responses go through h1_wire.c and h1_write.c.
+ *
+ *     IDLE --bytes--> HEAD --complete--> REQUEST --response sent--+
+ *      ^  (no state)   |                    (body arrives while    |
+ *      |               | refused             the handler runs)     v
+ *      |               v                                        body read?
+ *      |            answer, close <--too much-- DRAIN <---no------+ |
+ *      +----------------------keep-alive----------+<------yes-------+
+ *
+ * Invariants: one request at a time (pipelined bytes wait in the connection;
+ * the answers of one read leave in one send). conn->state is NULL while the
+ * connection is idle, so that it costs nothing. h1->req is set from a complete
+ * head until the response has been said, and only then. */
+#include "http/http.h"
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "http/h1_state.h"
+#include "http/h1_write.h"
+
+/* Bytes of unread body that are worth reading to keep the connection. */
+enum { DRAIN_MAX = 256 * 1024 };
+
+static struct pl_h1 *h1_new(struct pl_conn *conn)
+{
+    struct pl_h1 *h1 = pl_pool_get_zeroed(pl_conn_net(conn)->pool, sizeof(*h1));
+
+    if (h1 != NULL) {
+        h1->conn = conn;
+        conn->state = h1;
+    }
+    return h1;
+}
+
+static void free_parser(struct pl_h1 *h1)
+{
+    pl_pool_put(pl_conn_net(h1->conn)->pool, h1->parser, sizeof(*h1->parser));
+    h1->parser = NULL;
+}
+
+void pl_h1_free(struct pl_h1 *h1)
+{
+    struct pl_conn *conn = h1->conn;
+
+    free_parser(h1);
+    conn->state = NULL;
+    pl_pool_put(pl_conn_net(conn)->pool, h1, sizeof(*h1));
+}
+
+/* Answers without a request, and closes. Said once in the log. */
+static void refuse(struct pl_conn *conn, int status, const char *why)
+{
+    struct pl_http *http = pl_h1_http(conn);
+    char *out = pl_conn_reserve(conn, PL_H1_PLAIN_MAX);
+    char peer[PL_ADDR_TEXT] = "?";
+    struct pl_addr addr;
+
+    if (pl_conn_peer(conn, &addr))
+        pl_addr_format(&addr, peer);
+    pl_log(PL_LOG_INFO, "http", "refused: %s status=%d peer=%s", why, status,
+           peer);
+    http->stats.refused++;
+    http->stats.by_class[status / 100]++;
+    if (out != NULL)
+        pl_conn_commit(conn, pl_h1_plain_write(out, http, status, why));
+    pl_conn_finish(conn, true);
+}
+
+/* ---- after the response ---- */
+
+/* The request is over on this wire: on to the next one, or the end. */
+static void next_request(struct pl_h1 *h1)
+{
+    struct pl_conn *conn = h1->conn;
+    struct pl_http *http = pl_h1_http(conn);
+
+    if (!h1->keep || http->draining || h1->body != PL_H1_BODY_NONE ||
+        ((conn->flags & PL_CONN_EOF) && pl_conn_kept(conn) == 0)) {
+        bool unread = h1->body != PL_H1_BODY_NONE;
+
+        pl_h1_free(h1);
+        pl_conn_finish(conn, unread);
+        return;
+    }
+    pl_h1_free(h1);
+    pl_conn_deadline(conn, PL_DEADLINE_IDLE, http->settings->idle_ms);
+    if (conn->flags & PL_CONN_PAUSED)
+        pl_conn_resume(conn);
+}
+
+bool pl_h1_worth_draining(const struct pl_h1 *h1)
+{
+    return h1->keep && !h1->expect &&
+           (h1->body == PL_H1_BODY_CHUNKED ||
+            (h1->body == PL_H1_BODY_LENGTH && h1->left <= DRAIN_MAX));
+}
+
+void pl_h1_settle(struct pl_h1 *h1)
+{
+    struct pl_request *req = h1->req;
+
+    h1->req = NULL;
+    req->wire = NULL;
+    req->stream = NULL;
+    if (h1->body != PL_H1_BODY_NONE)
+        pl_body_end(req, PL_ERR_CLOSED);
+    pl_request_drop(req);
+    if (h1->body != PL_H1_BODY_NONE && pl_h1_worth_draining(h1)) {
+        h1->seen = h1->judged = 0;
+        pl_conn_deadline(h1->conn, PL_DEADLINE_BODY,
+                         pl_h1_http(h1->conn)->settings->body_grace_ms);
+        if (h1->conn->flags & PL_CONN_PAUSED)
+            pl_conn_resume(h1->conn);
+        return;
+    }
+    next_request(h1);
+}
+
+/* ---- the request's body ---- */
+
+static void body_over(struct pl_h1 *h1, int err)
+{
+    h1->body = err == 0 ? PL_H1_BODY_NONE : PL_H1_BODY_BAD;
+    if (h1->req == NULL) {
+        next_request(h1);
+        return;
+    }
+    if (err < 0)
+        h1->keep = false;
+    pl_conn_deadline(h1->conn, PL_DEADLINE_NONE, 0);
+    pl_body_end(h1->req, err);
+}
+
+static void body_data(struct pl_h1 *h1, struct pl_str data)
+{
+    h1->seen += data.len;
+    if (h1->req != NULL)
+        pl_body_feed(h1->req, data);
+}
+
+static size_t length_input(struct pl_h1 *h1, struct pl_str bytes)
+{
+    size_t part = (size_t)PL_MIN(h1->left, bytes.len);
+
+    body_data(h1, pl_str_first(bytes, part));
+    h1->left -= part;
+    if (h1->left == 0)
+        body_over(h1, 0);
+    return part;
+}
+
+static size_t chunked_input(struct pl_h1 *h1, struct pl_str bytes)
+{
+    size_t total = 0, used;
+    struct pl_str data;
+    int got = 0;
+
+    while (got == 0 && total < bytes.len &&
+           !(h1->req != NULL && pl_body_full(&h1->req->body))) {
+        got = pl_h1_chunk_parse(&h1->chunk, pl_str_skip(bytes, total), &used,
+                                &data);
+        total += used;
+        body_data(h1, data);
+        if (h1->req == NULL && h1->seen > DRAIN_MAX)
+            got = PL_ERR_LIMIT;
+    }
+    if (got != 0)
+        body_over(h1, got < 0 ? got : 0);
+    return total;
+}
+
+/* Returns how much was used. May end the request when it is being drained. */
+static size_t body_input(struct pl_h1 *h1, struct pl_str bytes)
+{
+    struct pl_conn *conn = h1->conn;
+    size_t used;
+
+    switch (h1->body) {
+    case PL_H1_BODY_LENGTH:
+        used = length_input(h1, bytes);
+        break;
+    case PL_H1_BODY_CHUNKED:
+        used = chunked_input(h1, bytes);
+        break;
+    case PL_H1_BODY_BAD: /* nothing behind it can be trusted */
+        return bytes.len;
+    default: /* the next request: it waits for this one */
+        pl_conn_pause(conn);
+        return 0;
+    }
+    if (conn->state == h1 && h1->req != NULL && pl_body_full(&h1->req->body))
+        pl_conn_pause(conn);
+    return used;
+}
+
+/* ---- the request's head ---- */
+
+static void take_framing(struct pl_h1 *h1, const struct pl_h1_parser *parser)
+{
+    h1->keep = parser->keep_alive;
+    h1->minor0 = parser->minor == 0;
+    h1->expect = parser->expect_continue;
+    if (parser->chunked) {
+        h1->body = PL_H1_BODY_CHUNKED;
+        pl_h1_chunk_init(&h1->chunk);
+    } else if (parser->has_length && parser->content_length > 0) {
+        h1->body = PL_H1_BODY_LENGTH;
+        h1->left = parser->content_length;
+    }
+}
+
+/* A request from a complete head, copied into its arena: nothing that a
+ * handler sees points into the inbox. NULL if out of memory. */
+static struct pl_request *make_request(struct pl_h1 *h1,
+                                       const struct pl_h1_parser *parser,
+                                       struct pl_str bytes)
+{
+    struct pl_request *req = pl_request_new(pl_h1_http(h1->conn));
+    char *head;
+
+    if (req == NULL)
+        return NULL;
+    head = pl_arena_bytes(&req->arena, parser->head_len);
+    if (head != NULL) {
+        memcpy(head, bytes.data, parser->head_len);
+        req->headers = pl_h1_headers(parser, head, &req->arena);
+    }
+    if (head == NULL || req->headers == NULL) {
+        pl_request_drop(req);
+        return NULL;
+    }
+    req->nheaders = parser->nfields;
+    req->method = parser->method;
+    req->method_name = pl_str(head + parser->method_at, parser->method_len);
+    req->target = pl_str(head + parser->target_at, parser->target_len);
+    req->version = h1->minor0 ? 10 : 11;
+    req->head = parser->method == PL_METHOD_HEAD;
+    req->upgrade = parser->upgrade;
+    req->body.length = parser->has_length ? (int64_t)parser->content_length
+                       : parser->chunked  ? -1
+                                          : 0;
+    req->body.complete = h1->body == PL_H1_BODY_NONE;
+    req->wire = &pl_h1_wire;
+    req->stream = h1;
+    return req;
+}
+
+/* A complete head: starts its request. Returns the bytes of head and body that
+ * were used. */
+static size_t start(struct pl_conn *conn, const struct pl_h1_parser *parser,
+                    struct pl_str bytes)
+{
+    struct pl_h1 *h1 = conn->state != NULL ? conn->state : h1_new(conn);
+    size_t used = parser->head_len;
+
+    if (h1 == NULL) {
+        refuse(conn, 503, "out of memory");
+        return bytes.len;
+    }
+    take_framing(h1, parser);
+    h1->req = make_request(h1, parser, bytes);
+    free_parser(h1);
+    if (h1->req == NULL) {
+        pl_h1_free(h1);
+        refuse(conn, 503, "out of memory");
+        return bytes.len;
+    }
+    /* Body bytes that came along are there before the handler looks. */
+    if (h1->body != PL_H1_BODY_NONE) {
+        if (used < bytes.len)
+            h1->expect = false;
+        used += body_input(h1, pl_str_skip(bytes, used));
+    }
+    pl_request_begin(h1->req);
+    /* Answered already? Then h1 may be gone. */
+    if (conn->state == h1 && h1->req != NULL)
+        pl_conn_deadline(conn,
+                         h1->body != PL_H1_BODY_NONE ? PL_DEADLINE_BODY
+                                                     : PL_DEADLINE_NONE,
+                         pl_h1_http(conn)->settings->body_grace_ms);
+    return used;
+}
+
+/* Keeps what has been parsed of a head that goes on in a later read. */
+static void keep_head(struct pl_conn *conn)
+{
+    struct pl_http *http = pl_h1_http(conn);
+    struct pl_h1 *h1 = conn->state != NULL ? conn->state : h1_new(conn);
+
+    if (h1 != NULL && h1->parser == NULL) {
+        h1->parser = pl_pool_get(pl_conn_net(conn)->pool, sizeof(*h1->parser));
+        if (h1->parser != NULL) {
+            size_t size = offsetof(struct pl_h1_parser, fields) +
+                          http->parser.nfields * sizeof(struct pl_h1_field);
+
+            memcpy(h1->parser, &http->parser, size);
+            pl_conn_deadline(conn, PL_DEADLINE_HEAD, http->settings->header_ms);
+        }
+    }
+    if (h1 == NULL || h1->parser == NULL)
+        pl_conn_close(conn, PL_ERR_NOMEM);
+}
+
+static size_t head_input(struct pl_conn *conn, struct pl_str bytes)
+{
+    struct pl_http *http = pl_h1_http(conn);
+    struct pl_h1 *h1 = conn->state;
+    struct pl_h1_parser *parser = h1 != NULL ? h1->parser : &http->parser;
+    int err;
+
+    if (h1 == NULL)
+        pl_h1_parser_init(parser, &http->settings->h1);
+    err = pl_h1_parse_head(parser, bytes);
+    if (err == 0)
+        return start(conn, parser, bytes);
+    if (err == PL_ERR_AGAIN) {
+        keep_head(conn);
+        return 0;
+    }
+    {
+        struct pl_h1_refusal why = parser->refusal;
+
+        if (h1 != NULL)
+            pl_h1_free(h1);
+        refuse(conn, why.status, why.text);
+    }
+    return bytes.len;
+}
+
+/* ---- the connection's protocol ---- */
+
+static void on_opened(struct pl_conn *conn)
+{
+    pl_conn_deadline(conn, PL_DEADLINE_IDLE,
+                     pl_h1_http(conn)->settings->idle_ms);
+}
+
+static size_t on_input(struct pl_conn *conn, struct pl_str bytes)
+{
+    const uint16_t stop = PL_CONN_CLOSED | PL_CONN_FINISHING | PL_CONN_PAUSED;
+    size_t used = 0, n;
+
+    do {
+        struct pl_h1 *h1 = conn->state;
+
+        n = h1 == NULL || h1->parser != NULL
+                ? head_input(conn, pl_str_skip(bytes, used))
+                : body_input(h1, pl_str_skip(bytes, used));
+        used += n;
+    } while (n > 0 && used < bytes.len && !(conn->flags & stop) &&
+             conn->protocol == &pl_h1_protocol);
+    /* The peer had finished sending, and these were its last requests. */
+    if ((conn->flags & PL_CONN_EOF) && conn->state == NULL &&
+        used == bytes.len && conn->protocol == &pl_h1_protocol)
+        pl_conn_finish(conn, false);
+    return used;
+}
+
+static void on_eof(struct pl_conn *conn)
+{
+    struct pl_h1 *h1 = conn->state;
+
+    if (h1 == NULL || h1->req == NULL) {
+        /* Between requests, in a head, or while draining: nobody waits. */
+        pl_conn_finish(conn, false);
+        return;
+    }
+    /* It may have closed one direction only: the answer still goes out. */
+    h1->keep = false;
+    if (h1->body != PL_H1_BODY_NONE)
+        body_over(h1, PL_ERR_CLOSED);
+}
+
+static void on_drained(struct pl_conn *conn)
+{
+    struct pl_h1 *h1 = conn->state;
+
+    if (h1 != NULL && h1->req != NULL)
+        pl_response_drained(&h1->req->response, 0);
+}
+
+/* The peer must send body_rate bytes a second, unless it is us who do not
+ * read. */
+static void judge_body(struct pl_h1 *h1)
+{
+    const struct pl_http_settings *settings = pl_h1_http(h1->conn)->settings;
+    uint64_t want =
+        (uint64_t)settings->body_rate * settings->body_grace_ms / 1000;
+    bool slow = h1->seen - h1->judged < want &&
+                !(h1->conn->flags & PL_CONN_PAUSED) && !h1->expect;
+
+    if (!slow) {
+        h1->judged = h1->seen;
+        pl_conn_deadline(h1->conn, PL_DEADLINE_BODY, settings->body_grace_ms);
+    } else {
+        body_over(h1, PL_ERR_TIMEOUT);
+    }
+}
+
+static void on_timeout(struct pl_conn *conn, enum pl_deadline_class class)
+{
+    struct pl_h1 *h1 = conn->state;
+
+    if (class == PL_DEADLINE_BODY && h1 != NULL) {
+        judge_body(h1);
+    } else if (class == PL_DEADLINE_HEAD) {
+        if (h1 != NULL)
+            pl_h1_free(h1);
+        refuse(conn, 408, "the request head took too long");
+    } else {
+        pl_conn_close(conn, PL_ERR_TIMEOUT);
+    }
+}
+
+static void on_closed(struct pl_conn *conn, int why)
+{
+    struct pl_h1 *h1 = conn->state;
+    struct pl_request *req;
+
+    if (h1 == NULL)
+        return;
+    req = h1->req;
+    pl_h1_free(h1);
+    if (req != NULL)
+        pl_request_lost(req, why);
+}
+
+const struct pl_protocol pl_h1_protocol = {
+    .name = "http/1.1",
+    .opened = on_opened,
+    .input = on_input,
+    .eof = on_eof,
+    .drained = on_drained,
+    .timeout = on_timeout,
+    .closed = on_closed,
+};
+
+static void drain_conn(struct pl_conn *conn, void *http)
+{
+    if (conn->protocol == &pl_h1_protocol && conn->state == NULL &&
+        pl_h1_http(conn) == http)
+        pl_conn_finish(conn, false);
+}
+
+void pl_http_drain(struct pl_http *http)
+{
+    http->draining = true;
+    pl_net_each(http->net, drain_conn, http);
+}

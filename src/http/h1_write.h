@@ -1,0 +1,32 @@
+/* h1_write.h - formatting the heads of HTTP/1 responses. */
+#ifndef PL_HTTP_H1_WRITE_H
+#define PL_HTTP_H1_WRITE_H
+
+#include "http/request.h"
+
+enum pl_h1_connection {
+    PL_H1_DEFAULT, /* nothing need be said */
+    PL_H1_CLOSE,
+    PL_H1_KEEP_ALIVE, /* to an HTTP/1.0 client that asked */
+};
+
+struct pl_h1_framing {
+    int64_t length; /* Content-Length; -1: none */
+    bool chunked;
+    enum pl_h1_connection connection;
+};
+
+/* An upper bound for the bytes of the head. */
+size_t pl_h1_head_bound(const struct pl_request *req);
+
+/* Writes the head of req->response, with its empty line; returns the end. */
+char *pl_h1_head_write(char *out, struct pl_request *req,
+                       const struct pl_h1_framing *framing);
+
+/* A whole small response that needs no request: for heads that were refused.
+ * Returns the length, less than PL_H1_PLAIN_MAX. */
+enum { PL_H1_PLAIN_MAX = 1024 };
+size_t pl_h1_plain_write(char *out, struct pl_http *http, int status,
+                         const char *why);
+
+#endif

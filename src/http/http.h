@@ -1,0 +1,71 @@
+/* http.h - what HTTP needs once per worker, and once per generation. */
+#ifndef PL_HTTP_HTTP_H
+#define PL_HTTP_HTTP_H
+
+#include "http/date.h"
+#include "http/h1_parse.h"
+#include "net/conn.h"
+#include "task/task.h"
+
+struct pl_request;
+
+/* What a site sets (pl.set); fixed for the life of a generation. */
+struct pl_http_settings {
+    struct pl_h1_limits h1;
+    uint64_t max_body;       /* bytes that req:body() collects: 1 MiB */
+    uint64_t request_memory; /* bytes one request may allocate; 0 = unlimited */
+    uint32_t header_ms;      /* from the first byte of a head: 10 s */
+    uint32_t idle_ms;        /* keep-alive: 60 s */
+    uint32_t body_rate;      /* bytes a second at least: 500; 0 = no limit */
+    uint32_t body_grace_ms;  /* the rate is judged over this long: 10 s */
+    struct pl_str server;    /* the Server field; empty: none */
+    struct pl_str headers;   /* ready lines for every response */
+};
+
+extern const struct pl_http_settings pl_http_default_settings;
+
+/* Implemented above and passed down: http/ never includes route/. */
+struct pl_http_ops {
+    /* A head has been read. Must lead to pl_request_finish(), now or later. */
+    void (*request)(void *arg, struct pl_request *req);
+    /* The response has gone (or been given up): for logs and metrics. */
+    void (*finished)(void *arg, struct pl_request *req);
+};
+
+struct pl_http_stats {
+    uint64_t requests, refused, by_class[6]; /* 1xx..5xx in 1..5 */
+    uint32_t open;                           /* requests in progress */
+};
+
+struct pl_http {
+    struct pl_net *net;
+    struct pl_sched *sched;
+    const struct pl_http_settings *settings; /* of new requests */
+    const struct pl_http_ops *ops;
+    void *arg;
+    struct pl_http_stats stats;
+    struct pl_list requests; /* in progress */
+    bool draining;           /* close connections after their response */
+    uint64_t id_seed, id_count;
+    int64_t date_second;
+    char date[PL_HTTP_DATE_LEN + 1];
+    struct pl_h1_parser parser; /* for heads that arrive in one piece */
+};
+
+/* Borrows all. Connections reach it through their listener's arg. */
+void pl_http_init(struct pl_http *http, struct pl_net *net,
+                  struct pl_sched *sched,
+                  const struct pl_http_settings *settings,
+                  const struct pl_http_ops *ops, void *arg);
+
+/* The protocol for listeners (listener->arg is the struct pl_http). */
+extern const struct pl_protocol pl_h1_protocol;
+
+/* No new requests on open connections: idle ones close now, the others after
+ * their response. */
+void pl_http_drain(struct pl_http *http);
+
+/* The Date field's value for now, 29 bytes. */
+const char *pl_http_date(struct pl_http *http);
+
+#endif

@@ -1,0 +1,288 @@
+#include "http/request.h"
+
+#include "base/check.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "http/cookie.h"
+#include "http/query.h"
+#include "http/uri.h"
+
+/* ---- life ---- */
+
+struct pl_request *pl_request_new(struct pl_http *http)
+{
+    struct pl_arena arena;
+    struct pl_request *req;
+
+    pl_arena_init(&arena, http->net->pool, NULL);
+    req = pl_arena_alloc(&arena, sizeof(*req));
+    if (req == NULL)
+        return NULL;
+    memset(req, 0, sizeof(*req));
+    req->magic = PL_REQUEST_MAGIC;
+    req->holders = 1;
+    req->arena = arena;
+    req->http = http;
+    req->settings = http->settings;
+    pl_account_init(&req->account, NULL, http->settings->request_memory);
+    req->arena.account = &req->account;
+    pl_account_charge(&req->account, pl_arena_size(&req->arena));
+    pl_buf_init(&req->body.pending, http->net->pool, &req->account, 0);
+    req->body.length = -1;
+    req->response.last_modified = req->response.length = -1;
+    req->started = pl_now(http->net->loop);
+    req->id = http->id_seed + ++http->id_count * 0x9e3779b97f4a7c15u;
+    pl_list_push(&http->requests, &req->node);
+    http->stats.requests++;
+    http->stats.open++;
+    return req;
+}
+
+void pl_request_hold(struct pl_request *req)
+{
+    req->holders++;
+}
+
+void pl_request_drop(struct pl_request *req)
+{
+    struct pl_http *http = req->http;
+
+    PL_CHECK(req, PL_REQUEST_MAGIC);
+    if (--req->holders > 0)
+        return;
+    http->stats.by_class[PL_MIN(req->response.status / 100u, 5u)]++;
+    http->ops->finished(http->arg, req);
+    pl_response_release(&req->response);
+    if (req->drop_generation != NULL)
+        req->drop_generation(req->generation);
+    pl_list_remove(&req->node);
+    http->stats.open--;
+    pl_buf_fini(&req->body.pending);
+    req->magic = 0;
+    pl_arena_fini(&req->arena);
+}
+
+void pl_request_lost(struct pl_request *req, int why)
+{
+    if (req->wire == NULL)
+        return;
+    req->wire = NULL;
+    req->stream = NULL;
+    pl_body_end(req, why < 0 ? why : PL_ERR_CLOSED);
+    pl_response_drained(&req->response, PL_ERR_CLOSED);
+    if (req->task != NULL)
+        pl_task_cancel(req->task);
+    pl_request_drop(req);
+}
+
+/* What becomes of a handler's result when it has built no answer itself. */
+static void answer_result(struct pl_request *req, int result)
+{
+    struct pl_response *res = &req->response;
+
+    if (result >= 200 && res->status == 0) {
+        if (res->content == PL_CONTENT_NONE && result >= 400)
+            pl_response_error(res, result, pl_str(NULL, 0));
+        else
+            pl_response_status(res, result);
+    } else if (result < 0) {
+        pl_response_reset(res);
+        pl_response_error(res, pl_err_status(result), pl_str(NULL, 0));
+    }
+}
+
+static void report(struct pl_request *req, int result)
+{
+    char id[PL_REQUEST_ID_LEN];
+
+    if (result >= 0 || result == PL_ERR_CANCELED || result == PL_ERR_CLOSED)
+        return;
+    pl_request_id(req, id);
+    pl_log(pl_err_status(result) >= 500 ? PL_LOG_ERROR : PL_LOG_INFO, "http",
+           "%.*s %.*s failed: %s request=%.16s", PL_STR_ARG(req->method_name),
+           PL_STR_ARG(req->path), pl_err_text(result), id);
+}
+
+void pl_request_finish(struct pl_request *req, int result)
+{
+    struct pl_response *res = &req->response;
+
+    PL_CHECK(req, PL_REQUEST_MAGIC);
+    PL_ASSERT(!req->finished);
+    req->finished = true;
+    pl_request_hold(req); /* the wire may give up its own on the way */
+    report(req, result);
+    if (!res->started) {
+        answer_result(req, result);
+        if (pl_response_send(res) < 0)
+            result = PL_ERR_CLOSED;
+    }
+    res->ended = true;
+    if (req->wire != NULL) {
+        if (result < 0 && res->content == PL_CONTENT_STREAM)
+            req->wire->abort(req);
+        else
+            req->wire->end(req);
+    }
+    pl_request_drop(req);
+}
+
+/* ---- the start ---- */
+
+/* Answers without a handler. */
+static void refuse(struct pl_request *req, int status, const char *why)
+{
+    req->http->stats.refused++;
+    pl_response_error(&req->response, status, pl_str_c(why));
+    pl_request_finish(req, 0);
+}
+
+/* Path, query and host from the target and the Host field; the target's host
+ * wins (RFC 9112, 3.2.2). Returns what is wrong, or NULL. */
+static const char *take_target_apart(struct pl_request *req)
+{
+    struct pl_uri uri;
+    struct pl_str host;
+
+    if (pl_uri_parse_target(req->target, (enum pl_method)req->method, &uri) < 0)
+        return "malformed request target";
+    req->raw_path = uri.path.data != NULL ? uri.path : req->target;
+    req->query = uri.query;
+    if (uri.host.data != NULL) {
+        req->host = uri.host;
+        req->host_port = uri.port;
+    } else {
+        host = pl_request_header_id(req, PL_HEADER_HOST);
+        if (host.len > 0 &&
+            pl_uri_parse_authority(host, &req->host, &req->host_port) < 0)
+            return "malformed Host";
+    }
+    if (uri.path.data == NULL || pl_str_eq(uri.path, PL_STR("*"))) {
+        req->path = req->raw_path;
+        return NULL;
+    }
+    if (pl_uri_decode_path(uri.path, &req->arena, &req->path) < 0)
+        return "malformed path";
+    return NULL;
+}
+
+void pl_request_begin(struct pl_request *req)
+{
+    const char *wrong = take_target_apart(req);
+
+    if (wrong != NULL)
+        refuse(req, 400, wrong);
+    else if (req->method == PL_METHOD_UNKNOWN)
+        refuse(req, 501, "unknown method");
+    else
+        req->http->ops->request(req->http->arg, req);
+}
+
+/* ---- looking ---- */
+
+typedef bool field_is(const struct pl_header *header, const void *what);
+
+static bool has_id(const struct pl_header *header, const void *what)
+{
+    return header->id == *(const enum pl_header_id *)what;
+}
+
+static bool has_name(const struct pl_header *header, const void *what)
+{
+    return pl_str_ieq(pl_header_name(header), *(const struct pl_str *)what);
+}
+
+/* The value of the fields that match, joined if there are several. */
+static struct pl_str find_fields(struct pl_request *req, field_is *is,
+                                 const void *what)
+{
+    const struct pl_header *first = NULL;
+    struct pl_str joined;
+    size_t size = 0, n = 0, count = 0;
+    char *out;
+
+    for (unsigned i = 0; i < req->nheaders; i++) {
+        if (!is(&req->headers[i], what))
+            continue;
+        first = first == NULL ? &req->headers[i] : first;
+        size += req->headers[i].value_len + 2u;
+        count++;
+    }
+    if (count == 0)
+        return pl_str(NULL, 0);
+    out = count == 1 ? NULL : pl_arena_bytes(&req->arena, size);
+    if (out == NULL)
+        return pl_header_value(first);
+    for (unsigned i = 0; i < req->nheaders; i++) {
+        const struct pl_header *header = &req->headers[i];
+
+        if (!is(header, what))
+            continue;
+        if (n > 0) {
+            out[n++] = header->id == PL_HEADER_COOKIE ? ';' : ',';
+            out[n++] = ' ';
+        }
+        memcpy(out + n, header->value, header->value_len);
+        n += header->value_len;
+    }
+    joined = pl_str(out, n);
+    return joined;
+}
+
+struct pl_str pl_request_header_id(struct pl_request *req, enum pl_header_id id)
+{
+    return find_fields(req, has_id, &id);
+}
+
+struct pl_str pl_request_header(struct pl_request *req, struct pl_str name)
+{
+    enum pl_header_id id = pl_header_lookup(name);
+
+    return id != PL_HEADER_OTHER ? pl_request_header_id(req, id)
+                                 : find_fields(req, has_name, &name);
+}
+
+struct pl_str pl_request_arg(struct pl_request *req, struct pl_str name)
+{
+    return pl_query_get(req->query, name, &req->arena);
+}
+
+struct pl_str pl_request_param(const struct pl_request *req, struct pl_str name)
+{
+    for (unsigned i = 0; i < req->nparams; i++)
+        if (pl_str_eq(req->params[i].name, name))
+            return req->params[i].value;
+    return pl_str(NULL, 0);
+}
+
+struct pl_str pl_request_cookie(struct pl_request *req, struct pl_str name)
+{
+    return pl_cookie_get(pl_request_header_id(req, PL_HEADER_COOKIE), name);
+}
+
+void pl_request_id(const struct pl_request *req, char out[PL_REQUEST_ID_LEN])
+{
+    static const char digits[] = "0123456789abcdef";
+
+    for (int i = 0; i < PL_REQUEST_ID_LEN; i++)
+        out[i] = digits[req->id >> (60 - 4 * i) & 15];
+}
+
+struct pl_str pl_request_remote(struct pl_request *req, uint16_t *port)
+{
+    struct pl_addr addr;
+    char text[PL_ADDR_TEXT];
+
+    if (req->remote.data == NULL) {
+        req->remote = PL_STR("");
+        if (req->wire != NULL && req->wire->peer(req, &addr) &&
+            addr.sa.sa_family != AF_UNIX) {
+            req->remote_port = pl_addr_port(&addr);
+            req->remote = pl_arena_str(
+                &req->arena, pl_str(text, pl_addr_format_host(&addr, text)));
+        }
+    }
+    *port = req->remote_port;
+    return req->remote;
+}

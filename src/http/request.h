@@ -1,0 +1,112 @@
+/* request.h - one request, whatever wire it came by, and its life.
+ *
+ * A request lies in the first block of its own arena. Its holders are the
+ * stream (wire), the handler's task, and whoever else calls pl_request_hold();
+ * arena, generation reference and log line go with the last. */
+#ifndef PL_HTTP_REQUEST_H
+#define PL_HTTP_REQUEST_H
+
+#include "base/arena.h"
+#include "http/body.h"
+#include "http/http.h"
+#include "http/response.h"
+#include "http/wire.h"
+
+#define PL_REQUEST_MAGIC 0x70657271u /* "perq" */
+
+enum { PL_REQUEST_ID_LEN = 16 };
+
+struct pl_param {
+    struct pl_str name, value; /* value: decoded */
+};
+
+struct pl_request {
+    uint32_t magic;
+    uint32_t holders;
+    struct pl_arena arena;
+    struct pl_account account;
+    struct pl_http *http;
+    const struct pl_http_settings *settings;
+    struct pl_list node; /* in http->requests */
+
+    const struct pl_wire *wire; /* NULL: the peer has gone, or all is said */
+    void *stream;               /* the wire's */
+
+    uint8_t method;  /* enum pl_method */
+    uint8_t version; /* 10, 11, 20, 30 */
+    bool head;       /* HEAD: answer like GET, without the body */
+    bool secure;
+    bool upgrade;  /* the client asks to leave HTTP */
+    bool finished; /* pl_request_finish() was called */
+    uint16_t nheaders, nparams;
+    struct pl_str method_name, target;
+    struct pl_str path;     /* decoded once, normalised, starts with '/' */
+    struct pl_str raw_path; /* as it came */
+    struct pl_str query;    /* raw, without '?'; absent: no '?' */
+    struct pl_str host;     /* without port, as it came */
+    uint16_t host_port;     /* 0: none given */
+    struct pl_header *headers;
+    struct pl_param *params;
+    struct pl_str rest; /* of a mounted handler: behind its prefix, no slash */
+
+    struct pl_body body;
+    struct pl_response response;
+
+    void *generation; /* the route room's; released by drop_generation */
+    void (*drop_generation)(void *generation);
+    const struct pl_route *route; /* which one matched; opaque here */
+    const struct pl_chain *chain; /* its filters and handler; opaque here */
+    struct pl_task *task;         /* the handler's; NULL: it needs none */
+    struct pl_str remote;         /* absent: not asked for yet */
+    uint16_t remote_port;
+    void *lua;        /* the Lua object that stands for this request */
+    uint64_t started; /* monotonic ns */
+    uint64_t id;
+};
+
+/* ---- for wires ---- */
+
+/* A request with one holder (the stream), not routed yet; NULL: no memory. */
+struct pl_request *pl_request_new(struct pl_http *http);
+
+/* Target and Host have been set: fills path, query, host; counts; hands it to
+ * http->ops, or answers 400/501 itself. */
+void pl_request_begin(struct pl_request *req);
+
+/* The peer has gone: cancels the handler, frees the wire's hold. */
+void pl_request_lost(struct pl_request *req, int why);
+
+/* ---- life ---- */
+
+void pl_request_hold(struct pl_request *req);
+void pl_request_drop(struct pl_request *req);
+
+/* The handler is done. result: 0, an HTTP status to answer with (if nothing
+ * was built), or PL_ERR_*. Sends what has not been sent; logs an error once.
+ * Any stack. */
+void pl_request_finish(struct pl_request *req, int result);
+
+/* ---- looking ---- */
+
+/* Absent if there is none; several fields are joined by ", " (cookies by
+ * "; "), RFC 9110, 5.3. */
+struct pl_str pl_request_header(struct pl_request *req, struct pl_str name);
+struct pl_str pl_request_header_id(struct pl_request *req,
+                                   enum pl_header_id id);
+
+/* A decoded field of the query; absent if there is none. */
+struct pl_str pl_request_arg(struct pl_request *req, struct pl_str name);
+
+/* A parameter of the route's pattern. */
+struct pl_str pl_request_param(const struct pl_request *req,
+                               struct pl_str name);
+
+struct pl_str pl_request_cookie(struct pl_request *req, struct pl_str name);
+
+/* 16 hexadecimal digits. */
+void pl_request_id(const struct pl_request *req, char out[PL_REQUEST_ID_LEN]);
+
+/* Host and port of the peer ("" for UNIX); asked from the kernel once. */
+struct pl_str pl_request_remote(struct pl_request *req, uint16_t *port);
+
+#endif

@@ -1,0 +1,103 @@
+/* response.h - what a handler answers, before any wire has formatted it. */
+#ifndef PL_HTTP_RESPONSE_H
+#define PL_HTTP_RESPONSE_H
+
+#include "http/header.h"
+#include "task/op.h"
+
+struct pl_request;
+
+enum pl_content {
+    PL_CONTENT_NONE,   /* nothing said yet: an empty body */
+    PL_CONTENT_BYTES,  /* known as a whole */
+    PL_CONTENT_FILE,   /* a range of a file */
+    PL_CONTENT_STREAM, /* written in pieces; length -1 unless declared */
+};
+
+struct pl_response {
+    uint16_t status; /* 0: not set (200) */
+    uint8_t content; /* enum pl_content */
+    bool started;    /* the head has left */
+    bool ended;
+    bool bodyless;   /* HEAD, 204, 304: set by semantics */
+    bool error_page; /* made by pl_response_error(): may be replaced */
+    uint16_t nheaders, room;
+    struct pl_header *headers;
+    struct pl_str type;    /* Content-Type; absent: none */
+    struct pl_str etag;    /* absent: none */
+    int64_t last_modified; /* seconds; -1: none */
+    int64_t length;        /* of the body; -1: not known */
+    struct pl_str bytes;   /* BYTES: in the arena, or until release() */
+    int file;              /* FILE */
+    uint64_t file_off;
+    void (*release)(void *arg); /* of bytes or file; NULL: nothing to do */
+    void *release_arg;
+    uint64_t sent;              /* body bytes handed to the wire, for the log */
+    struct pl_drain_op *waiter; /* for the output to drain */
+    struct pl_parts *parts;     /* several ranges; NULL: none */
+};
+
+/* ---- building: 0 or PL_ERR_*; PL_ERR_STATE once the head has left ---- */
+
+int pl_response_status(struct pl_response *res, int status);
+
+/* Sets (replaces) or adds a field; COPIES. Content-Type, ETag and
+ * Last-Modified go to their places above; Content-Length declares the length
+ * of a stream. Connection, Transfer-Encoding, Keep-Alive, Upgrade, TE, Trailer
+ * and Date are PL_ERR_DENIED: the wire makes them. A bad name or value (CR, LF,
+ * NUL) is PL_ERR_INVALID. An absent value removes the field. */
+int pl_response_set(struct pl_response *res, struct pl_str name,
+                    struct pl_str value);
+int pl_response_add(struct pl_response *res, struct pl_str name,
+                    struct pl_str value);
+struct pl_str pl_response_get(const struct pl_response *res,
+                              struct pl_str name);
+
+/* The whole body. BORROWS bytes until the response has gone: give memory from
+ * the request's arena, constants, or say by release(arg) when it is free. */
+int pl_response_bytes(struct pl_response *res, struct pl_str bytes,
+                      void (*release)(void *arg), void *arg);
+
+/* A range of a file; BORROWS file until release(arg). */
+int pl_response_file(struct pl_response *res, int file, uint64_t off,
+                     uint64_t len, void (*release)(void *arg), void *arg);
+
+/* Drops the body, status and headers built so far (an error page follows). */
+void pl_response_reset(struct pl_response *res);
+
+/* A small page that says what status means; detail (may be absent) is shown
+ * too. HTML or plain text as the client prefers. */
+int pl_response_error(struct pl_response *res, int status,
+                      struct pl_str detail);
+
+/* Location and a short body. location is checked, not encoded. */
+int pl_response_redirect(struct pl_response *res, struct pl_str location,
+                         int status);
+
+/* ---- sending ---- */
+
+/* Sends what has been built (once; semantics first). */
+int pl_response_send(struct pl_response *res);
+
+/* A piece of a stream; the first one sends the head. 0 when all is well,
+ * PL_ERR_AGAIN when the piece was taken but the producer should wait now
+ * (pl_response_drain_begin), or PL_ERR_CLOSED, PL_ERR_LIMIT. Nothing is sent
+ * for HEAD and the like, which is no error. */
+int pl_response_push(struct pl_response *res, struct pl_str bytes);
+
+/* Completes with 0 when the output has drained, PL_ERR_CLOSED when the peer has
+ * gone. One waiter at a time (PL_ERR_STATE). */
+struct pl_drain_op {
+    struct pl_op op;
+    struct pl_response *res;
+};
+
+void pl_response_drain_begin(struct pl_drain_op *wait, struct pl_response *res);
+
+/* For wires: the output has drained, or the peer has gone (err < 0). */
+void pl_response_drained(struct pl_response *res, int err);
+
+/* Releases bytes or file, once. */
+void pl_response_release(struct pl_response *res);
+
+#endif

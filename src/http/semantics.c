@@ -1,0 +1,168 @@
+/* semantics.c - see semantics.h. The order is that of RFC 9110, 13.2.2:
+ * conditions first, then the range, then whether there is a body. */
+#include "http/semantics.h"
+
+#include "base/error.h"
+#include "base/str.h"
+#include "base/sys.h"
+#include "http/conditional.h"
+#include "http/request.h"
+#include "http/status.h"
+
+static bool is_whole(const struct pl_response *res)
+{
+    return res->content == PL_CONTENT_BYTES || res->content == PL_CONTENT_FILE;
+}
+
+static bool has_validator(const struct pl_response *res)
+{
+    return res->etag.len > 0 || res->last_modified >= 0;
+}
+
+/* The answer has no content any more; its fields stay. */
+static void drop_content(struct pl_response *res, int status)
+{
+    pl_response_release(res);
+    res->status = (uint16_t)status;
+    res->content = PL_CONTENT_NONE;
+    res->length = 0;
+    res->type = pl_str(NULL, 0);
+}
+
+/* Returns true when the conditions have decided the answer. */
+static bool apply_conditions(struct pl_request *req)
+{
+    struct pl_response *res = &req->response;
+    const struct pl_conditional in = {
+        .method = (enum pl_method)req->method,
+        .if_match = pl_request_header_id(req, PL_HEADER_IF_MATCH),
+        .if_unmodified_since =
+            pl_request_header_id(req, PL_HEADER_IF_UNMODIFIED_SINCE),
+        .if_none_match = pl_request_header_id(req, PL_HEADER_IF_NONE_MATCH),
+        .if_modified_since =
+            pl_request_header_id(req, PL_HEADER_IF_MODIFIED_SINCE),
+        .etag = res->etag,
+        .last_modified = res->last_modified,
+    };
+
+    switch (pl_conditional_evaluate(&in)) {
+    case PL_NOT_MODIFIED:
+        drop_content(res, 304);
+        return true;
+    case PL_PRECONDITION_FAILED:
+        drop_content(res, 412);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void add_content_range(struct pl_response *res,
+                              const struct pl_range *range, uint64_t size)
+{
+    char text[PL_CONTENT_RANGE_MAX];
+
+    pl_response_set(res, PL_STR("Content-Range"),
+                    pl_str(text, pl_content_range_format(text, range, size)));
+}
+
+static void narrow(struct pl_response *res, const struct pl_range *range)
+{
+    add_content_range(res, range, (uint64_t)res->length);
+    res->status = 206;
+    res->length = (int64_t)range->len;
+    if (res->content == PL_CONTENT_FILE)
+        res->file_off += range->first;
+    else
+        res->bytes = pl_str(res->bytes.data + range->first, (size_t)range->len);
+}
+
+/* Several ranges. Out of memory: the whole is an answer too. */
+static void make_parts(struct pl_request *req, const struct pl_range *ranges,
+                       unsigned n)
+{
+    struct pl_response *res = &req->response;
+    struct pl_parts *parts = pl_arena_alloc(&req->arena, sizeof(*parts));
+    unsigned char random[PL_MULTIPART_RANDOM];
+    struct pl_multipart form;
+    struct pl_str type;
+    struct pl_buf buf;
+
+    if (parts == NULL)
+        return;
+    pl_random(random, sizeof(random));
+    pl_multipart_init(&form, res->type, (uint64_t)res->length, random);
+    pl_buf_init(&buf, req->http->net->pool, &req->account, 0);
+    parts->count = n;
+    for (unsigned i = 0; i < n; i++) {
+        buf.len = 0;
+        pl_multipart_head(&form, &ranges[i], &buf);
+        parts->ranges[i] = ranges[i];
+        parts->heads[i] = pl_arena_str(&req->arena, pl_buf_str(&buf));
+    }
+    buf.len = 0;
+    pl_multipart_end(&form, &buf);
+    parts->end = pl_arena_str(&req->arena, pl_buf_str(&buf));
+    buf.len = 0;
+    pl_multipart_type(&form, &buf);
+    type = pl_arena_str(&req->arena, pl_buf_str(&buf));
+    if (buf.err == 0 && type.data != NULL && parts->end.data != NULL &&
+        parts->heads[n - 1].data != NULL) {
+        res->status = 206;
+        res->length = (int64_t)pl_multipart_length(&form, ranges, n);
+        res->type = type;
+        res->parts = parts;
+    }
+    pl_buf_fini(&buf);
+}
+
+static void apply_range(struct pl_request *req)
+{
+    struct pl_response *res = &req->response;
+    struct pl_str field = pl_request_header_id(req, PL_HEADER_RANGE);
+    struct pl_range ranges[PL_RANGE_MAX];
+    unsigned n = 0;
+    uint64_t size = (uint64_t)res->length;
+
+    if (field.data == NULL ||
+        !pl_if_range_matches(pl_request_header_id(req, PL_HEADER_IF_RANGE),
+                             res->etag, res->last_modified,
+                             pl_loop_wall(req->http->net->loop)))
+        return;
+    switch (pl_range_parse(field, size, ranges, PL_RANGE_MAX, &n)) {
+    case PL_RANGE_UNSATISFIABLE:
+        add_content_range(res, NULL, size);
+        drop_content(res, 416);
+        break;
+    case PL_RANGE_PARTS:
+        if (n == 1)
+            narrow(res, &ranges[0]);
+        else
+            make_parts(req, ranges, n);
+        break;
+    default:
+        break;
+    }
+}
+
+void pl_semantics_apply(struct pl_request *req)
+{
+    struct pl_response *res = &req->response;
+
+    if (res->status == 0)
+        res->status = 200;
+    if (res->content == PL_CONTENT_NONE)
+        res->length = 0;
+    if (res->status == 200 &&
+        (req->method == PL_METHOD_GET || req->method == PL_METHOD_HEAD) &&
+        (has_validator(res) || res->content == PL_CONTENT_FILE)) {
+        bool decided = has_validator(res) && apply_conditions(req);
+
+        if (is_whole(res)) {
+            pl_response_set(res, PL_STR("Accept-Ranges"), PL_STR("bytes"));
+            if (!decided && req->method == PL_METHOD_GET)
+                apply_range(req);
+        }
+    }
+    res->bodyless = req->head || !pl_status_has_body(res->status);
+}

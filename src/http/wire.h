@@ -1,0 +1,39 @@
+/* wire.h - what a protocol does for a request: one form for HTTP/1, HTTP/2 and
+ * FastCGI, so that every handler works on every wire.
+ *
+ * All functions return at once. After end() or abort() the wire is gone
+ * (req->wire is NULL), and likewise when the peer leaves. */
+#ifndef PL_HTTP_WIRE_H
+#define PL_HTTP_WIRE_H
+
+#include "net/addr.h"
+
+struct pl_request;
+struct pl_protocol;
+
+struct pl_wire {
+    const char *name; /* "HTTP/1.1" */
+    /* Sends the head of req->response, and its whole body unless it is a
+     * stream. Semantics has been applied. 0 or PL_ERR_*. */
+    int (*send)(struct pl_request *req);
+    /* A piece of a stream's body. 0, or PL_ERR_CLOSED, PL_ERR_LIMIT. */
+    int (*write)(struct pl_request *req, struct pl_str bytes);
+    /* The response is complete. */
+    void (*end)(struct pl_request *req);
+    /* It cannot be completed: the peer must notice (HTTP/1: close). */
+    void (*abort)(struct pl_request *req);
+    /* Should the producer wait until pl_response_drained()? */
+    bool (*congested)(struct pl_request *req);
+    void (*flush)(struct pl_request *req);
+    /* The handler wants body bytes (the first time: 100 Continue), or has made
+     * room for more. */
+    void (*want_body)(struct pl_request *req);
+    /* Leaves HTTP: sends the 101 head and hands the connection over to
+     * protocol with its state. PL_ERR_UNSUPPORTED where that is impossible. */
+    int (*upgrade)(struct pl_request *req, const struct pl_protocol *protocol,
+                   void *state);
+    bool (*peer)(struct pl_request *req, struct pl_addr *addr);
+    bool (*local)(struct pl_request *req, struct pl_addr *addr);
+};
+
+#endif
