@@ -1,0 +1,85 @@
+#include "route/chain.h"
+
+#include "base/sys.h"
+
+/* One step: what a filter is given as "the rest". */
+struct pl_next {
+    struct pl_filter *filter; /* NULL: the handler */
+};
+
+struct pl_chain {
+    struct pl_handler *handler;
+    unsigned count;
+    struct pl_next steps[]; /* count filters, and one for the handler */
+};
+
+void pl_filter_drop(struct pl_filter *filter)
+{
+    if (--filter->refs == 0)
+        filter->free(filter);
+}
+
+struct pl_chain *pl_chain_new(struct pl_filter *const *filters, unsigned n,
+                              struct pl_handler *handler)
+{
+    struct pl_chain *chain =
+        pl_malloc(sizeof(*chain) + (n + 1) * sizeof(struct pl_next));
+
+    if (chain == NULL) {
+        for (unsigned i = 0; i < n; i++)
+            pl_filter_drop(filters[i]);
+        handler->free(handler);
+        return NULL;
+    }
+    chain->handler = handler;
+    chain->count = n;
+    for (unsigned i = 0; i < n; i++)
+        chain->steps[i].filter = filters[i];
+    chain->steps[n].filter = NULL;
+    return chain;
+}
+
+void pl_chain_free(struct pl_chain *chain)
+{
+    if (chain == NULL)
+        return;
+    for (unsigned i = 0; i < chain->count; i++)
+        pl_filter_drop(chain->steps[i].filter);
+    chain->handler->free(chain->handler);
+    pl_free(chain);
+}
+
+struct pl_handler *pl_chain_handler(const struct pl_chain *chain)
+{
+    return chain->handler;
+}
+
+unsigned pl_chain_filters(const struct pl_chain *chain)
+{
+    return chain->count;
+}
+
+void pl_next_start(const struct pl_next *next, struct pl_request *req,
+                   struct pl_then *then)
+{
+    struct pl_handler *handler = req->chain->handler;
+
+    if (next->filter != NULL)
+        next->filter->start(next->filter, req, next + 1, then);
+    else
+        handler->start(handler, req, then);
+}
+
+static void finish(struct pl_then *then, struct pl_request *req, int result)
+{
+    (void)then;
+    pl_request_finish(req, result);
+}
+
+void pl_chain_start(const struct pl_chain *chain, struct pl_request *req)
+{
+    static struct pl_then end = {finish};
+
+    req->chain = chain;
+    pl_next_start(&chain->steps[0], req, &end);
+}

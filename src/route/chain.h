@@ -1,0 +1,44 @@
+/* chain.h - the filters and the handler of a route, one around the other.
+ *
+ * Each link is a step; a filter starts the next step itself (pl_next_start)
+ * and is told when that is done, so that filters and handlers in C and in Lua
+ * mix freely and all of them may wait. */
+#ifndef PL_ROUTE_CHAIN_H
+#define PL_ROUTE_CHAIN_H
+
+#include "http/handler.h"
+#include "http/request.h"
+
+struct pl_chain;
+
+/* TAKES handler and one reference of each filter, also on failure (NULL). */
+struct pl_chain *pl_chain_new(struct pl_filter *const *filters, unsigned n,
+                              struct pl_handler *handler);
+void pl_chain_free(struct pl_chain *chain);
+
+/* Runs it for req, and then pl_request_finish(). */
+void pl_chain_start(const struct pl_chain *chain, struct pl_request *req);
+
+struct pl_handler *pl_chain_handler(const struct pl_chain *chain);
+unsigned pl_chain_filters(const struct pl_chain *chain);
+
+void pl_filter_drop(struct pl_filter *filter);
+
+/* ---- C functions on fibers ---- */
+
+typedef int pl_fiber_handler_fn(struct pl_request *req, struct pl_response *res,
+                                void *arg);
+typedef int pl_fiber_filter_fn(struct pl_request *req, struct pl_response *res,
+                               const struct pl_next *next, void *arg);
+
+/* free_arg (may be NULL) is called with the handler's end; also on failure. */
+struct pl_handler *pl_fiber_handler_new(pl_fiber_handler_fn *fn, void *arg,
+                                        void (*free_arg)(void *arg));
+struct pl_filter *pl_fiber_filter_new(pl_fiber_filter_fn *fn, void *arg,
+                                      void (*free_arg)(void *arg));
+
+/* For C filters: runs the rest and waits for it; gives its result, which the
+ * filter passes on unless it answers itself. */
+int pl_next_run(const struct pl_next *next, struct pl_request *req);
+
+#endif

@@ -1,0 +1,91 @@
+#include "route/dispatch.h"
+
+#include "base/error.h"
+#include "base/str.h"
+#include "route/chain.h"
+
+/* "GET, HEAD, OPTIONS": what the path has, and what follows from that. */
+static int add_allow(struct pl_request *req, unsigned methods)
+{
+    char text[128];
+    size_t n = 0;
+
+    if (methods & PL_METHOD_BIT(PL_METHOD_GET))
+        methods |= PL_METHOD_BIT(PL_METHOD_HEAD);
+    methods |= PL_METHOD_BIT(PL_METHOD_OPTIONS);
+    for (int method = 0; method < PL_METHOD_COUNT; method++) {
+        struct pl_str name = pl_method_name((enum pl_method)method);
+
+        if (!(methods & PL_METHOD_BIT(method)))
+            continue;
+        if (n > 0)
+            n = (size_t)(stpcpy(text + n, ", ") - text);
+        memcpy(text + n, name.data, name.len);
+        n += name.len;
+    }
+    return pl_response_set(&req->response, PL_STR("Allow"), pl_str(text, n));
+}
+
+static void no_route(const struct pl_match *match, struct pl_request *req)
+{
+    struct pl_response *res = &req->response;
+    int err = 0;
+
+    if (match->allow == 0) {
+        err = pl_response_error(res, 404, pl_str(NULL, 0));
+    } else {
+        if (req->method == PL_METHOD_OPTIONS)
+            err = pl_response_status(res, 204);
+        else
+            err = pl_response_error(res, 405, pl_str(NULL, 0));
+        if (err == 0)
+            err = add_allow(req, match->allow);
+    }
+    pl_request_finish(req, err);
+}
+
+static int bind_params(struct pl_request *req, const struct pl_match *match)
+{
+    req->nparams = (uint16_t)match->nparams;
+    req->rest = match->rest;
+    if (match->nparams == 0)
+        return 0;
+    req->params =
+        pl_arena_alloc(&req->arena, match->nparams * sizeof(*req->params));
+    if (req->params == NULL)
+        return PL_ERR_NOMEM;
+    for (unsigned i = 0; i < match->nparams; i++)
+        req->params[i] =
+            (struct pl_param){match->route->params[i], match->values[i]};
+    return 0;
+}
+
+void pl_dispatch(const struct pl_router *router, struct pl_request *req)
+{
+    struct pl_response *res = &req->response;
+    struct pl_match match;
+    int err;
+
+    if (pl_str_eq(req->path, PL_STR("*"))) { /* OPTIONS *: the server */
+        match = (struct pl_match){.allow = PL_METHODS_ANY};
+        no_route(&match, req);
+        return;
+    }
+    pl_router_find(router, req->host, (enum pl_method)req->method, req->path,
+                   &match);
+    if (match.route == NULL) {
+        no_route(&match, req);
+        return;
+    }
+    req->route = match.route;
+    err = bind_params(req, &match);
+    if (err == 0 && match.route->expires.len > 0)
+        err = pl_response_set(res, PL_STR("Expires"), match.route->expires);
+    if (err == 0 && match.route->cache_control.len > 0)
+        err = pl_response_set(res, PL_STR("Cache-Control"),
+                              match.route->cache_control);
+    if (err < 0)
+        pl_request_finish(req, err);
+    else
+        pl_chain_start(match.route->chain, req);
+}
