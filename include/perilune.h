@@ -60,7 +60,8 @@ struct pl_str {
     X(NO_FDS, -16, 503, "out of file descriptors")                             \
     X(TOO_LONG, -17, 414, "name too long")                                     \
     X(SYNTAX, -18, 500, "syntax error")                                        \
-    X(EOF, -19, 400, "unexpected end of input")
+    X(EOF, -19, 400, "unexpected end of input")                                \
+    X(NO_SPACE, -20, 507, "no space left on the disk")
 
 enum pl_err {
 #define PL_ERR_ENUM(name, value, status, text) PL_ERR_##name = (value),

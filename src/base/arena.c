@@ -3,12 +3,12 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { FIRST_BLOCK = 4096, ALIGN = _Alignof(max_align_t) };
+
 struct pl_arena_block {
-    struct pl_arena_block *next;
+    _Alignas(max_align_t) struct pl_arena_block *next;
     size_t size;
 };
-
-enum { FIRST_BLOCK = 4096, ALIGN = 16 };
 
 _Static_assert(sizeof(struct pl_arena_block) % ALIGN == 0, "keeps alignment");
 

@@ -21,7 +21,8 @@ void pl_arena_init(struct pl_arena *arena, struct pl_pool *pool,
                    struct pl_account *account);
 void pl_arena_fini(struct pl_arena *arena);
 
-/* Aligned to 16; not cleared; NULL when refused. size 0 gives a valid pointer.
+/* Aligned for any type; not cleared; NULL when refused. size 0 gives a valid
+ * pointer.
  */
 void *pl_arena_alloc(struct pl_arena *arena, size_t size) PL_NODISCARD;
 void *pl_arena_zeroed(struct pl_arena *arena, size_t size) PL_NODISCARD;

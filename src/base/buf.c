@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/str.h"
 
@@ -48,18 +49,28 @@ static int move_to(struct pl_buf *buf, size_t cap)
     return 0;
 }
 
-int pl_buf_reserve(struct pl_buf *buf, size_t more)
+/* Room for more bytes that count against the limit, and spare that do not. */
+static int reserve(struct pl_buf *buf, size_t more, size_t spare)
 {
-    size_t need = buf->len + more;
+    size_t need = buf->len + more, cap;
 
     if (buf->err < 0)
         return buf->err;
-    if (need < more || (buf->limit != 0 && need > buf->limit))
+    if (need < more || need + spare < need ||
+        (buf->limit != 0 && need > buf->limit))
         return buf->err = PL_ERR_LIMIT;
+    need += spare;
     if (need <= buf->cap && buf->data != NULL)
         return 0;
-    need = PL_MAX(need, PL_MAX(buf->cap + buf->cap / 2, SMALLEST));
-    return buf->err = move_to(buf, pl_pool_round(need));
+    cap = PL_MAX(buf->cap + buf->cap / 2, SMALLEST);
+    if (buf->limit != 0)
+        cap = PL_MIN(cap, buf->limit);
+    return buf->err = move_to(buf, pl_pool_round(PL_MAX(need, cap)));
+}
+
+int pl_buf_reserve(struct pl_buf *buf, size_t more)
+{
+    return reserve(buf, more, 0);
 }
 
 int pl_buf_add(struct pl_buf *buf, struct pl_str bytes)
@@ -97,7 +108,7 @@ int pl_buf_vprintf(struct pl_buf *buf, const char *fmt, va_list ap)
     va_end(again);
     if (len < 0)
         return buf->err = PL_ERR_INVALID;
-    if (pl_buf_reserve(buf, (size_t)len + 1) < 0)
+    if (reserve(buf, (size_t)len, 1) < 0) /* the NUL is not kept */
         return buf->err;
     vsnprintf(buf->data + buf->len, (size_t)len + 1, fmt, ap);
     buf->len += (size_t)len;
@@ -117,6 +128,7 @@ int pl_buf_printf(struct pl_buf *buf, const char *fmt, ...)
 
 void pl_buf_consume(struct pl_buf *buf, size_t n)
 {
+    PL_ASSERT(n <= buf->len);
     buf->len -= n;
     if (buf->len > 0)
         memmove(buf->data, buf->data + n, buf->len);

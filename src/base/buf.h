@@ -27,6 +27,7 @@ void pl_buf_fini(struct pl_buf *buf); /* may be used again afterwards */
 /* Makes room for more bytes behind len. Returns 0 or the error. */
 int pl_buf_reserve(struct pl_buf *buf, size_t more);
 
+/* Appends; returns 0 or the error. bytes may not lie in buf itself. */
 int pl_buf_add(struct pl_buf *buf, struct pl_str bytes);
 int pl_buf_addc(struct pl_buf *buf, char c);
 int pl_buf_add_u64(struct pl_buf *buf, uint64_t value);

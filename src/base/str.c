@@ -152,9 +152,10 @@ static bool to_units(struct pl_str s, const struct unit *units, size_t n,
     if (!pl_str_to_u64(digits, &whole))
         return false;
     if (fraction.data != NULL) {
-        fraction = pl_str_first(fraction, 3);
-        if (!pl_str_to_u64(fraction, &part))
+        if (fraction.len == 0 || pl_str_chr(fraction, '.') >= 0)
             return false;
+        fraction = pl_str_first(fraction, 3);
+        pl_str_to_u64(fraction, &part);
         for (i = 0; i < fraction.len; i++)
             scale *= 10;
     }

@@ -34,6 +34,8 @@ PL_INLINE unsigned char pl_ascii_lower(unsigned char c)
 PL_INLINE struct pl_str pl_str_skip(struct pl_str s, size_t n)
 {
     n = PL_MIN(n, s.len);
+    if (n == 0)
+        return s; /* also because NULL + 0 is undefined */
     return (struct pl_str){s.data + n, s.len - n};
 }
 
@@ -73,8 +75,8 @@ bool pl_str_to_ms(struct pl_str s, uint64_t *out);
 /* Writes value in decimal to out (20 bytes are enough); returns the length. */
 size_t pl_u64_format(char *out, uint64_t value);
 
-/* FNV-1a folded with a seed. Tables whose keys a peer chooses take a seed from
- * pl_random() and bound the length of their chains. */
+/* FNV-1a folded with a seed: for keys that nobody chooses with intent. A peer
+ * can make these collide whatever the seed is; see hash.h. */
 uint32_t pl_str_hash(struct pl_str s, uint32_t seed);
 
 /* Lower-cases src into dst (which may be src.data); dst has src.len bytes. */
