@@ -1,0 +1,31 @@
+-- site.lua - the table `pl`, and how a site's files are run.
+
+local core, pl = ...
+local failure = core.failure
+local error, load, loadfile, loadstring = error, load, loadfile, loadstring
+
+pl.version = core.version
+pl.worker = { id = core.worker, count = core.workers }
+pl.env, pl.stop, pl.now, pl.time = core.env, core.stop, core.now, core.time
+pl.json = core.json
+
+package.loaded.perilune = pl
+
+local SYNTAX, NOT_FOUND = core.SYNTAX, core.NOT_FOUND
+
+function core.load_file(path)
+  local chunk, err = loadfile(path)
+  if not chunk then
+    local code = err:find("^cannot ") and NOT_FOUND or SYNTAX
+    error(failure(code, nil, err), 0)
+  end
+  return chunk(path)
+end
+
+function core.load_text(name, text)
+  local chunk, err = (loadstring or load)(text, name)
+  if not chunk then
+    error(failure(SYNTAX, nil, err), 0)
+  end
+  return chunk()
+end

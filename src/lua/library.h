@@ -1,0 +1,20 @@
+/* library.h - the Lua part of the library, built into the program.
+ *
+ * tools/embed.py turns lua/perilune/ into the table below. Files in core/ are
+ * run by library.c when a VM is made; all others are modules for require:
+ * perilune/aio.lua is "perilune.aio", perilune/x/init.lua is "perilune.x". */
+#ifndef PL_LUA_LIBRARY_H
+#define PL_LUA_LIBRARY_H
+
+#include <stddef.h>
+
+struct pl_lua_source {
+    const char *name; /* "perilune.core.task" */
+    const char *path; /* chunk name: "=perilune/core/task.lua" */
+    const char *text;
+    size_t len;
+};
+
+extern const struct pl_lua_source pl_lua_sources[]; /* ends with name NULL */
+
+#endif

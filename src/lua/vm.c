@@ -1,0 +1,471 @@
+#include "lua/vm.h"
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "base/sys.h"
+#include "lua/failure.h"
+#include "lua/json.h"
+#include "lua/vm_priv.h"
+
+/* ---- memory ---- */
+
+/* Lua's own allocator (LuaJIT's is faster than malloc), with an account on top.
+ * was is no size for a new block in Lua 5.4; making a block smaller must not
+ * fail. */
+static void *allocate(void *arg, void *block, size_t was, size_t size)
+{
+    struct pl_vm *vm = arg;
+    void *got;
+
+    if (block == NULL)
+        was = 0;
+    if (size > was) {
+        if (pl_account_charge(&vm->account, size - was) != 0)
+            return NULL;
+        got = PL_SYS_DO(malloc, NULL, NULL,
+                        vm->alloc(vm->alloc_arg, block, was, size));
+        if (got == NULL)
+            pl_account_release(&vm->account, size - was);
+        return got;
+    }
+    pl_account_release(&vm->account, was - size);
+    return vm->alloc(vm->alloc_arg, block, was, size);
+}
+
+/* From here on all memory is charged; what Lua holds already is, too. */
+static int take_over_memory(struct pl_vm *vm)
+{
+    size_t held = (size_t)lua_gc(vm->main, LUA_GCCOUNT, 0) * 1024 +
+                  (size_t)lua_gc(vm->main, LUA_GCCOUNTB, 0);
+
+    if (pl_account_charge(&vm->account, held) != 0)
+        return PL_ERR_LIMIT;
+    vm->alloc = lua_getallocf(vm->main, &vm->alloc_arg);
+    lua_setallocf(vm->main, allocate, vm);
+    return 0;
+}
+
+/* LuaJIT frees its heap as a whole only if the allocator is its own. */
+static void close_state(struct pl_vm *vm)
+{
+    if (vm->alloc != NULL)
+        lua_setallocf(vm->main, vm->alloc, vm->alloc_arg);
+    lua_close(vm->main);
+    pl_account_release(&vm->account, vm->account.used);
+}
+
+/* ---- calls ---- */
+
+int pl_vm_protect(lua_State *L, lua_CFunction fn, void *arg)
+{
+#if PL_LUAJIT
+    return lua_cpcall(L, fn, arg);
+#else
+    lua_pushcfunction(L, fn);
+    lua_pushlightuserdata(L, arg);
+    return lua_pcall(L, 1, 0, 0);
+#endif
+}
+
+void pl_vm_register(lua_State *L, struct pl_vm *vm, const luaL_Reg *functions)
+{
+    lua_pushlightuserdata(L, vm);
+    luaL_setfuncs(L, functions, 1);
+}
+
+static int on_panic(lua_State *L)
+{
+    const char *text = lua_tostring(L, -1);
+
+    pl_assert_failed(text == NULL ? "error outside of a protected call" : text,
+                     "lua", 0, "panic");
+}
+
+/* ---- errors ---- */
+
+struct report {
+    struct pl_vm *vm;
+    struct pl_task *task;
+    lua_State *from;
+};
+
+static void tell(struct pl_vm *vm, struct pl_task *task, struct pl_str text)
+{
+    if (vm->options.report != NULL)
+        vm->options.report(vm->options.ctx, task, text);
+    else
+        pl_log(PL_LOG_ERROR, "lua", "%.*s task=%llu", PL_STR_ARG(text),
+               task == NULL ? 0ULL : (unsigned long long)task->id);
+}
+
+static int report(lua_State *L)
+{
+    struct report *report = lua_touserdata(L, 1);
+    struct pl_str text;
+
+    lua_settop(L, 0);
+    pl_vm_push_call(L, report->vm, PL_VM_CALL_describe);
+    lua_pushvalue(report->from, -1);
+    lua_xmove(report->from, L, 1);
+    if (report->from == report->vm->main)
+        lua_pushnil(L);
+    else
+        luaL_traceback(L, report->from, NULL, 0);
+    lua_call(L, 2, 1);
+    text.data = luaL_tolstring(L, -1, &text.len);
+    tell(report->vm, report->task, text);
+    return 0;
+}
+
+void pl_vm_report(struct pl_vm *vm, struct pl_task *task, lua_State *L)
+{
+    struct report what = {vm, task, L};
+
+    if (pl_lua_error_code(L, -1) == PL_ERR_CANCELED)
+        return;
+    if (pl_vm_protect(vm->main, report, &what) != 0) {
+        lua_pop(vm->main, 1);
+        tell(vm, task, PL_STR("a Lua error, and no memory to tell which"));
+    }
+}
+
+/* core.report(text): of an error that Lua code has caught for us. */
+static int lua_report(lua_State *L)
+{
+    struct pl_str text;
+
+    text.data = luaL_checklstring(L, 1, &text.len);
+    tell(pl_vm_upvalue(L), pl_task_current(), text);
+    return 0;
+}
+
+/* ---- opening ---- */
+
+static void open_core(lua_State *L, struct pl_vm *vm)
+{
+    static const luaL_Reg functions[] = {
+        {"report", lua_report},
+        {NULL, NULL},
+    };
+
+    lua_newtable(L);
+    pl_vm_register(L, vm, functions);
+    pl_lua_open_error(L, vm);
+    pl_lua_open_wait(L, vm);
+    pl_lua_open_coroutine(L, vm);
+    pl_lua_open_tasks(L, vm);
+    pl_lua_open_group(L, vm);
+    pl_lua_open_signal(L, vm);
+    pl_lua_open_system(L, vm);
+}
+
+static void find_calls(lua_State *L, struct pl_vm *vm)
+{
+    static const char *const names[] = {
+#define NAME(name) #name,
+        PL_VM_CALL_MAP(NAME)
+#undef NAME
+    };
+
+    for (int i = 0; i < PL_VM_CALLS; i++) {
+        lua_getfield(L, -1, names[i]);
+        PL_ASSERT(lua_isfunction(L, -1));
+        vm->calls[i] = luaL_ref(L, LUA_REGISTRYINDEX);
+    }
+    lua_getfield(L, -1, "timers");
+    vm->timers = luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+static int open_all(lua_State *L)
+{
+    struct pl_vm *vm = lua_touserdata(L, 1);
+
+    luaL_openlibs(L);
+#if PL_LUAJIT
+    if (vm->options.jit_off)
+        luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
+#endif
+    open_core(L, vm);
+    pl_lua_json_push(L);
+    lua_setfield(L, -2, "json");
+    pl_lua_open_library(L, vm);
+    pl_lua_json_install_cjson(L);
+    find_calls(L, vm);
+    return 0;
+}
+
+static struct pl_vm *make(struct pl_sched *sched,
+                          const struct pl_vm_options *options)
+{
+    struct pl_vm *vm = pl_calloc(1, sizeof(*vm));
+
+    if (vm == NULL)
+        return NULL;
+    vm->magic = PL_VM_MAGIC;
+    vm->sched = sched;
+    vm->options = *options;
+    pl_account_init(&vm->account, options->account, options->memory_limit);
+    pl_list_init(&vm->live);
+    pl_list_init(&vm->spare);
+    vm->main = luaL_newstate();
+    if (vm->main != NULL)
+        return vm;
+    pl_free(vm);
+    return NULL;
+}
+
+int pl_vm_new(struct pl_sched *sched, const struct pl_vm_options *options,
+              struct pl_vm **out, struct pl_error *error)
+{
+    struct pl_vm *vm = make(sched, options);
+    int err;
+
+    if (vm == NULL)
+        return pl_error_set(error, PL_ERR_NOMEM, "", "no memory for Lua");
+    lua_atpanic(vm->main, on_panic);
+    err = take_over_memory(vm);
+    if (err < 0) {
+        pl_error_set(error, err, "", "the memory limit is too low for Lua");
+        goto fail;
+    }
+    if (pl_vm_protect(vm->main, open_all, vm) != 0) {
+        err = PL_ERR_NOMEM; /* the library itself is correct: tests/unit */
+        pl_error_set(error, err, "", "cannot open the Lua library: %s",
+                     lua_isstring(vm->main, -1) ? lua_tostring(vm->main, -1)
+                                                : "unknown error");
+        goto fail;
+    }
+    *out = vm;
+    return 0;
+fail:
+    close_state(vm);
+    pl_free(vm);
+    return err;
+}
+
+void pl_vm_free(struct pl_vm *vm)
+{
+    if (vm == NULL)
+        return;
+    PL_CHECK(vm, PL_VM_MAGIC);
+    PL_ASSERT(vm->live_count == 0 && vm->top == NULL);
+    pl_co_trim(vm, 0);
+    close_state(vm);
+    vm->magic = 0;
+    pl_free(vm);
+}
+
+/* ---- tasks of our own ---- */
+
+struct call {
+    struct pl_co *co;
+    enum pl_vm_call call;
+    struct pl_str args[2]; /* absent ones are not passed */
+    int count;
+};
+
+/* On the main state: what is pushed onto co->L itself would not be protected.
+ */
+static int push_call(lua_State *L)
+{
+    struct call *call = lua_touserdata(L, 1);
+
+    pl_vm_push_call(L, call->co->vm, call->call);
+    for (size_t i = 0; i < PL_COUNT(call->args); i++) {
+        if (call->args[i].data == NULL)
+            continue;
+        lua_pushlstring(L, call->args[i].data, call->args[i].len);
+        call->count++;
+    }
+    lua_xmove(L, call->co->L, call->count + 1);
+    return 0;
+}
+
+/* A task that will call one of core's functions; NULL: out of memory. */
+static struct pl_co *new_call(struct pl_vm *vm, struct call *call)
+{
+    struct pl_co *co = pl_co_new(vm, NULL);
+
+    if (co == NULL)
+        return NULL;
+    call->co = co;
+    if (pl_vm_protect(vm->main, push_call, call) == 0)
+        return co;
+    lua_pop(vm->main, 1);
+    pl_task_end(&co->task, PL_ERR_NOMEM);
+    return NULL;
+}
+
+/* ---- loading ---- */
+
+static void on_load_returned(struct pl_co *co, int status, int n)
+{
+    struct pl_vm_load *load = co->ctx;
+
+    if (status != 0)
+        pl_lua_error_get(co->vm->main, co->L, &load->error);
+    else if (n > 0 && lua_type(co->L, -n) == LUA_TNUMBER)
+        load->value = (int)lua_tointeger(co->L, -n);
+}
+
+static void on_load_over(struct pl_co *co)
+{
+    struct pl_vm_load *load = co->ctx;
+
+    load->co = NULL;
+    pl_op_complete(&load->op, load->error.code);
+}
+
+static void cancel_load(struct pl_op *op)
+{
+    pl_task_cancel(&PL_CONTAINER_OF(op, struct pl_vm_load, op)->co->task);
+}
+
+static void begin_load(struct pl_vm_load *load, struct pl_vm *vm,
+                       struct call *call)
+{
+    static const struct pl_co_hooks hooks = {on_load_returned, on_load_over};
+
+    pl_op_init(&load->op, vm->sched, cancel_load);
+    pl_op_begin(&load->op);
+    load->value = 0;
+    load->error = (struct pl_error){0};
+    load->co = new_call(vm, call);
+    if (load->co == NULL) {
+        pl_error_set(&load->error, PL_ERR_NOMEM, "", "no memory for a task");
+        pl_op_complete(&load->op, PL_ERR_NOMEM);
+        return;
+    }
+    load->co->hooks = &hooks;
+    load->co->ctx = load;
+    pl_co_start(load->co, call->count);
+}
+
+void pl_vm_load_begin(struct pl_vm_load *load, struct pl_vm *vm,
+                      const char *path)
+{
+    begin_load(
+        load, vm,
+        &(struct call){.call = PL_VM_CALL_load_file, .args = {pl_str_c(path)}});
+}
+
+void pl_vm_load_text_begin(struct pl_vm_load *load, struct pl_vm *vm,
+                           const char *name, struct pl_str text)
+{
+    begin_load(load, vm,
+               &(struct call){.call = PL_VM_CALL_load_text,
+                              .args = {pl_str_c(name), text}});
+}
+
+/* ---- the other calls ---- */
+
+struct inherit {
+    struct pl_vm *vm, *from;
+};
+
+/* Timers of Lua: a table from name and period to the time when it is due. */
+static int copy_timers(lua_State *L)
+{
+    struct inherit *both = lua_touserdata(L, 1);
+    lua_State *from = both->from->main;
+
+    lua_rawgeti(L, LUA_REGISTRYINDEX, both->vm->timers);
+    lua_rawgeti(from, LUA_REGISTRYINDEX, both->from->timers);
+    for (lua_pushnil(from); lua_next(from, -2); lua_pop(from, 1)) {
+        lua_pushstring(L, lua_tostring(from, -2));
+        lua_pushnumber(L, lua_tonumber(from, -1));
+        lua_rawset(L, -3);
+    }
+    return 0;
+}
+
+static int retire(lua_State *L)
+{
+    struct pl_vm *vm = lua_touserdata(L, 1);
+
+    pl_vm_push_call(L, vm, PL_VM_CALL_retire);
+    lua_call(L, 0, 0);
+    return 0;
+}
+
+/* Without memory they only begin anew. */
+static void inherit_timers(struct pl_vm *vm, struct pl_vm *from)
+{
+    struct inherit both = {vm, from};
+
+    if (pl_vm_protect(vm->main, copy_timers, &both) != 0)
+        lua_settop(vm->main, 0);
+    lua_settop(from->main, 0);
+    if (pl_vm_protect(from->main, retire, from) != 0)
+        lua_settop(from->main, 0);
+}
+
+int pl_vm_commit(struct pl_vm *vm, struct pl_vm *previous)
+{
+    struct call call = {.call = PL_VM_CALL_commit};
+    struct pl_co *co = new_call(vm, &call);
+
+    PL_ASSERT(vm->phase == PL_VM_LOADING);
+    if (co == NULL)
+        return PL_ERR_NOMEM;
+    if (previous != NULL)
+        inherit_timers(vm, previous);
+    vm->phase = PL_VM_RUNNING;
+    pl_co_start(co, call.count);
+    return 0;
+}
+
+int pl_vm_emit(struct pl_vm *vm, const char *event, struct pl_join_op *done)
+{
+    struct call call = {.call = PL_VM_CALL_emit, .args = {pl_str_c(event)}};
+    struct pl_co *co = new_call(vm, &call);
+
+    if (co == NULL)
+        return PL_ERR_NOMEM;
+    if (done != NULL)
+        pl_task_join_begin(done, &co->task);
+    pl_co_start(co, call.count);
+    return 0;
+}
+
+void pl_vm_stop_begin(struct pl_op *drained, struct pl_vm *vm)
+{
+    struct pl_list *node;
+
+    PL_ASSERT(vm->drained == NULL);
+    vm->phase = PL_VM_STOPPING;
+    pl_op_init(drained, vm->sched, NULL);
+    pl_op_begin(drained);
+    if (vm->live_count == 0) {
+        pl_op_complete(drained, 0);
+        return;
+    }
+    vm->drained = drained;
+    PL_LIST_FOREACH (node, &vm->live)
+        pl_task_cancel(&PL_LIST_ENTRY(node, struct pl_co, node)->task);
+}
+
+/* ---- upkeep ---- */
+
+bool pl_vm_idle(struct pl_vm *vm)
+{
+    if (vm->spare_count > PL_VM_SPARE_IDLE)
+        pl_co_trim(vm, PL_VM_SPARE_IDLE);
+    return lua_gc(vm->main, LUA_GCSTEP, 0) != 0;
+}
+
+struct pl_vm_stats pl_vm_stats(const struct pl_vm *vm)
+{
+    return (struct pl_vm_stats){
+        .bytes = vm->account.used,
+        .tasks = vm->live_count,
+        .spare = vm->spare_count,
+        .threads = vm->threads,
+    };
+}
+
+lua_State *pl_vm_state(struct pl_vm *vm)
+{
+    return vm->main;
+}

@@ -1,0 +1,91 @@
+/* vm.h - one Lua VM: the world of one worker in one generation.
+ *
+ *     new -> load (as a task) -> commit -> ... -> stop -> free
+ *
+ * While it loads, a VM only records: `spawn` and `every` start at the commit,
+ * so that a site which fails to load has done nothing. All of the site's Lua
+ * runs in tasks (coroutine.h), on the loop's stack; the main lua_State runs
+ * only what this room itself calls.
+ *
+ * A VM belongs to the thread of its scheduler. */
+#ifndef PL_LUA_VM_H
+#define PL_LUA_VM_H
+
+#include "base/account.h"
+#include "base/error.h"
+#include "lua/compat.h"
+#include "task/task.h"
+
+struct pl_vm;
+
+struct pl_vm_options {
+    struct pl_account *account; /* charged with the VM's memory; may be NULL */
+    size_t memory_limit;        /* bytes; 0 = unlimited */
+    const char *folder;         /* the site's: first in package.path; or NULL */
+    unsigned worker, workers;   /* this worker's number, from 0; how many */
+    bool jit_off;               /* LuaJIT only interprets */
+    void *ctx;                  /* passed to these: */
+    /* An error that no Lua code has caught, with its traceback. NULL: logged */
+    void (*report)(void *ctx, struct pl_task *task, struct pl_str text);
+    /* pl.stop(status) was called. NULL: it raises an error. */
+    void (*stop)(void *ctx, int status);
+};
+
+/* Copies options; borrows what they point to, and sched, until it is freed.
+ * GIVES *out. Returns 0 or PL_ERR_*, with *error filled. */
+int pl_vm_new(struct pl_sched *sched, const struct pl_vm_options *options,
+              struct pl_vm **out, struct pl_error *error);
+
+/* No task of the VM is left (pl_vm_stop_begin), or none was ever started. */
+void pl_vm_free(struct pl_vm *vm);
+
+/* ---- running the site ---- */
+
+/* Runs a file, or a text with a chunk name ("=name"), as a task of its own. The
+ * op completes with 0, or with PL_ERR_SYNTAX, _INVALID, ... and error filled;
+ * cancelling it cancels the task. value is the number that the chunk has
+ * returned, or 0. */
+struct pl_vm_load {
+    struct pl_op op;
+    struct pl_error error;
+    int value;
+    struct pl_co *co;
+};
+
+void pl_vm_load_begin(struct pl_vm_load *load, struct pl_vm *vm,
+                      const char *path);
+void pl_vm_load_text_begin(struct pl_vm_load *load, struct pl_vm *vm,
+                           const char *name, struct pl_str text);
+
+/* Starts what was recorded. Timers that previous (may be NULL) has too, by name
+ * and period, keep its due times. Returns 0 or PL_ERR_NOMEM. */
+int pl_vm_commit(struct pl_vm *vm, struct pl_vm *previous);
+
+/* Runs the functions of pl.on(event), one after another, as one task; done (may
+ * be NULL) joins it. Returns 0 (also if there is none: done is DONE then) or
+ * PL_ERR_NOMEM (done is not begun). */
+int pl_vm_emit(struct pl_vm *vm, const char *event, struct pl_join_op *done);
+
+/* Cancels all tasks of the VM, which can start no more; drained completes when
+ * they are over. */
+void pl_vm_stop_begin(struct pl_op *drained, struct pl_vm *vm);
+
+/* ---- upkeep ---- */
+
+/* For an idle worker: gives back spare threads and does one step of the
+ * garbage collector. Returns true when a cycle has ended. */
+bool pl_vm_idle(struct pl_vm *vm);
+
+struct pl_vm_stats {
+    size_t bytes;     /* held by Lua now */
+    unsigned tasks;   /* that are not over */
+    unsigned spare;   /* finished threads, kept for the next tasks */
+    uint64_t threads; /* ever made */
+};
+
+struct pl_vm_stats pl_vm_stats(const struct pl_vm *vm);
+
+/* The main state: for calls from C between tasks, all of them protected. */
+lua_State *pl_vm_state(struct pl_vm *vm);
+
+#endif

@@ -1,0 +1,99 @@
+/* vm_priv.h - what the files of this room share of a VM. */
+#ifndef PL_LUA_VM_PRIV_H
+#define PL_LUA_VM_PRIV_H
+
+#include "base/list.h"
+#include "lua/coroutine.h"
+#include "lua/vm.h"
+
+enum { PL_VM_MAGIC = 0x4d564c50 };
+
+/* So many finished threads are kept, with the memory of their tasks. */
+enum { PL_VM_SPARE_MAX = 1024, PL_VM_SPARE_IDLE = 16 };
+
+enum pl_vm_phase { PL_VM_LOADING, PL_VM_RUNNING, PL_VM_STOPPING };
+
+/* Lua functions of lua/perilune/core that C calls, by their names there. */
+#define PL_VM_CALL_MAP(X)                                                      \
+    X(load_file)                                                               \
+    X(load_text) X(commit) X(emit) X(retire) X(run_defers) X(describe)
+
+enum pl_vm_call {
+#define PL_VM_CALL_ENUM(name) PL_VM_CALL_##name,
+    PL_VM_CALL_MAP(PL_VM_CALL_ENUM)
+#undef PL_VM_CALL_ENUM
+        PL_VM_CALLS
+};
+
+struct pl_vm {
+    uint32_t magic;
+    enum pl_vm_phase phase;
+    lua_State *main;
+    struct pl_sched *sched;
+    struct pl_vm_options options;
+
+    struct pl_account account; /* what Lua holds */
+    lua_Alloc alloc;           /* Lua's own allocator, below ours */
+    void *alloc_arg;
+
+    struct pl_list live, spare; /* pl_co.node */
+    unsigned live_count, spare_count;
+    uint64_t threads;
+    struct pl_op *drained; /* completed when nothing is live; or NULL */
+
+    /* While Lua runs: the innermost coroutine of the task, and whether all
+     * those around it could suspend. NULL: no task of this VM runs. */
+    lua_State *top;
+    bool can_suspend;
+
+    int calls[PL_VM_CALLS]; /* references in the registry */
+    int timers;             /* the same: what pl_vm_commit() inherits */
+};
+
+/* The VM of a C function that was registered with pl_vm_register(). */
+PL_INLINE struct pl_vm *pl_vm_upvalue(lua_State *L)
+{
+    return lua_touserdata(L, lua_upvalueindex(1));
+}
+
+/* Sets functions in the table on top, each with the VM as its upvalue. */
+void pl_vm_register(lua_State *L, struct pl_vm *vm, const luaL_Reg *functions);
+
+/* The state that may be used now: of the coroutine that runs, or main. */
+PL_INLINE lua_State *pl_vm_any_state(struct pl_vm *vm)
+{
+    return vm->top != NULL ? vm->top : vm->main;
+}
+
+PL_INLINE void pl_vm_push_call(lua_State *L, struct pl_vm *vm,
+                               enum pl_vm_call call)
+{
+    lua_rawgeti(L, LUA_REGISTRYINDEX, vm->calls[call]);
+}
+
+/* Frees spare threads until so many are left. */
+void pl_co_trim(struct pl_vm *vm, unsigned keep);
+
+/* Runs fn(L) with arg as its light userdata; errors of Lua come back as a
+ * status, with the error value on top of *L. */
+int pl_vm_protect(lua_State *L, lua_CFunction fn, void *arg);
+
+/* Reports the error value on top of L, a thread that has failed (then with its
+ * traceback) or main. Cancellation is not an error. */
+void pl_vm_report(struct pl_vm *vm, struct pl_task *task, lua_State *L);
+
+/* ---- the C half of lua/perilune/core, one function per file ---- */
+
+/* Each adds its functions to the table on top ("core"). */
+void pl_lua_open_coroutine(lua_State *L, struct pl_vm *vm); /* nested.c */
+void pl_lua_open_wait(lua_State *L, struct pl_vm *vm);      /* wait.c */
+void pl_lua_open_tasks(lua_State *L, struct pl_vm *vm);     /* tasks.c */
+void pl_lua_open_group(lua_State *L, struct pl_vm *vm);     /* group.c */
+void pl_lua_open_signal(lua_State *L, struct pl_vm *vm);    /* signal.c */
+void pl_lua_open_system(lua_State *L, struct pl_vm *vm);    /* system.c */
+void pl_lua_open_error(lua_State *L, struct pl_vm *vm);     /* failure.c */
+
+/* Runs the Lua half, which adds its own functions to core. */
+void pl_lua_open_library(lua_State *L, struct pl_vm *vm); /* library.c */
+
+#endif

@@ -1,0 +1,164 @@
+#include "lua/wait.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "lua/failure.h"
+#include "lua/vm_priv.h"
+
+/* Their addresses are the marks. Not const: const objects may be merged. */
+static char waits_mark, relays_mark;
+
+/* ---- errors with the caller's position ---- */
+
+void pl_lua_push_caller(lua_State *L)
+{
+    lua_Debug ar;
+
+    for (int level = 1; lua_getstack(L, level, &ar); level++) {
+        lua_getinfo(L, "Sl", &ar);
+        if (ar.currentline > 0 && strncmp(ar.source, "=perilune/", 10) != 0) {
+            lua_pushfstring(L, "%s:%d", ar.short_src, ar.currentline);
+            return;
+        }
+    }
+    lua_pushliteral(L, "?");
+}
+
+int pl_lua_fail(lua_State *L, const char *fmt, ...)
+{
+    va_list ap;
+
+    pl_lua_push_caller(L);
+    lua_pushliteral(L, ": ");
+    va_start(ap, fmt);
+    lua_pushvfstring(L, fmt, ap);
+    va_end(ap);
+    lua_concat(L, 3);
+    return lua_error(L);
+}
+
+/* ---- waiting ---- */
+
+static bool is_canceled(const struct pl_task *task)
+{
+    return task->canceled && (task->exit == NULL || task->exit->expired);
+}
+
+struct pl_co *pl_co_may_wait(lua_State *L, const char *call)
+{
+    struct pl_co *co = pl_co_current();
+
+    if (co == NULL)
+        pl_lua_fail(L,
+                    "%s: may only be called inside a task (a handler, timer or "
+                    "spawned function)",
+                    call);
+    if (L != co->vm->top || !co->vm->can_suspend || !lua_isyieldable(L))
+        pl_lua_fail(L,
+                    "%s: cannot wait inside a function that C code calls "
+                    "(string.gsub, table.sort, a finalizer, ...)",
+                    call);
+    if (is_canceled(&co->task)) {
+        pl_lua_push_error(L, PL_ERR_CANCELED, call, NULL);
+        lua_error(L);
+    }
+    return co;
+}
+
+int pl_co_wait(lua_State *L, struct pl_co *co, struct pl_op *op, int keep)
+{
+    if (!pl_task_prepare_wait(&co->task, op)) {
+        lua_pushinteger(L, op->result);
+        return 1;
+    }
+    co->op = op;
+    lua_pushlightuserdata(L, &waits_mark);
+    if (keep == 0)
+        lua_pushnil(L);
+    else
+        lua_pushvalue(L, keep);
+    return lua_yield(L, 2);
+}
+
+enum pl_co_mark pl_co_mark_of(lua_State *thread)
+{
+    void *mark;
+
+    if (lua_status(thread) != LUA_YIELD || lua_gettop(thread) < 2)
+        return PL_CO_NONE;
+    mark = lua_touserdata(thread, -2);
+    return mark == &waits_mark    ? PL_CO_WAITS
+           : mark == &relays_mark ? PL_CO_RELAYS
+                                  : PL_CO_NONE;
+}
+
+void pl_co_push_relays(lua_State *L)
+{
+    lua_pushlightuserdata(L, &relays_mark);
+}
+
+int pl_co_relay(lua_State *L)
+{
+    lua_pushlightuserdata(L, &relays_mark);
+    lua_pushvalue(L, 1);
+    return lua_yield(L, 2);
+}
+
+int pl_co_answer(lua_State *thread, int result)
+{
+    bool relays = pl_co_mark_of(thread) == PL_CO_RELAYS;
+
+    lua_pop(thread, 2);
+    if (relays)
+        lua_pushlightuserdata(thread, &relays_mark);
+    lua_pushinteger(thread, result);
+    return relays ? 2 : 1;
+}
+
+/* ---- core.sleep, core.sleep_until ---- */
+
+/* Seconds as nanoseconds: what is not a number or too large is an error,
+ * negative is 0. 2^62 ns are 146 years. */
+static uint64_t check_seconds(lua_State *L, int index, const char *call)
+{
+    double seconds = lua_tonumber(L, index);
+
+    if (!lua_isnumber(L, index) || isnan(seconds) || seconds > 0x1p62 / 1e9)
+        pl_lua_fail(L, "%s: bad number of seconds (%s)", call,
+                    luaL_tolstring(L, index, NULL));
+    return seconds <= 0 ? 0 : (uint64_t)(seconds * 1e9);
+}
+
+/* core.sleep(seconds) -> 0 or PL_ERR_CANCELED. */
+static int sleep_begin(lua_State *L)
+{
+    struct pl_co *co = pl_co_may_wait(L, "pl.sleep");
+    uint64_t ns = check_seconds(L, 1, "pl.sleep");
+
+    pl_sleep_begin(&co->own.sleep, co->task.sched,
+                   pl_now(co->task.sched->loop) + ns);
+    return pl_co_wait(L, co, &co->own.sleep.op, 0);
+}
+
+/* core.sleep_until(core.clock() + seconds): without adding up delays. */
+static int sleep_until_begin(lua_State *L)
+{
+    struct pl_co *co = pl_co_may_wait(L, "pl.every");
+    uint64_t due = check_seconds(L, 1, "pl.every");
+
+    pl_sleep_begin(&co->own.sleep, co->task.sched, due);
+    return pl_co_wait(L, co, &co->own.sleep.op, 0);
+}
+
+void pl_lua_open_wait(lua_State *L, struct pl_vm *vm)
+{
+    static const luaL_Reg functions[] = {
+        {"sleep", sleep_begin},
+        {"sleep_until", sleep_until_begin},
+        {NULL, NULL},
+    };
+
+    pl_vm_register(L, vm, functions);
+}

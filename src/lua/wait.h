@@ -1,0 +1,62 @@
+/* wait.h - how Lua code waits: the one pattern for every call that does.
+ *
+ * A C function begins ONE operation and ends with pl_co_wait(), which suspends
+ * the task; what it returns to Lua, then or at once, is the operation's result
+ * as an integer. The Lua function around it (lua/perilune/) raises or returns
+ * an error if that is negative, and otherwise calls another C function for
+ * whatever needs memory. Nobody loops over waits in C.
+ *
+ *     static int sleep_begin(lua_State *L)         function pl.sleep(seconds)
+ *     {                                              local result =
+ *         co = pl_co_may_wait(L, "pl.sleep");          core.sleep(seconds)
+ *         pl_sleep_begin(sleep, ...);             if result < 0 then
+ *         return pl_co_wait(L, co, op, 0);             raise("pl.sleep",
+ * result) }                                            end end
+ *
+ * (A C function that has yielded cannot raise when it goes on in LuaJIT, and
+ * Lua 5.4's continuations are not there: this works on both.)
+ *
+ * A yield of ours is two values: WAITS, from the C function, or RELAYS, from a
+ * coroutine.resume() around a coroutine that waits; and a value that must stay
+ * alive. They stay on the stack of the thread, and mark it, until it goes on.
+ * So the yields pass through all coroutines of the user up to the task, and
+ * the result comes down the same way. */
+#ifndef PL_LUA_WAIT_H
+#define PL_LUA_WAIT_H
+
+#include "lua/coroutine.h"
+
+/* The task of L, if it may wait here. Raises an error that names call where it
+ * may not: outside a task, in a callback of a C function, or after the task was
+ * cancelled. Ask before anything is begun. */
+struct pl_co *pl_co_may_wait(lua_State *L, const char *call);
+
+/* Ends a C function: return pl_co_wait(...). keep is the index of a value that
+ * lives as long as the wait (the memory of op, for example), or 0. */
+int pl_co_wait(lua_State *L, struct pl_co *co, struct pl_op *op, int keep);
+
+/* Raises a Lua error with the position of the first caller that is not part of
+ * the library. */
+int pl_lua_fail(lua_State *L, const char *fmt, ...) PL_PRINTF(2, 3);
+
+/* Pushes that position as "file:line" ("?" if there is none). */
+void pl_lua_push_caller(lua_State *L);
+
+/* ---- for coroutine.c and nested.c ---- */
+
+enum pl_co_mark { PL_CO_NONE, PL_CO_WAITS, PL_CO_RELAYS };
+
+/* How thread waits for an operation; NONE if it does not. */
+enum pl_co_mark pl_co_mark_of(lua_State *thread);
+
+/* Suspends L because inner, a coroutine at index 1, waits. */
+int pl_co_relay(lua_State *L);
+
+/* Takes the marks off and pushes what the suspended call returns; the number of
+ * values, for lua_resume. Needs no memory. */
+int pl_co_answer(lua_State *thread, int result);
+
+/* Pushes the value by which a relay knows its own yield. */
+void pl_co_push_relays(lua_State *L);
+
+#endif

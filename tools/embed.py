@@ -1,0 +1,43 @@
+#!/usr/bin/python3
+"""embed.py - Lua sources as C arrays, for src/lua/library.h.
+
+    tools/embed.py OUT ROOT FILE...
+
+FILE is below ROOT: with the root `lua`, lua/perilune/x.lua becomes the module
+"perilune.x" with the chunk name "=perilune/x.lua".
+"""
+
+import sys
+from pathlib import Path
+
+BYTES_PER_LINE = 16
+
+
+def array(text: bytes) -> str:
+    lines = [
+        "    " + " ".join(f"{b - 256 if b > 127 else b}," for b in text[i : i + BYTES_PER_LINE])
+        for i in range(0, len(text), BYTES_PER_LINE)
+    ]
+    return "\n".join(lines + ["    0,"])
+
+
+def main(out: str, root: str, *files: str):
+    parts, rows = [], []
+    for index, file in enumerate(files):
+        path = Path(file).resolve().relative_to(Path(root).resolve())
+        text = Path(file).read_bytes()
+        name = ".".join(path.with_suffix("").parts).removesuffix(".init")
+        parts.append(f"static const char s{index}[] = {{\n{array(text)}\n}};\n")
+        rows.append(f'    {{"{name}", "={path}", s{index}, {len(text)}}},\n')
+    Path(out).write_text(
+        "/* Made by tools/embed.py. */\n"
+        '#include "lua/library.h"\n\n'
+        + "".join(parts)
+        + "\nconst struct pl_lua_source pl_lua_sources[] = {\n"
+        + "".join(rows)
+        + "    {0, 0, 0, 0},\n};\n"
+    )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
