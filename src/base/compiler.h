@@ -16,6 +16,8 @@
 #define PL_NOINLINE __attribute__((noinline))
 #define PL_INLINE static inline __attribute__((always_inline, unused))
 #define PL_COLD __attribute__((cold))
+#define PL_NO_SANITIZE                                                         \
+    __attribute__((no_sanitize("address", "thread", "undefined")))
 #define PL_UNUSED __attribute__((unused))
 #define PL_TARGET(isa) __attribute__((target(isa)))
 

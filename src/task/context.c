@@ -2,7 +2,6 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 #include "base/check.h"
 
@@ -29,20 +28,22 @@ struct frame {
 _Static_assert(sizeof(struct frame) % 16 == 0, "entry finds the stack aligned");
 
 void pl_context_make(struct pl_context *context, char *base, char *top,
-                     void (*entry)(void *arg), void *arg)
+                     struct pl_context *(*entry)(void *arg), void *arg)
 {
     struct frame *frame = (struct frame *)(void *)top - 1;
 
     PL_ASSERT((uintptr_t)top % 16 == 0 && (char *)frame > base);
-    memset(frame, 0, sizeof(*frame)); /* a frame pointer of 0 ends the chain */
 #if defined(__x86_64__)
     frame->mxcsr = 0x1f80; /* as at the start of a process: all exceptions */
     frame->x87 = 0x037f;   /* masked, nearest, 64-bit mantissa */
     frame->r12 = arg;
     frame->r13 = (void *)entry;
+    frame->rbp = NULL; /* ends the chain of frames */
 #else
     frame->x19 = arg;
     frame->x20 = (void *)entry;
+    frame->fp = NULL; /* ends the chain of frames */
+    frame->fpcr = 0;  /* round to nearest, no traps */
 #endif
     frame->pc = pl_context_start;
     context->sp = frame;
@@ -50,18 +51,20 @@ void pl_context_make(struct pl_context *context, char *base, char *top,
 
 #else
 
-static void start(unsigned high, unsigned low, unsigned arg_high,
+/* makecontext passes only ints. */
+static void start(unsigned entry_high, unsigned entry_low, unsigned arg_high,
                   unsigned arg_low)
 {
-    uintptr_t entry = (uintptr_t)((uint64_t)high << 32 | low);
+    uintptr_t entry = (uintptr_t)((uint64_t)entry_high << 32 | entry_low);
     uintptr_t arg = (uintptr_t)((uint64_t)arg_high << 32 | arg_low);
+    struct pl_context *next;
 
-    ((void (*)(void *))entry)((void *)arg);
+    next = ((struct pl_context * (*)(void *)) entry)((void *)arg);
+    setcontext(&next->uc);
 }
 
-/* makecontext passes only ints. */
 void pl_context_make(struct pl_context *context, char *base, char *top,
-                     void (*entry)(void *arg), void *arg)
+                     struct pl_context *(*entry)(void *arg), void *arg)
 {
     uint64_t fn = (uintptr_t)entry, data = (uintptr_t)arg;
 

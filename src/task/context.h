@@ -24,9 +24,10 @@ struct pl_context {
 };
 
 /* Prepares a context that will call entry(arg) on the stack from base up to
- * top (aligned to 16). entry never returns. */
+ * top (aligned to 16). It ends when entry returns the context to go on with;
+ * the stack is free then. */
 void pl_context_make(struct pl_context *context, char *base, char *top,
-                     void (*entry)(void *arg), void *arg);
+                     struct pl_context *(*entry)(void *arg), void *arg);
 
 /* Leaves the running code in *from and goes on where *to was left. Returns when
  * somebody switches back to *from. */

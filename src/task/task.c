@@ -57,13 +57,20 @@ static bool is_shielded(const struct pl_task *task)
 void pl_task_init(struct pl_task *task, const struct pl_task_type *type,
                   struct pl_sched *sched, struct pl_task *parent)
 {
-    *task = (struct pl_task){
-        .type = type,
-        .sched = sched,
-        .parent = parent,
-        .due = {NULL, run_due_task},
-        .id = ++sched->next_id,
-    };
+    /* Field by field: a compiler clears a whole struct by "rep stos", which
+     * takes longer than all the rest of a spawn. */
+    task->type = type;
+    task->sched = sched;
+    task->parent = parent;
+    task->due = (struct pl_due){NULL, run_due_task};
+    task->waiting = NULL;
+    task->joins = NULL;
+    task->defers = NULL;
+    task->exit = NULL;
+    task->owner = NULL;
+    task->id = ++sched->next_id;
+    task->result = 0;
+    task->queued = task->canceled = task->ended = false;
     pl_list_init(&task->children);
     if (parent == NULL) {
         pl_list_push(&sched->roots, &task->sibling);

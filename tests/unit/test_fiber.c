@@ -15,14 +15,19 @@
 /* TSan allows some 8000 threads and fibers at a time. */
 enum { MANY = PL_TSAN ? 2000 : 10000 };
 
+static bool on_valgrind(void)
+{
+#ifdef RUNNING_ON_VALGRIND
+    return RUNNING_ON_VALGRIND != 0;
+#else
+    return false;
+#endif
+}
+
 /* Do frames and memory have other sizes than in use? */
 static bool instrumented(void)
 {
-#ifdef RUNNING_ON_VALGRIND
-    return PL_ASAN || PL_TSAN || RUNNING_ON_VALGRIND;
-#else
-    return PL_ASAN || PL_TSAN;
-#endif
+    return PL_ASAN || PL_TSAN || on_valgrind();
 }
 
 static int spawn(pl_fiber_fn *fn, void *arg)
@@ -119,7 +124,8 @@ static int round_up(void *arg)
     up = one / three;
     CHECK_INT(0, pl_fiber_sleep(1), "sleep");
     CHECK_INT(FE_UPWARD, fegetround(), "kept over a wait");
-    CHECK(up > nearest && one / three == up, "rounding");
+    if (!on_valgrind()) /* it always rounds to nearest */
+        CHECK(up > nearest && one / three == up, "rounding");
     return 0;
 }
 
