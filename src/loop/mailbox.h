@@ -28,7 +28,8 @@ struct pl_mailbox {
 
 void pl_mailbox_init(struct pl_mailbox *box, struct pl_loop *loop);
 
-/* TAKES mail. Any thread. */
+/* TAKES mail. Any thread. The receiver may have it before this returns, but box
+ * must stay until then: end the senders before freeing the loop. */
 void pl_mailbox_send(struct pl_mailbox *box, struct pl_mail *mail);
 
 /* ---- for the loop ---- */

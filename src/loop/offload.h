@@ -1,8 +1,10 @@
 /* offload.h - threads for calls that block: files, names, password hashes.
  *
- * One small set of threads per process. A job goes in through a lock-free
- * queue; its done() runs on the loop that sent it. A job cannot be stopped: it
- * owns its memory, and a waiter that was cancelled abandons it. */
+ * One small set of threads per process, named pl-offload-N, with all signals
+ * blocked. A job goes in through a lock-free queue; its done() runs on the loop
+ * that sent it, which must outlive the threads here. A job cannot be stopped:
+ * it owns its memory, and a waiter that was cancelled abandons it. Jobs begin
+ * in the order of submitting, and run beside each other. */
 #ifndef PL_LOOP_OFFLOAD_H
 #define PL_LOOP_OFFLOAD_H
 
@@ -18,14 +20,25 @@ struct pl_job {
 };
 
 /* GIVES *out. Threads start when first needed, at most threads of them, and
- * end after a while without work. queue: most jobs that may wait. */
+ * end after a while without work. queue: most jobs that may wait (rounded up to
+ * a power of two). Returns 0 or PL_ERR_NOMEM. */
 int pl_offload_new(unsigned threads, unsigned queue, struct pl_offload **out);
 
-/* Finishes the running jobs and runs those still queued. */
+/* Finishes the running jobs, runs those still queued, and ends the threads.
+ * Nobody may submit any more; done() of the last jobs is still to come on their
+ * loops. */
 void pl_offload_free(struct pl_offload *offload);
 
-/* TAKES job until done(). Returns 0, or PL_ERR_LIMIT when the queue is full
- * (job stays the caller's). */
+/* TAKES job until done(). Any thread. Returns 0; PL_ERR_LIMIT when the queue is
+ * full, or PL_ERR_NOMEM when there is no thread and none can be started (job
+ * stays the caller's). */
 int pl_offload_submit(struct pl_offload *offload, struct pl_job *job);
+
+/* How long a thread waits for work before it ends (10 s unless set). Before the
+ * first submit. */
+void pl_offload_set_idle(struct pl_offload *offload, unsigned ms);
+
+/* For status: threads that run or wait for work now. */
+unsigned pl_offload_threads(struct pl_offload *offload);
 
 #endif
