@@ -1,0 +1,265 @@
+/* mime.c - one block of text (types and extensions), entries that point into it
+ * by offsets, and an open hash of their numbers: about 70 KiB and 0.3 ms for
+ * the 1500 extensions of Debian. */
+#include "http/mime.h"
+
+#include "base/error.h"
+#include "base/str.h"
+#include "base/sys.h"
+#include "http/header.h"
+#include "http/mime_types.h"
+
+enum { FILE_MAX = 1 << 20, EXT_MAX = 32, TYPE_MAX = 200 };
+
+/* ---- the built-in table ---- */
+
+static const struct builtin {
+    struct pl_str ext, type;
+} builtins[] = {
+#define ROW(ext, type) {PL_STR(ext), PL_STR(type)},
+    PL_MIME_MAP(ROW)
+#undef ROW
+};
+
+static struct pl_str find_builtin(struct pl_str ext)
+{
+    size_t low = 0, high = PL_COUNT(builtins);
+
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        int order = pl_str_cmp(ext, builtins[middle].ext);
+
+        if (order == 0)
+            return builtins[middle].type;
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return PL_MIME_DEFAULT;
+}
+
+/* ---- the loaded table ---- */
+
+struct entry {
+    uint32_t ext, type; /* offsets into text */
+    uint8_t ext_len, type_len;
+};
+
+static struct table {
+    char *text;
+    struct entry *entries;
+    uint16_t *slots; /* 1 + the number of an entry; 0 is a free slot */
+    size_t text_len, count, cap, nslots;
+} loaded;
+
+/* The slot with ext, or the free one where it belongs. */
+static uint16_t *find_slot(const struct table *table, struct pl_str ext)
+{
+    size_t at = pl_str_hash(ext, 0) & (table->nslots - 1);
+
+    while (table->slots[at] != 0) {
+        const struct entry *entry = &table->entries[table->slots[at] - 1];
+
+        if (pl_str_eq(ext, pl_str(table->text + entry->ext, entry->ext_len)))
+            break;
+        at = (at + 1) & (table->nslots - 1);
+    }
+    return &table->slots[at];
+}
+
+static struct pl_str find(struct pl_str ext)
+{
+    uint16_t number = loaded.nslots == 0 ? 0 : *find_slot(&loaded, ext);
+    const struct entry *entry;
+
+    if (number == 0)
+        return find_builtin(ext);
+    entry = &loaded.entries[number - 1];
+    return pl_str(loaded.text + entry->type, entry->type_len);
+}
+
+struct pl_str pl_mime_of(struct pl_str path)
+{
+    struct pl_str name =
+        pl_str_skip(path, (size_t)(pl_str_rchr(path, '/') + 1));
+    ptrdiff_t dot = pl_str_rchr(name, '.');
+    struct pl_str ext = pl_str_skip(name, (size_t)(dot + 1));
+    char lower[EXT_MAX];
+
+    if (dot < 0 || ext.len == 0 || ext.len > EXT_MAX)
+        return PL_MIME_DEFAULT;
+    pl_str_lower(lower, ext);
+    return find(pl_str(lower, ext.len));
+}
+
+/* ---- loading ---- */
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
+/* Takes the next word off a line. */
+static bool next_word(struct pl_str *line, struct pl_str *word)
+{
+    size_t from = 0, to;
+
+    while (from < line->len && is_space(line->data[from]))
+        from++;
+    for (to = from; to < line->len && !is_space(line->data[to]); to++)
+        continue;
+    *word = pl_str(line->data + from, to - from);
+    *line = pl_str_skip(*line, to);
+    return word->len > 0;
+}
+
+static uint32_t add_text(struct table *table, struct pl_str s)
+{
+    uint32_t at = (uint32_t)table->text_len;
+
+    memcpy(table->text + at, s.data, s.len);
+    table->text_len += s.len;
+    return at;
+}
+
+static void add_ext(struct table *table, struct pl_str ext,
+                    const struct entry *type)
+{
+    struct entry *entry = &table->entries[table->count];
+
+    if (ext.len > EXT_MAX || table->count == table->cap)
+        return;
+    *entry = *type;
+    entry->ext = add_text(table, ext);
+    entry->ext_len = (uint8_t)ext.len;
+    pl_str_lower(table->text + entry->ext, ext);
+    table->count++;
+}
+
+static void add_line(struct table *table, struct pl_str line)
+{
+    struct pl_str type, ext;
+    struct entry entry = {0};
+
+    if (!next_word(&line, &type) || type.data[0] == '#' ||
+        type.len > TYPE_MAX || !pl_header_value_valid(type))
+        return;
+    while (next_word(&line, &ext)) {
+        if (entry.type_len == 0) { /* most types name no extension */
+            entry.type = add_text(table, type);
+            if (pl_str_istarts(type, PL_STR("text/")))
+                add_text(table, PL_STR(PL_MIME_CHARSET));
+            entry.type_len = (uint8_t)(table->text_len - entry.type);
+        }
+        add_ext(table, ext, &entry);
+    }
+}
+
+static void release(struct table *table)
+{
+    pl_free(table->text);
+    pl_free(table->entries);
+    pl_free(table->slots);
+    *table = (struct table){0};
+}
+
+/* Reads the lines into text and entries. Room is taken for the worst: every
+ * second byte an extension, every "text/x y" longer by a charset. What is not
+ * touched costs nothing, and the rest is given back. */
+static int read_lines(struct table *table, struct pl_str file)
+{
+    struct pl_str line;
+    void *smaller;
+
+    table->cap = PL_MIN(file.len / 2 + 1, UINT16_MAX);
+    table->text = pl_malloc(file.len * 3 + 1);
+    table->entries = pl_malloc(table->cap * sizeof(*table->entries));
+    if (table->text == NULL || table->entries == NULL)
+        return PL_ERR_NOMEM;
+    while (pl_str_split(&file, '\n', &line))
+        add_line(table, line);
+    smaller = pl_realloc(table->text, table->text_len + 1);
+    table->text = smaller != NULL ? smaller : table->text;
+    smaller =
+        pl_realloc(table->entries, (table->count + 1) * sizeof(struct entry));
+    table->entries = smaller != NULL ? smaller : table->entries;
+    return 0;
+}
+
+/* The first line that names an extension has it. */
+static int fill_slots(struct table *table)
+{
+    for (table->nslots = 2; table->nslots < table->count * 2;)
+        table->nslots *= 2;
+    table->slots = pl_calloc(table->nslots, sizeof(*table->slots));
+    if (table->slots == NULL)
+        return PL_ERR_NOMEM;
+    for (size_t i = 0; i < table->count; i++) {
+        const struct entry *entry = &table->entries[i];
+        uint16_t *slot =
+            find_slot(table, pl_str(table->text + entry->ext, entry->ext_len));
+
+        if (*slot == 0)
+            *slot = (uint16_t)(i + 1);
+    }
+    return 0;
+}
+
+/* Gives the content of a file, to be freed by the caller. */
+static int read_file(const char *path, struct pl_str *out)
+{
+    int fd = pl_sys_open(path, O_RDONLY | O_CLOEXEC, 0), err = 0;
+    size_t len = 0;
+    ssize_t n = 1;
+    char *data;
+
+    if (fd < 0)
+        return pl_err_from_errno(errno);
+    data = pl_malloc(FILE_MAX);
+    if (data == NULL)
+        err = PL_ERR_NOMEM;
+    while (err == 0 && n > 0 && len < FILE_MAX) {
+        n = pl_sys_read(fd, data + len, FILE_MAX - len);
+        if (n > 0)
+            len += (size_t)n;
+        else if (n < 0 && errno != EINTR)
+            err = pl_err_from_errno(errno);
+        else if (n < 0)
+            n = 1;
+    }
+    if (err == 0 && len == FILE_MAX)
+        err = PL_ERR_LIMIT;
+    pl_sys_close(fd);
+    if (err < 0)
+        pl_free(data);
+    else
+        *out = pl_str(data, len);
+    return err;
+}
+
+int pl_mime_load(const char *path)
+{
+    struct table table = {0};
+    struct pl_str file;
+    int err;
+
+    pl_mime_unload();
+    err = read_file(path, &file);
+    if (err < 0)
+        return err;
+    err = read_lines(&table, file);
+    if (err == 0)
+        err = fill_slots(&table);
+    if (err == 0)
+        loaded = table;
+    else
+        release(&table);
+    pl_free((char *)file.data);
+    return err;
+}
+
+void pl_mime_unload(void)
+{
+    release(&loaded);
+}
