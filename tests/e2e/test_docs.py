@@ -30,7 +30,7 @@ DOCUMENTS = [
 # started in the background ends with the block.
 PRELUDE = """
 set -eu
-trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT
+trap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT
 cc() { command cc ${PERILUNE_CFLAGS:-} "$@"; }
 make() { command make -n -C "$TOP" "$@" >/dev/null; }
 curl() { command curl -sS --retry 50 --retry-connrefused --retry-delay 1 "$@"; }
@@ -78,7 +78,8 @@ def try_block(block: docblocks.Block, folder: Path):
         assert done.returncode == 0, f"{where}: {done.stdout}"
     elif block.language == "sh":
         done = shell(block.text, folder)
-        assert done.returncode == 0, f"{where}: {done.stdout}"
+        code = done.returncode
+        assert code == 0, f"{where}: exit code {code}: {done.stdout}"
     elif block.language == "console":
         for command, output in docblocks.dialogue(block):
             done = shell(command, folder)
