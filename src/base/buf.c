@@ -68,7 +68,7 @@ static int reserve(struct pl_buf *buf, size_t more, size_t spare)
     return buf->err = move_to(buf, pl_pool_round(PL_MAX(need, cap)));
 }
 
-int pl_buf_reserve(struct pl_buf *buf, size_t more)
+int pl_buf_grow(struct pl_buf *buf, size_t more)
 {
     return reserve(buf, more, 0);
 }
@@ -81,11 +81,6 @@ int pl_buf_add(struct pl_buf *buf, struct pl_str bytes)
         memcpy(buf->data + buf->len, bytes.data, bytes.len);
     buf->len += bytes.len;
     return 0;
-}
-
-int pl_buf_addc(struct pl_buf *buf, char c)
-{
-    return pl_buf_add(buf, (struct pl_str){&c, 1});
 }
 
 int pl_buf_add_u64(struct pl_buf *buf, uint64_t value)

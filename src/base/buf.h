@@ -24,12 +24,28 @@ void pl_buf_init(struct pl_buf *buf, struct pl_pool *pool,
                  struct pl_account *account, size_t limit);
 void pl_buf_fini(struct pl_buf *buf); /* may be used again afterwards */
 
+int pl_buf_grow(struct pl_buf *buf, size_t more); /* for pl_buf_reserve */
+
 /* Makes room for more bytes behind len. Returns 0 or the error. */
-int pl_buf_reserve(struct pl_buf *buf, size_t more);
+PL_INLINE int pl_buf_reserve(struct pl_buf *buf, size_t more)
+{
+    if (PL_LIKELY(more < buf->cap - buf->len && buf->err == 0 &&
+                  (buf->limit == 0 || more <= buf->limit - buf->len)))
+        return 0;
+    return pl_buf_grow(buf, more);
+}
 
 /* Appends; returns 0 or the error. bytes may not lie in buf itself. */
 int pl_buf_add(struct pl_buf *buf, struct pl_str bytes);
-int pl_buf_addc(struct pl_buf *buf, char c);
+
+PL_INLINE int pl_buf_addc(struct pl_buf *buf, char c)
+{
+    if (PL_UNLIKELY(pl_buf_reserve(buf, 1) < 0))
+        return buf->err;
+    buf->data[buf->len++] = c;
+    return 0;
+}
+
 int pl_buf_add_u64(struct pl_buf *buf, uint64_t value);
 int pl_buf_printf(struct pl_buf *buf, const char *fmt, ...) PL_PRINTF(2, 3);
 int pl_buf_vprintf(struct pl_buf *buf, const char *fmt, va_list ap);

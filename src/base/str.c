@@ -196,17 +196,34 @@ bool pl_str_to_ms(struct pl_str s, uint64_t *out)
     return to_units(s, units, PL_COUNT(units), out);
 }
 
+static size_t count_digits(uint64_t value)
+{
+    size_t n = 1;
+
+    for (; value >= 10000; value /= 10000)
+        n += 4;
+    return n + (value >= 10) + (value >= 100) + (value >= 1000);
+}
+
+/* Two digits a step: half the divisions, which are what takes the time. */
 size_t pl_u64_format(char *out, uint64_t value)
 {
-    char digits[20];
-    size_t n = 0;
+    static const char pairs[] = "00010203040506070809"
+                                "10111213141516171819"
+                                "20212223242526272829"
+                                "30313233343536373839"
+                                "40414243444546474849"
+                                "50515253545556575859"
+                                "60616263646566676869"
+                                "70717273747576777879"
+                                "80818283848586878889"
+                                "90919293949596979899";
+    size_t n = count_digits(value), at = n;
 
-    do {
-        digits[n++] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value != 0);
-    for (size_t i = 0; i < n; i++)
-        out[i] = digits[n - 1 - i];
+    for (; value >= 10; value /= 100)
+        memcpy(out + (at -= 2), pairs + value % 100 * 2, 2);
+    if (at > 0)
+        out[0] = (char)('0' + value);
     return n;
 }
 

@@ -124,6 +124,23 @@ static void test_str__numbers_are_digits_only(void **state)
               pl_str(digits, pl_u64_format(digits, UINT64_MAX)), "format");
 }
 
+static void test_str__writes_decimals(void **state)
+{
+    char got[21], want[24];
+    uint64_t value = 0;
+
+    (void)state;
+    for (int i = 0; i < 400; i++) { /* each length, near its ends too */
+        uint64_t at = value - 1 + (uint64_t)(i % 3);
+
+        got[pl_u64_format(got, at)] = '\0';
+        snprintf(want, sizeof(want), "%llu", (unsigned long long)at);
+        CHECK_STR(want, pl_str_c(got), "decimal");
+        if (i % 3 == 2)
+            value = i % 5 == 0 ? value * 7 + 3 : value == 0 ? 1 : value * 10;
+    }
+}
+
 static const struct {
     const char *text;
     int64_t size, ms; /* -1: refused */
@@ -185,5 +202,6 @@ RUN_TESTS(cmocka_unit_test(test_str__absent_behaves_as_empty),
           cmocka_unit_test(test_str__searches),
           cmocka_unit_test(test_str__splits),
           cmocka_unit_test(test_str__numbers_are_digits_only),
+          cmocka_unit_test(test_str__writes_decimals),
           cmocka_unit_test(test_str__quantities),
           cmocka_unit_test(test_str__lower_in_place))
