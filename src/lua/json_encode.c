@@ -275,7 +275,8 @@ static int encode_items(struct encoder *e, int table, struct level *level,
     return 0;
 }
 
-static int encode_array(struct encoder *e, int table)
+/* more says that the first pair is on the stack already. */
+static int encode_array(struct encoder *e, int table, bool more)
 {
     struct level level = {.up = e->level};
     lua_State *L = e->L;
@@ -283,8 +284,7 @@ static int encode_array(struct encoder *e, int table)
 
     e->level = &level;
     pl_buf_addc(e->out, '[');
-    lua_pushnil(L);
-    while (lua_next(L, table)) {
+    for (; more; more = lua_next(L, table)) {
         if (!is_index(L, -2, level.index + 1)) {
             lua_pop(L, 1);
             err = encode_items(e, table, &level,
@@ -419,19 +419,21 @@ static int encode_sorted(struct encoder *e, int table, struct level *level,
     return err;
 }
 
+/* The first pair is on the stack already. */
 static int encode_object(struct encoder *e, int table, bool numbers)
 {
     struct level level = {.up = e->level};
-    int err = 0;
+    int err;
 
     pl_buf_addc(e->out, '{');
     e->level = &level;
     if (e->options->sort_keys) {
+        lua_pop(e->L, 2);
         err = encode_sorted(e, table, &level, numbers);
     } else {
-        lua_pushnil(e->L);
-        while (err == 0 && lua_next(e->L, table))
+        do {
             err = encode_pair(e, &level, numbers);
+        } while (err == 0 && lua_next(e->L, table));
     }
     if (err < 0)
         return err;
@@ -440,30 +442,41 @@ static int encode_object(struct encoder *e, int table, bool numbers)
     return e->out->err;
 }
 
+/* The last index of a table that is a list by the rules of lua-cjson: it has
+ * only indexes, and not too many holes. Else 0. Pops the first pair. */
+static lua_Integer list_end(lua_State *L, int table)
+{
+    lua_Number max = 0, n = 0, key;
+
+    do {
+        lua_pop(L, 1);
+        key = lua_type(L, -1) == LUA_TNUMBER ? lua_tonumber(L, -1) : -1;
+        if (key < 1 || key != floor(key) || key > (lua_Number)(1 << 30)) {
+            lua_pop(L, 1);
+            return 0;
+        }
+        max = PL_MAX(max, key);
+        n++;
+    } while (lua_next(L, table));
+    return max > SPARSE_SAFE && max > n * SPARSE_RATIO ? 0 : (lua_Integer)max;
+}
+
 /* A mixed or sparse table, converted by the rules of lua-cjson: an array, its
  * holes null, if it is not too sparse; else an object. */
 static int encode_converted(struct encoder *e, int table)
 {
     struct level level = {.up = e->level};
-    lua_Number max = 0, n = 0, key;
+    lua_Integer max = list_end(e->L, table);
     int err;
 
-    lua_pushnil(e->L);
-    while (lua_next(e->L, table)) {
-        lua_pop(e->L, 1);
-        key = lua_type(e->L, -1) == LUA_TNUMBER ? lua_tonumber(e->L, -1) : -1;
-        if (key < 1 || key != floor(key) || key > (lua_Number)(1 << 30)) {
-            lua_pop(e->L, 1);
-            return encode_object(e, table, true);
-        }
-        max = PL_MAX(max, key);
-        n++;
-    }
-    if (max > SPARSE_SAFE && max > n * SPARSE_RATIO)
+    if (max == 0) {
+        lua_pushnil(e->L);
+        lua_next(e->L, table);
         return encode_object(e, table, true);
+    }
     e->level = &level;
     pl_buf_addc(e->out, '[');
-    err = encode_items(e, table, &level, (lua_Integer)max, true);
+    err = encode_items(e, table, &level, max, true);
     if (err < 0)
         return err;
     close_table(e, false, ']');
@@ -479,23 +492,23 @@ static int encode_empty(struct encoder *e, enum mark mark)
     return pl_buf_add(e->out, array ? PL_STR("[]") : PL_STR("{}"));
 }
 
+/* Three ways to go, by the mark and the first key. */
 static int encode_table(struct encoder *e, int table, enum mark mark)
 {
-    int key;
+    bool any;
 
-    if (mark == ARRAY)
-        return encode_array(e, table);
     lua_pushnil(e->L);
-    if (!lua_next(e->L, table))
+    any = lua_next(e->L, table);
+    if (mark == ARRAY)
+        return encode_array(e, table, any);
+    if (!any)
         return encode_empty(e, mark);
-    key = lua_type(e->L, -2);
-    lua_pop(e->L, 2);
     if (mark == OBJECT)
         return encode_object(e, table, true);
     if (e->options->convert)
         return encode_converted(e, table);
-    return key == LUA_TNUMBER ? encode_array(e, table)
-                              : encode_object(e, table, false);
+    return lua_type(e->L, -2) == LUA_TNUMBER ? encode_array(e, table, any)
+                                             : encode_object(e, table, false);
 }
 
 /* What the metatable says; for TOJSON the function is pushed. */

@@ -1,94 +1,134 @@
 #include "lua/json_text.h"
 
 #include "base/str.h"
+#include "base/utf8.h"
 
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
 
-enum { ESCAPED_MAX = 6 }; /* "\u001f" */
+enum {
+    ESCAPED_MAX = 6, /* "\u001f" */
+    SLACK = 16,      /* what copy_plain may write too much */
+    PIECE = 256      /* how much is unescaped at a time */
+};
 
 static const char replacement[] = "\xef\xbf\xbd"; /* U+FFFD */
 
-/* ---- scanning ---- */
+/* ---- scanning: 16, 8, then single bytes ---- */
 
-/* Stands for itself in a JSON string: not '"', '\', a control or over ASCII. */
-static bool is_plain(unsigned char c)
+/* 1: stands for itself in a JSON string, unlike '"', '\', a control and what
+ * is beyond ASCII. */
+static const unsigned char plain[256] = {
+    [0x20 ... '!'] = 1, ['#' ... '['] = 1, [']' ... 0x7f] = 1};
+
+/* Which of 8 bytes are not plain: a non-zero value's lowest set bit is bit 7 of
+ * the first one (above it there may be false ones). */
+static uint64_t special_of_8(uint64_t word)
 {
-    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+    const uint64_t ones = 0x0101010101010101u;
+
+    return (word | (word - ones * 0x20) | ((word ^ ones * '"') - ones) |
+            ((word ^ ones * '\\') - ones)) &
+           ones * 0x80;
 }
 
-/* The first byte from p on that is not plain. */
-static const char *plain_end(const char *p, const char *end)
+static uint64_t load_8(const char *p)
+{
+    uint64_t word;
+
+    memcpy(&word, p, sizeof(word));
+    return __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? __builtin_bswap64(word)
+                                                  : word;
+}
+
+#ifdef __SSE2__
+static unsigned special_of_16(__m128i bytes)
+{
+    /* Signed: what is below a space includes all beyond ASCII. */
+    __m128i special = _mm_cmplt_epi8(bytes, _mm_set1_epi8(' '));
+
+    special = _mm_or_si128(special, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')));
+    special = _mm_or_si128(special, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')));
+    return (unsigned)_mm_movemask_epi8(special);
+}
+#endif
+
+/* The first byte from p on that is not plain. Writes what is before it to to,
+ * where there is room for (end - p) + SLACK bytes; or nothing if to is NULL. */
+PL_INLINE const char *scan(char *to, const char *p, const char *end)
 {
 #ifdef __SSE2__
-    const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\');
-    const __m128i space = _mm_set1_epi8(' ');
-
     for (; end - p >= 16; p += 16) {
         __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
-        /* Signed: what is below a space includes all over ASCII. */
-        __m128i special =
-            _mm_or_si128(_mm_cmplt_epi8(bytes, space),
-                         _mm_or_si128(_mm_cmpeq_epi8(bytes, quote),
-                                      _mm_cmpeq_epi8(bytes, slash)));
-        int mask = _mm_movemask_epi8(special);
+        unsigned special = special_of_16(bytes);
 
-        if (mask != 0)
-            return p + __builtin_ctz((unsigned)mask);
+        if (to != NULL) {
+            _mm_storeu_si128((__m128i *)(void *)to, bytes);
+            to += 16;
+        }
+        if (special != 0)
+            return p + __builtin_ctz(special);
     }
 #endif
-    while (p < end && is_plain((unsigned char)*p))
-        p++;
+    for (; end - p >= 8; p += 8) {
+        uint64_t special = special_of_8(load_8(p));
+
+        if (to != NULL) {
+            memcpy(to, p, 8);
+            to += 8;
+        }
+        if (special != 0)
+            return p + __builtin_ctzll(special) / 8;
+    }
+    for (; p < end && plain[(unsigned char)*p]; p++)
+        if (to != NULL)
+            *to++ = *p;
     return p;
 }
 
-static bool is_tail(const char *p)
+static const char *plain_end(const char *p, const char *end)
 {
-    return ((unsigned char)*p & 0xc0) == 0x80;
+    return scan(NULL, p, end);
 }
 
-int pl_utf8_length(const char *p, const char *end)
+static const char *copy_plain(char *to, const char *p, const char *end)
 {
-    unsigned char first, second;
+    return scan(to, p, end);
+}
 
-    if (p == end)
-        return 0;
-    first = (unsigned char)p[0];
-    if (first < 0x80)
-        return 1;
-    if (first < 0xc2 || end - p < 2 || !is_tail(p + 1))
-        return 0;
-    if (first < 0xe0)
-        return 2;
-    second = (unsigned char)p[1];
-    if (first < 0xf0) {
-        if (end - p < 3 || !is_tail(p + 2) ||
-            (first == 0xe0 && second < 0xa0) ||
-            (first == 0xed && second > 0x9f))
-            return 0;
-        return 3;
+/* The length of the character at p, or 0 if it is not UTF-8. */
+static int utf8_length(const char *p, const char *end)
+{
+    uint32_t point;
+    int len = pl_utf8_decode(pl_str(p, (size_t)(end - p)), &point);
+
+    return len > 0 ? len : 0;
+}
+
+/* The end of the characters beyond ASCII that begin at p; p if there is none.
+ */
+static const char *wide_end(const char *p, const char *end)
+{
+    int len = 1;
+
+    while (p < end && (unsigned char)*p >= 0x80 && len > 0) {
+        len = utf8_length(p, end);
+        p += len;
     }
-    if (end - p < 4 || !is_tail(p + 2) || !is_tail(p + 3) || first > 0xf4 ||
-        (first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f))
-        return 0;
-    return 4;
+    return p;
 }
 
 /* From p on, up to the first byte that must be changed: plain or UTF-8. */
 static const char *valid_end(const char *p, const char *end)
 {
-    int len;
+    const char *begin;
 
-    for (;;) {
-        p = plain_end(p, end);
-        if (p == end || (unsigned char)*p < 0x80)
-            return p;
-        len = pl_utf8_length(p, end);
-        if (len == 0)
-            return p;
-        p += len;
-    }
+    do {
+        begin = plain_end(p, end);
+        p = wide_end(begin, end);
+    } while (p > begin);
+    return p;
 }
 
 /* ---- quoting ---- */
@@ -117,30 +157,34 @@ static size_t escape(char *out, unsigned char c)
     return 2;
 }
 
-/* Writes the character at *p, which may not stay as it is, moves *p behind it
- * and returns how many bytes it took; 0 if it is not UTF-8 and may not be
- * replaced. */
+/* U+2028 and U+2029 end a line in old JavaScript. */
+static bool is_line_end(const char *p, int len)
+{
+    return len == 3 && memcmp(p, "\xe2\x80", 2) == 0 &&
+           (p[2] == '\xa8' || p[2] == '\xa9');
+}
+
+/* Writes the special character at *p, moves *p behind it and returns how many
+ * bytes it took; 0 if it is not UTF-8 and may not be replaced. */
 static size_t quote_special(char *out, const char **p, const char *end,
                             unsigned flags)
 {
-    unsigned char c = (unsigned char)**p;
+    unsigned char c = (unsigned char)*(*p)++;
     int len;
 
-    if (c < 0x80) {
-        ++*p;
+    if (c < 0x80)
         return escape(out, c);
-    }
-    len = pl_utf8_length(*p, end);
+    len = utf8_length(*p - 1, end);
     if (len == 0) {
-        ++*p;
         memcpy(out, replacement, 3);
         return flags & PL_JSON_REPLACE ? 3 : 0;
     }
-    memcpy(out, *p, (size_t)len);
-    *p += len;
-    if ((flags & PL_JSON_HTML) && memcmp(out, "\xe2\x80", 2) == 0 &&
-        (out[2] == '\xa8' || out[2] == '\xa9'))
-        return escape_u16(out, out[2] == '\xa8' ? 0x2028 : 0x2029);
+    if ((flags & PL_JSON_HTML) && is_line_end(*p - 1, len)) {
+        *p += 2;
+        return escape_u16(out, (*p)[-1] == '\xa8' ? 0x2028 : 0x2029);
+    }
+    memcpy(out, *p - 1, (size_t)len);
+    *p += len - 1;
     return (size_t)len;
 }
 
@@ -154,22 +198,41 @@ static const char *html_end(const char *p, const char *end)
     return p;
 }
 
+/* Appends what from p on may stay as it is; room for it was made. Copies while
+ * it scans where the buffer is a little larger than that. */
+static const char *quote_plain(struct pl_buf *out, const char *p,
+                               const char *end, unsigned flags)
+{
+    char *to = out->data + out->len;
+    const char *stop;
+
+    if ((flags & PL_JSON_HTML) ||
+        out->cap - out->len < (size_t)(end - p) + SLACK) {
+        stop = flags & PL_JSON_HTML ? html_end(p, end) : valid_end(p, end);
+        memcpy(to, p, (size_t)(stop - p));
+        out->len += (size_t)(stop - p);
+        return stop;
+    }
+    do {
+        stop = copy_plain(to, p, end);
+        to += stop - p;
+        p = wide_end(stop, end);
+        memcpy(to, stop, (size_t)(p - stop));
+        to += p - stop;
+    } while (p > stop);
+    out->len = (size_t)(to - out->data);
+    return p;
+}
+
 int pl_json_quote(struct pl_buf *out, struct pl_str s, unsigned flags)
 {
-    const char *p = s.data, *end = s.data + s.len, *stop;
+    const char *p = s.data, *end = s.data + s.len;
     size_t n;
 
     if (pl_buf_reserve(out, s.len + 2) < 0)
         return out->err;
     out->data[out->len++] = '"';
-    while (p < end) {
-        stop = flags & PL_JSON_HTML ? html_end(p, end) : valid_end(p, end);
-        if (stop > p) {
-            memcpy(out->data + out->len, p, (size_t)(stop - p));
-            out->len += (size_t)(stop - p);
-            p = stop;
-            continue;
-        }
+    while ((p = quote_plain(out, p, end, flags)) < end) {
         /* The rest, at its least, was reserved; a special may take more. */
         if (pl_buf_reserve(out, (size_t)(end - p) + ESCAPED_MAX + 1) < 0)
             return out->err;
@@ -207,30 +270,6 @@ static int hex4(const char *p, const char *end)
         code = code << 4 | digit;
     }
     return code;
-}
-
-static size_t put_utf8(char *out, unsigned code)
-{
-    if (code < 0x80) {
-        out[0] = (char)code;
-        return 1;
-    }
-    if (code < 0x800) {
-        out[0] = (char)(0xc0 | code >> 6);
-        out[1] = (char)(0x80 | (code & 0x3f));
-        return 2;
-    }
-    if (code < 0x10000) {
-        out[0] = (char)(0xe0 | code >> 12);
-        out[1] = (char)(0x80 | (code >> 6 & 0x3f));
-        out[2] = (char)(0x80 | (code & 0x3f));
-        return 3;
-    }
-    out[0] = (char)(0xf0 | code >> 18);
-    out[1] = (char)(0x80 | (code >> 12 & 0x3f));
-    out[2] = (char)(0x80 | (code >> 6 & 0x3f));
-    out[3] = (char)(0x80 | (code & 0x3f));
-    return 4;
 }
 
 /* "\uXXXX" with the digits at *p; half a surrogate pair needs the other one.
@@ -296,36 +335,57 @@ static const char *bad_byte(const char *p, const char *end)
                                     : "invalid UTF-8";
 }
 
+/* Reads what stands at *p and is neither valid nor the end, and appends it. */
+static int unquote_special(const char **p, const char *end, unsigned flags,
+                           struct pl_buf *scratch, const char **what)
+{
+    int point = 0xfffd;
+
+    if (*p < end && **p == '\\') {
+        point = unescape(p, end, flags, what);
+        if (point < 0)
+            return PL_ERR_PROTO;
+    } else if (*p < end && (unsigned char)**p >= 0x80 &&
+               (flags & PL_JSON_REPLACE)) {
+        ++*p;
+    } else {
+        *what = bad_byte(*p, end);
+        return PL_ERR_PROTO;
+    }
+    scratch->len +=
+        pl_utf8_encode(scratch->data + scratch->len, (uint32_t)point);
+    return 0;
+}
+
 /* The rest of the string, of which the first part is in scratch already. */
 static int unquote_rest(const char **at, const char *end, unsigned flags,
                         struct pl_buf *scratch, const char **what)
 {
-    const char *p = *at, *stop = p;
-    int code;
-
     for (;;) {
-        stop = valid_end(p, end);
-        pl_buf_add(scratch, pl_str(p, (size_t)(stop - p)));
-        *at = p = stop;
-        if (pl_buf_reserve(scratch, 4) < 0)
+        const char *p = *at, *stop = p + PL_MIN(end - p, PIECE);
+        int err;
+
+        if (pl_buf_reserve(scratch, PIECE + SLACK) < 0)
             return scratch->err;
-        if (p < end && *p == '"') {
-            *at = p + 1;
+        *at = copy_plain(scratch->data + scratch->len, p, stop);
+        scratch->len += (size_t)(*at - p);
+        if (*at == stop && stop < end)
+            continue;
+        if (*at < end && (unsigned char)**at >= 0x80) {
+            p = *at;
+            *at = wide_end(p, end);
+            if (*at > p) {
+                pl_buf_add(scratch, pl_str(p, (size_t)(*at - p)));
+                continue;
+            }
+        }
+        if (*at < end && **at == '"') {
+            ++*at;
             return 0;
         }
-        if (p < end && *p == '\\') {
-            code = unescape(&p, end, flags, what);
-            if (code < 0)
-                return PL_ERR_PROTO;
-        } else if (p < end && (unsigned char)*p >= 0x80 &&
-                   (flags & PL_JSON_REPLACE)) {
-            code = 0xfffd;
-            p++;
-        } else {
-            *what = bad_byte(p, end);
-            return PL_ERR_PROTO;
-        }
-        scratch->len += put_utf8(scratch->data + scratch->len, (unsigned)code);
+        err = unquote_special(at, end, flags, scratch, what);
+        if (err < 0)
+            return err;
     }
 }
 

@@ -28,10 +28,6 @@ int pl_json_unquote(const char **at, const char *end, unsigned flags,
                     struct pl_buf *scratch, struct pl_str *out,
                     const char **what);
 
-/* The length of the character at p: 1 to 4, or 0 if it is not UTF-8 (RFC 3629:
- * neither overlong, nor a surrogate, nor beyond U+10FFFF, nor cut off). */
-int pl_utf8_length(const char *p, const char *end);
-
 /* The first byte from p on that is not white space. */
 PL_INLINE const char *pl_json_skip(const char *p, const char *end)
 {

@@ -80,6 +80,7 @@ static const struct {
     {PL_STR("\xc3\xa4\xe2\x82\xac\xf0\x9f\x8c\x92"), 0,
      "\"\xc3\xa4\xe2\x82\xac\xf0\x9f\x8c\x92\""},
     {PL_STR("<a&b>"), 0, "\"<a&b>\""},
+    {PL_STR("\xc3\xa4>\xc3\xa4\n"), 0, "\"\xc3\xa4>\xc3\xa4\\n\""},
     {PL_STR("<a&b>'"), PL_JSON_HTML, "\"\\u003ca\\u0026b\\u003e'\""},
     {PL_STR("\xe2\x80\xa8\xe2\x80\xa9\xe2\x80\xaa"), PL_JSON_HTML,
      "\"\\u2028\\u2029\xe2\x80\xaa\""},
@@ -201,49 +202,27 @@ static void test_json_text__every_offset(void **state)
     }
 }
 
-/* Against the definition, for all pairs of bytes and three tails. */
-static int utf8_by_definition(const unsigned char *p, size_t len)
+/* A block this large is as long as its text: nothing may be written behind. */
+static void test_json_text__large_strings(void **state)
 {
-    static const unsigned least[] = {0, 0, 0x80, 0x800, 0x10000};
-    unsigned code;
-    int n = p[0] < 0x80 ? 1 : p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
-
-    if (n == 1)
-        return 1;
-    if (p[0] < 0xc0 || p[0] > 0xf7 || (size_t)n > len)
-        return 0;
-    code = p[0] & (0x7f >> n);
-    for (int i = 1; i < n; i++) {
-        if (p[i] >> 6 != 2)
-            return 0;
-        code = code << 6 | (p[i] & 0x3f);
-    }
-    if (code < least[n] || code > 0x10ffff || (code >> 11 == 0x1b))
-        return 0;
-    return n;
-}
-
-static void test_json_text__utf8_lengths(void **state)
-{
-    static const char tails[][2] = {{'\x80', '\x80'},
-                                    {'\xbf', '\xbf'},
-                                    {'\x80', 'x'},
-                                    {'x', '\x80'},
-                                    {'\xc0', '\x80'}};
-    char text[4];
+    static const char part[] = "plain \xc3\xa4\xe2\x82\xac \"\\\n<";
+    enum { PART = sizeof(part) - 1, PARTS = 20000 };
+    char *text = malloc(PART * PARTS), *quoted;
+    struct pl_str s, whole = {text, PART * PARTS};
+    size_t used;
 
     (void)state;
-    for (int pair = 0; pair < 0x10000; pair++) {
-        for (size_t t = 0; t < PL_COUNT(tails); t++) {
-            text[0] = (char)(pair >> 8);
-            text[1] = (char)pair;
-            memcpy(text + 2, tails[t], 2);
-            for (size_t len = 1; len <= 4; len++)
-                CHECK_INT(utf8_by_definition((unsigned char *)text, len),
-                          pl_utf8_length(text, text + len), "length");
-        }
+    for (int i = 0; i < PARTS; i++)
+        memcpy(text + i * PART, part, PART);
+    for (unsigned flags = 0; flags <= PL_JSON_HTML; flags += PL_JSON_HTML) {
+        CHECK_INT(0, quote(whole, flags), "quote");
+        quoted = exact(pl_buf_str(&out));
+        CHECK_INT(0, unquote(pl_str(quoted + 1, out.len - 1), 0, &s, &used),
+                  "unquote");
+        CHECK(pl_str_eq(whole, s), "came back");
+        free(quoted);
     }
-    CHECK_INT(0, pl_utf8_length(text, text), "nothing");
+    free(text);
 }
 
 static void test_json_text__obeys_the_limit(void **state)
@@ -279,6 +258,6 @@ static void test_json_text__asks_for_a_scratch(void **state)
 
 RUN_TESTS(TEST(test_json_text__quotes), TEST(test_json_text__unquotes),
           TEST(test_json_text__every_offset),
-          TEST(test_json_text__utf8_lengths),
+          TEST(test_json_text__large_strings),
           TEST(test_json_text__obeys_the_limit),
           TEST(test_json_text__asks_for_a_scratch))
