@@ -1,0 +1,123 @@
+/* fuzz_json.c - any bytes as a JSON text, a number and a Lua string: what is
+ * accepted must come back the same, numbers as strtod reads them. The first
+ * byte chooses the options. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/check.h"
+#include "base/str.h"
+#include "lua/json.h"
+#include "lua/json_number.h"
+#include "lua/json_text.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct pl_pool pool;
+
+/* Every string can be quoted, and that gives its valid part back. */
+static void check_string(struct pl_str s, unsigned html)
+{
+    struct pl_buf quoted, scratch;
+    struct pl_str back;
+    const char *at, *what;
+    unsigned flags = PL_JSON_REPLACE | (html ? PL_JSON_HTML : 0);
+
+    pl_buf_init(&quoted, &pool, NULL, 0);
+    pl_buf_init(&scratch, &pool, NULL, 0);
+    PL_ASSERT(pl_json_quote(&quoted, s, flags) == 0);
+    at = quoted.data + 1;
+    PL_ASSERT(pl_json_unquote(&at, quoted.data + quoted.len, 0, &scratch, &back,
+                              &what) == 0);
+    PL_ASSERT(at == quoted.data + quoted.len);
+    quoted.len = 0;
+    if (pl_json_quote(&quoted, s, 0) == 0) /* nothing was replaced */
+        PL_ASSERT(pl_str_eq(s, back));
+    pl_buf_fini(&scratch);
+    pl_buf_fini(&quoted);
+}
+
+static void check_number(struct pl_str s)
+{
+    struct pl_json_number number;
+    const char *at = s.data, *what;
+    double value;
+    char *copy, *end;
+
+    if (pl_json_parse_number(&at, s.data + s.len, &number, &what) < 0)
+        return;
+    copy = strndup(s.data, (size_t)(at - s.data));
+    value =
+        number.kind == PL_JSON_INTEGER ? (double)number.integer : number.value;
+    PL_ASSERT(value == strtod(copy, &end) && *end == '\0');
+    free(copy);
+}
+
+/* encode(value at index) under the options on top of the stack, or NULL. */
+static const char *encode(lua_State *L, int index)
+{
+    index = lua_absindex(L, index);
+    lua_getglobal(L, "encode");
+    lua_pushvalue(L, index);
+    lua_getglobal(L, "options");
+    return lua_pcall(L, 2, 1, 0) == LUA_OK ? lua_tostring(L, -1) : NULL;
+}
+
+/* What was decoded can be encoded, and that means the same. */
+static void check_text(lua_State *L, struct pl_str s)
+{
+    struct pl_str text;
+
+    if (pl_lua_json_decode(L, s, NULL) < 0)
+        return;
+    PL_ASSERT(encode(L, 1) != NULL);
+    text.data = lua_tolstring(L, -1, &text.len);
+    PL_ASSERT(pl_lua_json_decode(L, text, NULL) == 0);
+    PL_ASSERT(encode(L, -1) != NULL);
+    PL_ASSERT(lua_rawequal(L, -1, -3));
+    lua_settop(L, 0);
+}
+
+static lua_State *new_state(void)
+{
+    lua_State *L = luaL_newstate();
+
+    luaL_openlibs(L);
+    pl_lua_json_push(L);
+    lua_getfield(L, -1, "encode");
+    lua_setglobal(L, "encode");
+    lua_settop(L, 0);
+    return L;
+}
+
+static void set_options(lua_State *L, unsigned bits)
+{
+    lua_newtable(L);
+    lua_pushboolean(L, 1);
+    lua_setfield(L, -2, "sort_keys");
+    lua_pushboolean(L, bits & 1);
+    lua_setfield(L, -2, "html_safe");
+    lua_pushinteger(L, bits >> 1 & 3);
+    lua_setfield(L, -2, "indent");
+    lua_setglobal(L, "options");
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static lua_State *L;
+    struct pl_str s;
+
+    if (size == 0)
+        return 0;
+    if (L == NULL) {
+        pl_pool_init(&pool, NULL, 0);
+        L = new_state();
+    }
+    s = pl_str((const char *)data + 1, size - 1);
+    set_options(L, data[0]);
+    check_string(s, data[0] & 1);
+    check_number(s);
+    check_text(L, s);
+    return 0;
+}
