@@ -29,34 +29,34 @@ all: setup
 	@ninja -C $(BUILD) -j $(JOBS)
 
 setup:
-	@tools/setup build
+	@tools/setup build unit
 
 run: all
 	$(BUILD)/perilune examples/tour -h 127.0.0.1 -p 8080
 
 check:
-	@tools/setup build check
+	@tools/setup build unit check
 	@$(check) check
 
 quick:
-	@tools/setup build check
+	@tools/setup build unit check
 	@$(check) quick
 
 asan tsan:
-	@tools/setup build check
+	@tools/setup build unit check
 	@$(check) $@
 
 test-faults:
-	@tools/setup build check
+	@tools/setup build unit check
 	@$(check) faults
 
 fuzz:
-	@tools/setup build check
+	@tools/setup build unit check
 	@$(check) fuzz --seconds $(FUZZ_SECONDS)
 
 # An optimised build of its own, so that figures do not depend on $(BUILD).
 bench:
-	@tools/setup build check bench
+	@tools/setup build unit check bench
 	@tools/bench-peers
 	@test -f build-bench/build.ninja || CC=$(CC) meson setup build-bench \
 		-Dlua=$(LUA) -Dbuildtype=release -Ddebug=true
