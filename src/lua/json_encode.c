@@ -5,9 +5,9 @@
  * keys) the remaining keys are counted, and then just as many indexes must
  * exist. Nothing is written twice, so nesting never multiplies the work.
  *
- * Failures are codes that travel up. What may raise (Lua out of memory; lua_next
- * on a table that a __tojson changed) leaves nothing behind: the buffer is
- * somebody else's, and the rest is on Lua's stack. */
+ * Failures are codes that travel up. What may raise (Lua out of memory;
+ * lua_next on a table that a __tojson changed) leaves nothing behind: the
+ * buffer is somebody else's, and the rest is on Lua's stack. */
 #include "lua/json_priv.h"
 
 #include <math.h>
