@@ -1,4 +1,4 @@
-#include "loop/slots_priv.h"
+#include "loop/slots.h"
 
 #include <string.h>
 

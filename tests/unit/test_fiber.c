@@ -1,14 +1,17 @@
 /* test_fiber.c - stacks and switches: what the machine must keep. */
 #include "world.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <fenv.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/faults.h"
 #include "task/annotate.h"
 #include "task/stacks.h"
 
@@ -174,6 +177,49 @@ static void test_fiber__current_task_is_right_after_switches(void **state)
     check_trace("...", "all have ended");
 }
 
+static int check_thread(void *arg)
+{
+    for (int i = 0; i < 100; i++) {
+        CHECK(pl_sched_current() == arg, "the scheduler of this thread");
+        CHECK_INT(0, pl_fiber_sleep(1), "sleep");
+    }
+    return 0;
+}
+
+/* A worker of its own, beside that of the test. */
+static void *be_worker(void *arg)
+{
+    uint64_t now = MS;
+    struct pl_loop_options options = {
+        .backend = &pl_scripted, .clock = pl_fake_clock, .clock_arg = &now};
+    struct pl_loop *own_loop;
+    struct pl_sched own;
+
+    (void)arg;
+    CHECK_INT(0, pl_loop_new(&options, &own_loop), "loop");
+    CHECK_INT(0, pl_sched_init(&own, own_loop, NULL), "sched");
+    for (int i = 0; i < 10; i++)
+        CHECK_INT(0, pl_fiber_spawn(&own, NULL, check_thread, &own, NULL), "");
+    while (own.live > 0) {
+        now += MS;
+        CHECK(pl_loop_step(own_loop, 0) >= 0, "turn");
+    }
+    pl_sched_fini(&own);
+    pl_loop_free(own_loop);
+    return NULL;
+}
+
+static void test_fiber__workers_do_not_meet(void **state)
+{
+    pthread_t threads[3];
+
+    for (size_t i = 0; i < PL_COUNT(threads); i++)
+        CHECK_INT(0, pthread_create(&threads[i], NULL, be_worker, NULL), "");
+    for (size_t i = 0; i < PL_COUNT(threads); i++)
+        CHECK_INT(0, pthread_join(threads[i], NULL), "join");
+    CHECK(pl_sched_current() == &sched, "this thread's own");
+}
+
 /* ---- many ---- */
 
 static int nap(void *arg)
@@ -232,6 +278,42 @@ static void test_fiber__spawn_fails_at_the_limit(void **state)
     CHECK_INT(0, spawn(nap, &living), "room again");
     pass(11);
     CHECK_INT(0, living, "over");
+}
+
+/* Two slabs' worth of fibers, of which one may fail; then all ends. */
+static void spawn_despite_failures(const char *what)
+{
+    int living = 0, want = 0;
+
+    for (int n = 0; n < 70; n++) {
+        int err = spawn(nap, &living);
+
+        CHECK(err == 0 || (err == PL_ERR_NOMEM && pl_faults_hit()), what);
+        want += err == 0;
+    }
+    CHECK(want >= 69, what);
+    CHECK_INT(want, living, what);
+    pass(10);
+    CHECK_INT(0, living, what);
+    pl_sched_fini(&sched); /* the stacks, too */
+    CHECK_INT(0, pl_sched_init(&sched, loop, NULL), what);
+}
+
+static void test_fiber__spawn_survives_every_failure(void **state)
+{
+    FOR_EACH_FAULT (PL_SYS_malloc, ENOMEM)
+        spawn_despite_failures("malloc");
+    FOR_EACH_FAULT (PL_SYS_mmap, ENOMEM)
+        spawn_despite_failures("mmap");
+    FOR_EACH_FAULT (PL_SYS_madvise, EINVAL)
+        spawn_despite_failures("one guard of the other kind");
+    for (uint64_t n = 0; n <= 70; n += 10) {
+        pl_faults_reset();
+        pl_faults_fail_every(PL_SYS_madvise, 1, EINVAL);
+        pl_faults_fail_nth(PL_SYS_mprotect, n, ENOMEM);
+        spawn_despite_failures("guards of either kind");
+    }
+    pl_faults_reset();
 }
 
 static void test_fiber__spawn_fails_without_memory(void **state)
@@ -378,9 +460,11 @@ RUN_TESTS(WORLD_TEST(test_fiber__stack_is_aligned),
           WORLD_TEST(test_fiber__registers_survive_a_wait),
           WORLD_TEST(test_fiber__rounding_mode_belongs_to_the_fiber),
           WORLD_TEST(test_fiber__current_task_is_right_after_switches),
+          WORLD_TEST(test_fiber__workers_do_not_meet),
           WORLD_TEST(test_fiber__many_live_at_once),
           WORLD_TEST(test_fiber__stacks_are_used_again_last_first),
           WORLD_TEST(test_fiber__spawn_fails_at_the_limit),
+          WORLD_TEST(test_fiber__spawn_survives_every_failure),
           WORLD_TEST(test_fiber__spawn_fails_without_memory),
           WORLD_TEST(test_fiber__a_parked_one_touches_two_pages),
           WORLD_TEST(test_fiber__cold_stacks_give_their_pages_back),
