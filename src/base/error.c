@@ -65,88 +65,73 @@ int pl_error_set(struct pl_error *error, int code, const char *where,
 }
 
 /* What callers tell apart; all other errors are PL_ERR_IO. */
+static const signed char codes[] = {
+    [EAGAIN] = PL_ERR_AGAIN,
+    [EINTR] = PL_ERR_AGAIN,
+    [EINPROGRESS] = PL_ERR_AGAIN,
+    [ENOMEM] = PL_ERR_NOMEM,
+    [ENOBUFS] = PL_ERR_NOMEM,
+    [ETIMEDOUT] = PL_ERR_TIMEOUT,
+    [ECANCELED] = PL_ERR_CANCELED,
+    [ECONNRESET] = PL_ERR_CLOSED,
+    [EPIPE] = PL_ERR_CLOSED,
+    [ENOTCONN] = PL_ERR_CLOSED,
+    [ESHUTDOWN] = PL_ERR_CLOSED,
+    [ENETRESET] = PL_ERR_CLOSED,
+    [ECONNABORTED] = PL_ERR_CLOSED,
+    [ECONNREFUSED] = PL_ERR_CLOSED,
+    [ENOENT] = PL_ERR_NOT_FOUND,
+    [ENOTDIR] = PL_ERR_NOT_FOUND,
+    [ELOOP] = PL_ERR_NOT_FOUND,
+    [EXDEV] = PL_ERR_NOT_FOUND, /* openat2(RESOLVE_BENEATH): outside the root */
+    [ESTALE] = PL_ERR_NOT_FOUND,
+    [ENXIO] = PL_ERR_NOT_FOUND,
+    [ENODEV] = PL_ERR_NOT_FOUND,
+    [ESRCH] = PL_ERR_NOT_FOUND,
+    [ECHILD] = PL_ERR_NOT_FOUND,
+    [EADDRNOTAVAIL] = PL_ERR_NOT_FOUND,
+    [EEXIST] = PL_ERR_EXISTS,
+    [ENOTEMPTY] = PL_ERR_EXISTS,
+    [EACCES] = PL_ERR_DENIED,
+    [EPERM] = PL_ERR_DENIED,
+    [EROFS] = PL_ERR_DENIED,
+    [EINVAL] = PL_ERR_INVALID,
+    [EBADF] = PL_ERR_INVALID,
+    [EFAULT] = PL_ERR_INVALID,
+    [EISDIR] = PL_ERR_INVALID,
+    [ENOTSOCK] = PL_ERR_INVALID,
+    [ESPIPE] = PL_ERR_INVALID,
+    [EDESTADDRREQ] = PL_ERR_INVALID,
+    [EISCONN] = PL_ERR_STATE,
+    [EALREADY] = PL_ERR_STATE,
+    [EADDRINUSE] = PL_ERR_BUSY,
+    [EBUSY] = PL_ERR_BUSY,
+    [ETXTBSY] = PL_ERR_BUSY,
+    [EMFILE] = PL_ERR_NO_FDS,
+    [ENFILE] = PL_ERR_NO_FDS,
+    [ENAMETOOLONG] = PL_ERR_TOO_LONG,
+    [E2BIG] = PL_ERR_TOO_LONG,
+    [EMSGSIZE] = PL_ERR_TOO_LONG,
+    [ENOSPC] = PL_ERR_NO_SPACE,
+    [EDQUOT] = PL_ERR_NO_SPACE,
+    [EFBIG] = PL_ERR_LIMIT,
+    [EOVERFLOW] = PL_ERR_LIMIT,
+    [EPROTO] = PL_ERR_PROTO,
+    [EBADMSG] = PL_ERR_PROTO,
+    [EILSEQ] = PL_ERR_SYNTAX,
+    [ENOSYS] = PL_ERR_UNSUPPORTED,
+    [ENOTTY] = PL_ERR_UNSUPPORTED,
+    [EOPNOTSUPP] = PL_ERR_UNSUPPORTED,
+    [ENOPROTOOPT] = PL_ERR_UNSUPPORTED,
+    [EAFNOSUPPORT] = PL_ERR_UNSUPPORTED,
+    [EPROTONOSUPPORT] = PL_ERR_UNSUPPORTED,
+    [ESOCKTNOSUPPORT] = PL_ERR_UNSUPPORTED,
+};
+
 int pl_err_from_errno(int error_number)
 {
-    switch (error_number) {
-    case EAGAIN:
-    case EINTR:
-    case EINPROGRESS:
-        return PL_ERR_AGAIN;
-    case ENOMEM:
-    case ENOBUFS:
-        return PL_ERR_NOMEM;
-    case ETIMEDOUT:
-        return PL_ERR_TIMEOUT;
-    case ECANCELED:
-        return PL_ERR_CANCELED;
-    case ECONNRESET:
-    case EPIPE:
-    case ENOTCONN:
-    case ESHUTDOWN:
-    case ENETRESET:
-    case ECONNABORTED:
-    case ECONNREFUSED:
-        return PL_ERR_CLOSED;
-    case ENOENT:
-    case ENOTDIR:
-    case ELOOP:
-    case EXDEV: /* openat2(RESOLVE_BENEATH): outside the root */
-    case ESTALE:
-    case ENXIO:
-    case ENODEV:
-    case ESRCH:
-    case ECHILD:
-    case EADDRNOTAVAIL:
-        return PL_ERR_NOT_FOUND;
-    case EEXIST:
-    case ENOTEMPTY:
-        return PL_ERR_EXISTS;
-    case EACCES:
-    case EPERM:
-    case EROFS:
-        return PL_ERR_DENIED;
-    case EINVAL:
-    case EBADF:
-    case EFAULT:
-    case EISDIR:
-    case ENOTSOCK:
-    case ESPIPE:
-    case EDESTADDRREQ:
-        return PL_ERR_INVALID;
-    case EISCONN:
-    case EALREADY:
-        return PL_ERR_STATE;
-    case EADDRINUSE:
-    case EBUSY:
-    case ETXTBSY:
-        return PL_ERR_BUSY;
-    case EMFILE:
-    case ENFILE:
-        return PL_ERR_NO_FDS;
-    case ENAMETOOLONG:
-    case E2BIG:
-    case EMSGSIZE:
-        return PL_ERR_TOO_LONG;
-    case ENOSPC:
-    case EDQUOT:
-        return PL_ERR_NO_SPACE;
-    case EFBIG:
-    case EOVERFLOW:
-        return PL_ERR_LIMIT;
-    case EPROTO:
-    case EBADMSG:
-        return PL_ERR_PROTO;
-    case EILSEQ:
-        return PL_ERR_SYNTAX;
-    case ENOSYS:
-    case ENOTTY:
-    case EOPNOTSUPP:
-    case ENOPROTOOPT:
-    case EAFNOSUPPORT:
-    case EPROTONOSUPPORT:
-    case ESOCKTNOSUPPORT:
-        return PL_ERR_UNSUPPORTED;
-    default:
-        return PL_ERR_IO;
-    }
+    bool known = error_number > 0 && error_number < (int)PL_COUNT(codes) &&
+                 codes[error_number] != 0;
+
+    return known ? codes[error_number] : PL_ERR_IO;
 }

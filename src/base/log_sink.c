@@ -230,15 +230,43 @@ static void put_start(struct pl_log_sink *sink, uint64_t time, unsigned level)
     put(sink, sink->style == PL_LOG_COLOUR ? PL_STR("\033[0m ") : PL_STR(" "));
 }
 
-/* The length of the character at the front of s if it may stand in the log as
- * it is, else 0. */
+/* How many bytes at the front are printable ASCII: eight at a time, which is
+ * what nearly all of a log is. */
+static size_t printable(struct pl_str s)
+{
+    const uint64_t ones = 0x0101010101010101u;
+    uint64_t word, below, del;
+    size_t n = 0;
+
+    for (; s.len - n >= sizeof(word); n += sizeof(word)) {
+        memcpy(&word, s.data + n, sizeof(word));
+        del = word ^ 0x7f * ones;
+        below = (word - 0x20 * ones) | (del - ones) | word;
+        if (below & 0x80 * ones) /* a byte < 0x20, 0x7f, or >= 0x80 */
+            break;
+    }
+    while (n < s.len && s.data[n] >= 0x20 && s.data[n] < 0x7f)
+        n++;
+    return n;
+}
+
+/* How many bytes at the front may stand in the log as they are. */
 static size_t harmless(struct pl_str s)
 {
     uint32_t point;
-    int n = pl_utf8_decode(s, &point);
+    size_t n = 0;
+    int step;
 
-    return n > 0 && point >= 0x20 && (point < 0x7f || point > 0x9f) ? (size_t)n
-                                                                    : 0;
+    while (n < s.len) {
+        n += printable(pl_str_skip(s, n));
+        if (n == s.len || (s.data[n] & 0x80) == 0)
+            break;
+        step = pl_utf8_decode(pl_str_skip(s, n), &point);
+        if (step < 0 || point <= 0x9f) /* C1 begins at 0x80 */
+            break;
+        n += (size_t)step;
+    }
+    return n;
 }
 
 /* level: of a line that may be continued, or PL_LOG_LEVELS. */
@@ -249,10 +277,8 @@ static void put_escaped(struct pl_log_sink *sink, struct pl_str text,
 
     while (text.len > 0) {
         unsigned char c = (unsigned char)text.data[0];
-        size_t n = 0, step;
+        size_t n = harmless(text);
 
-        while (n < text.len && (step = harmless(pl_str_skip(text, n))) > 0)
-            n += step;
         put(sink, pl_str_first(text, n));
         text = pl_str_skip(text, n);
         if (n > 0)

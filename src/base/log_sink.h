@@ -17,7 +17,7 @@
 
 #include "base/log_ring.h"
 
-enum { PL_LOG_SINK_BUFFER = 32 * 1024, PL_LOG_STAMP = 24 };
+enum { PL_LOG_SINK_BUFFER = 64 * 1024, PL_LOG_STAMP = 24 };
 
 enum pl_log_style { PL_LOG_PLAIN, PL_LOG_COLOUR, PL_LOG_JOURNAL };
 

@@ -135,42 +135,46 @@ struct unit {
     uint64_t worth;
 };
 
-/* "DIGITS[.DIGITS]UNIT" by a table of units; the first is that of a bare
- * number. Three decimals at most count. */
+/* "DIGITS[.DIGITS]", the fraction in *part / *scale. Three decimals count. */
+static bool to_decimal(struct pl_str s, uint64_t *whole, uint64_t *part,
+                       uint64_t *scale)
+{
+    struct pl_str digits;
+
+    *part = 0;
+    *scale = 1;
+    if (!pl_str_split(&s, '.', &digits) || !pl_str_to_u64(digits, whole))
+        return false;
+    if (s.data == NULL)
+        return true;
+    if (s.len == 0 || pl_str_chr(s, '.') >= 0)
+        return false;
+    s = pl_str_first(s, 3);
+    for (size_t i = 0; i < s.len; i++)
+        *scale *= 10;
+    return pl_str_to_u64(s, part);
+}
+
+/* A decimal and a unit of the table; the first is that of a bare number. */
 static bool to_units(struct pl_str s, const struct unit *units, size_t n,
                      uint64_t *out)
 {
-    struct pl_str digits = s, fraction = {NULL, 0};
-    uint64_t whole, part = 0, scale = 1, value;
-    size_t end = 0, i;
+    uint64_t whole, part, scale, value;
+    struct pl_str name;
+    size_t end = 0, i = 0;
 
-    while (end < s.len &&
-           ((s.data[end] >= '0' && s.data[end] <= '9') || s.data[end] == '.'))
+    while (end < s.len && (pl_ascii_digit(s.data[end]) || s.data[end] == '.'))
         end++;
-    digits = fraction = pl_str_first(s, end);
-    pl_str_split(&fraction, '.', &digits);
-    if (!pl_str_to_u64(digits, &whole))
+    if (!to_decimal(pl_str_first(s, end), &whole, &part, &scale))
         return false;
-    if (fraction.data != NULL) {
-        if (fraction.len == 0 || pl_str_chr(fraction, '.') >= 0)
-            return false;
-        fraction = pl_str_first(fraction, 3);
-        pl_str_to_u64(fraction, &part);
-        for (i = 0; i < fraction.len; i++)
-            scale *= 10;
-    }
-    s = pl_str_skip(s, end);
-    for (i = 0; i < n; i++) {
-        if (!pl_str_ieq(s, units[i].name) && !(i == 0 && s.len == 0))
-            continue;
-        if (__builtin_mul_overflow(whole, units[i].worth, &value) ||
-            __builtin_add_overflow(value, part * units[i].worth / scale,
-                                   &value))
-            return false;
-        *out = value;
-        return true;
-    }
-    return false;
+    name = pl_str_skip(s, end);
+    while (name.len > 0 && i < n && !pl_str_ieq(name, units[i].name))
+        i++;
+    if (i == n || __builtin_mul_overflow(whole, units[i].worth, &value) ||
+        __builtin_add_overflow(value, part * units[i].worth / scale, &value))
+        return false;
+    *out = value;
+    return true;
 }
 
 bool pl_str_to_size(struct pl_str s, uint64_t *out)

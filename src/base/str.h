@@ -30,6 +30,11 @@ PL_INLINE unsigned char pl_ascii_lower(unsigned char c)
     return c >= 'A' && c <= 'Z' ? (unsigned char)(c | 0x20) : c;
 }
 
+PL_INLINE bool pl_ascii_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
 /* Without the first n bytes (all of it when n is larger). */
 PL_INLINE struct pl_str pl_str_skip(struct pl_str s, size_t n)
 {

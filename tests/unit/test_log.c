@@ -440,6 +440,28 @@ static void test_log__a_full_disk_is_reported_when_it_is_over(void **state)
     test_free(sink);
 }
 
+/* The eight-at-a-time path against the rule, for each byte at each place. */
+static void test_log__each_byte_at_each_place(void **state)
+{
+    struct pl_log_sink *sink = test_calloc(1, sizeof(*sink));
+
+    (void)state;
+    for (int c = 0; c < 256; c++) {
+        for (size_t at = 0; at < 20; at++) {
+            char text[] = "aaaaaaaaaaaaaaaaaaaa", want[32];
+
+            text[at] = (char)c;
+            snprintf(want, sizeof(want),
+                     c >= 0x20 && c < 0x7f ? "%.*s%c%s\n" : "%.*s\\x%02x%s\n",
+                     (int)at, text, c, text + at + 1);
+            sink->len = 0;
+            pl_log_sink_add(sink, 0, PL_LOG_RECORD_ACCESS, pl_str(text, 20));
+            CHECK_STR(want, pl_str(sink->buffer, sink->len), "line");
+        }
+    }
+    test_free(sink);
+}
+
 static const struct {
     uint64_t time;
     const char *want;
@@ -514,6 +536,7 @@ int main(void)
         cmocka_unit_test(test_log__goes_to_stderr_before_start),
         cmocka_unit_test(test_log__levels_and_errno),
         cmocka_unit_test(test_log__lines_cannot_be_forged),
+        cmocka_unit_test(test_log__each_byte_at_each_place),
         cmocka_unit_test(test_log__long_lines_are_cut),
         cmocka_unit_test(test_log__a_call_site_is_limited),
         cmocka_unit_test(test_log__many_threads),
