@@ -10,13 +10,14 @@ FILE is below ROOT: with the root `lua`, lua/perilune/x.lua becomes the module
 import sys
 from pathlib import Path
 
-BYTES_PER_LINE = 16
+PER_LINE = 16
 
 
 def array(text: bytes) -> str:
+    numbers = [f"{b - 256 if b > 127 else b}," for b in text]  # char is signed
     lines = [
-        "    " + " ".join(f"{b - 256 if b > 127 else b}," for b in text[i : i + BYTES_PER_LINE])
-        for i in range(0, len(text), BYTES_PER_LINE)
+        "    " + " ".join(numbers[i : i + PER_LINE])
+        for i in range(0, len(numbers), PER_LINE)
     ]
     return "\n".join(lines + ["    0,"])
 

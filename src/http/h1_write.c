@@ -74,6 +74,36 @@ static char *put_framing(char *out, const struct pl_h1_framing *framing)
     return out;
 }
 
+/* Has the handler set a field itself? */
+static bool says(const struct pl_response *res, enum pl_header_id id)
+{
+    for (unsigned i = 0; i < res->nheaders; i++)
+        if (res->headers[i].id == id)
+            return true;
+    return false;
+}
+
+static bool says_name(const struct pl_response *res, struct pl_str name)
+{
+    for (unsigned i = 0; i < res->nheaders; i++)
+        if (pl_str_ieq(pl_header_name(&res->headers[i]), name))
+            return true;
+    return false;
+}
+
+static char *put_defaults(char *out, const struct pl_http_settings *settings,
+                          const struct pl_response *res)
+{
+    for (unsigned i = 0; i < settings->nheaders; i++) {
+        const struct pl_header *header = &settings->headers[i];
+
+        if (res->nheaders == 0 || !says_name(res, pl_header_name(header)))
+            out =
+                put_line(out, pl_header_name(header), pl_header_value(header));
+    }
+    return out;
+}
+
 /* Everything but the variable parts below: status line with the longest
  * reason, Date, Last-Modified, Content-Length, Connection, names and CRLFs. */
 enum { HEAD_FIXED = 384 };
@@ -82,7 +112,7 @@ size_t pl_h1_head_bound(const struct pl_request *req)
 {
     const struct pl_response *res = &req->response;
     size_t size = HEAD_FIXED + req->settings->server.len +
-                  req->settings->headers.len + res->type.len + res->etag.len;
+                  req->settings->headers_size + res->type.len + res->etag.len;
 
     for (unsigned i = 0; i < res->nheaders; i++)
         size += res->headers[i].name_len + res->headers[i].value_len + 4u;
@@ -96,7 +126,7 @@ char *pl_h1_head_write(char *out, struct pl_request *req,
 
     out = put_status(out, res->status);
     out = put_date(out, req->http);
-    if (req->settings->server.len > 0)
+    if (req->settings->server.len > 0 && !says(res, PL_HEADER_SERVER))
         out = put_line(out, PL_STR("Server"), req->settings->server);
     if (res->type.len > 0)
         out = put_line(out, PL_STR("Content-Type"), res->type);
@@ -108,7 +138,7 @@ char *pl_h1_head_write(char *out, struct pl_request *req,
     for (unsigned i = 0; i < res->nheaders; i++)
         out = put_line(out, pl_header_name(&res->headers[i]),
                        pl_header_value(&res->headers[i]));
-    out = put(out, req->settings->headers);
+    out = put_defaults(out, req->settings, res);
     *out++ = '\r';
     *out++ = '\n';
     return out;

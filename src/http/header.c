@@ -171,3 +171,20 @@ bool pl_header_list_has(struct pl_str list, struct pl_str token)
             return true;
     return false;
 }
+
+bool pl_header_is_framing(enum pl_header_id id)
+{
+    switch (id) {
+    case PL_HEADER_CONNECTION:
+    case PL_HEADER_TRANSFER_ENCODING:
+    case PL_HEADER_KEEP_ALIVE:
+    case PL_HEADER_PROXY_CONNECTION:
+    case PL_HEADER_UPGRADE:
+    case PL_HEADER_TE:
+    case PL_HEADER_TRAILER:
+    case PL_HEADER_DATE:
+        return true;
+    default:
+        return false;
+    }
+}

@@ -103,6 +103,10 @@ struct pl_str pl_header_id_name(enum pl_header_id id);
 bool pl_header_name_valid(struct pl_str name);
 bool pl_header_value_valid(struct pl_str value);
 
+/* Fields that the wire makes: whoever else could set them could break framing.
+ */
+bool pl_header_is_framing(enum pl_header_id id);
+
 /* Does a comma-separated list contain token, in any case (RFC 9110, 5.6.1)? */
 bool pl_header_list_has(struct pl_str list, struct pl_str token);
 

@@ -14,7 +14,6 @@ const struct pl_http_settings pl_http_default_settings = {
     .body_rate = 500,
     .body_grace_ms = 10000,
     .server = {"perilune", 8},
-    .headers = {"", 0},
 };
 
 void pl_http_init(struct pl_http *http, struct pl_net *net,

@@ -4,6 +4,7 @@
 
 #include "http/date.h"
 #include "http/h1_parse.h"
+#include "http/header.h"
 #include "net/conn.h"
 #include "task/task.h"
 
@@ -19,7 +20,10 @@ struct pl_http_settings {
     uint32_t body_rate;      /* bytes a second at least: 500; 0 = no limit */
     uint32_t body_grace_ms;  /* the rate is judged over this long: 10 s */
     struct pl_str server;    /* the Server field; empty: none */
-    struct pl_str headers;   /* ready lines for every response */
+    /* For every response that does not say them itself. */
+    const struct pl_header *headers;
+    unsigned nheaders;
+    size_t headers_size; /* of all lines, ": " and CRLF included */
 };
 
 extern const struct pl_http_settings pl_http_default_settings;

@@ -31,6 +31,8 @@ struct pl_request *pl_request_new(struct pl_http *http)
     pl_buf_init(&req->body.pending, http->net->pool, &req->account, 0);
     req->body.length = -1;
     req->response.last_modified = req->response.length = -1;
+    req->response.expires = -1;
+    req->max_body = http->settings->max_body;
     req->started = pl_now(http->net->loop);
     req->id = http->id_seed + ++http->id_count * 0x9e3779b97f4a7c15u;
     pl_list_push(&http->requests, &req->node);

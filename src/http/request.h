@@ -50,6 +50,7 @@ struct pl_request {
     struct pl_str rest; /* of a mounted handler: behind its prefix, no slash */
 
     struct pl_body body;
+    uint64_t max_body; /* for whoever collects it; 0: no limit */
     struct pl_response response;
 
     void *generation; /* the route room's; released by drop_generation */

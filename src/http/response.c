@@ -27,24 +27,6 @@ int pl_response_status(struct pl_response *res, int status)
     return 0;
 }
 
-/* The wire makes these; a handler that could set them could break framing. */
-static bool is_framing(enum pl_header_id id)
-{
-    switch (id) {
-    case PL_HEADER_CONNECTION:
-    case PL_HEADER_TRANSFER_ENCODING:
-    case PL_HEADER_KEEP_ALIVE:
-    case PL_HEADER_PROXY_CONNECTION:
-    case PL_HEADER_UPGRADE:
-    case PL_HEADER_TE:
-    case PL_HEADER_TRAILER:
-    case PL_HEADER_DATE:
-        return true;
-    default:
-        return false;
-    }
-}
-
 static int check_field(const struct pl_response *res, struct pl_str name,
                        struct pl_str value, enum pl_header_id *id)
 {
@@ -55,7 +37,7 @@ static int check_field(const struct pl_response *res, struct pl_str name,
         (value.data != NULL && !pl_header_value_valid(value)))
         return PL_ERR_INVALID;
     *id = pl_header_lookup(name);
-    return is_framing(*id) ? PL_ERR_DENIED : 0;
+    return pl_header_is_framing(*id) ? PL_ERR_DENIED : 0;
 }
 
 static int copy_to(struct pl_response *res, struct pl_str *place,

@@ -27,8 +27,12 @@ struct pl_response {
     struct pl_str etag;    /* absent: none */
     int64_t last_modified; /* seconds; -1: none */
     int64_t length;        /* of the body; -1: not known */
-    struct pl_str bytes;   /* BYTES: in the arena, or until release() */
-    int file;              /* FILE */
+    /* Of the route, for answers that may be cached; a handler that sets
+     * Cache-Control or Expires itself wins over both. */
+    struct pl_str cache_control; /* absent: none */
+    int64_t expires;             /* seconds from now; -1: none */
+    struct pl_str bytes;         /* BYTES: in the arena, or until release() */
+    int file;                    /* FILE */
     uint64_t file_off;
     void (*release)(void *arg); /* of bytes or file; NULL: nothing to do */
     void *release_arg;

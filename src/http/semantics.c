@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "base/sys.h"
 #include "http/conditional.h"
+#include "http/date.h"
 #include "http/request.h"
 #include "http/status.h"
 
@@ -145,6 +146,49 @@ static void apply_range(struct pl_request *req)
     }
 }
 
+/* The statuses that nginx's "expires" knows: an error page is not kept. */
+static bool is_cacheable(int status)
+{
+    switch (status) {
+    case 200:
+    case 203:
+    case 204:
+    case 206:
+    case 301:
+    case 302:
+    case 303:
+    case 304:
+    case 307:
+    case 308:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool says(const struct pl_response *res, struct pl_str name)
+{
+    return pl_response_get(res, name).data != NULL;
+}
+
+/* What the route says about caching, unless the handler has said something. */
+static void add_caching(struct pl_request *req)
+{
+    struct pl_response *res = &req->response;
+    char date[PL_HTTP_DATE_LEN];
+
+    if (!is_cacheable(res->status) || says(res, PL_STR("Cache-Control")) ||
+        says(res, PL_STR("Expires")))
+        return;
+    if (res->cache_control.data != NULL)
+        pl_response_set(res, PL_STR("Cache-Control"), res->cache_control);
+    if (res->expires < 0)
+        return;
+    pl_http_date_format(date,
+                        pl_loop_wall(req->http->net->loop) + res->expires);
+    pl_response_set(res, PL_STR("Expires"), pl_str(date, sizeof(date)));
+}
+
 void pl_semantics_apply(struct pl_request *req)
 {
     struct pl_response *res = &req->response;
@@ -164,5 +208,7 @@ void pl_semantics_apply(struct pl_request *req)
                 apply_range(req);
         }
     }
+    if (res->cache_control.data != NULL || res->expires >= 0)
+        add_caching(req);
     res->bodyless = req->head || !pl_status_has_body(res->status);
 }

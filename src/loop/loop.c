@@ -14,7 +14,7 @@
 
 #include "base/check.h"
 #include "base/sys.h"
-#include "loop/slots.h"
+#include "loop/slots_priv.h"
 
 enum { MAIL_BUDGET = 256 };
 

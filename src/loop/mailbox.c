@@ -97,6 +97,8 @@ bool pl_mailbox_empty(struct pl_mailbox *box)
 
 bool pl_mailbox_sleep(struct pl_mailbox *box)
 {
+    if (!pl_mailbox_empty(box)) /* spares a sender a needless wake-up */
+        return false;
     atomic_store(&box->sleeping, true);
     if (pl_mailbox_empty(box))
         return true;

@@ -7,94 +7,18 @@
  * A send that did not fit, or a poll that found no space, sets nospace; space
  * that is freed later wakes the socket only then. The socket is writable while
  * at least a third of its window is free (sk_stream_is_writeable). */
-#include "loop/scripted.h"
+#include "loop/scripted_priv.h"
 
-#include "base/buf.h"
 #include "base/check.h"
 #include "base/str.h"
 #include "base/sys.h"
 
 /* Far from real descriptors: mixing them up gives EBADF, not a surprise. */
-enum { FD_BASE = 1 << 20, BATCH = 256 };
-enum { WINDOW = 1 << 20 };
-
-#define CALLS(X)                                                               \
-    X(recv)                                                                    \
-    X(send)                                                                    \
-    X(sendfile)                                                                \
-    X(accept) X(shutdown) X(close) X(add) X(modify) X(remove) X(wait)
-
-enum call {
-#define CALL_ENUM(name) CALL_##name,
-    CALLS(CALL_ENUM)
-#undef CALL_ENUM
-        CALL_COUNT
-};
-
-static const char *const call_names[] = {
-#define CALL_NAME(name) #name,
-    CALLS(CALL_NAME)
-#undef CALL_NAME
-};
-
-struct sock {
-    int far; /* index in the script; never re-used */
-    int fd;  /* -1: closed, or not accepted yet */
-    bool listener;
-    struct pl_list backlog; /* listener: who waits to be accepted */
-    struct pl_list waiting; /* in a backlog */
-    struct pl_list ready;   /* on the ready list */
-    struct pl_list open;    /* in the list of connections */
-
-    struct pl_buf in; /* sent by the far end, not read yet */
-    size_t arrived;   /* so much of it can be read */
-    bool fin_sent, fin_arrived;
-    bool gone;         /* the far end has closed */
-    bool reset, error; /* error: the reset was not reported yet */
-
-    struct pl_buf out;   /* not taken by the far end yet */
-    size_t window, sent; /* sent: in this turn (see chop) */
-    bool nospace, finished, was_reset;
-
-    bool watched;
-    unsigned events;
-    enum pl_watch_mode mode;
-    uint64_t token;
-};
-
-struct pl_script {
-    struct sock **socks; /* by far number */
-    int count, cap;
-    struct sock **fds; /* by fd - FD_BASE; NULL: free */
-    int fd_cap;
-    struct pl_list open, ready;
-    struct {
-        uint64_t token;
-        unsigned events;
-    } batch[BATCH];
-    int collected;
-    size_t chop;
-    unsigned calls[CALL_COUNT], failures[CALL_COUNT];
-    int errors[CALL_COUNT];
-    struct pl_pool pool;
-};
+enum { FD_BASE = 1 << 20 };
 
 /* ---- sockets ---- */
 
-static struct sock *far_sock(struct pl_script *script, int far)
-{
-    PL_ASSERT(far >= 0 && far < script->count);
-    return script->socks[far];
-}
-
-static struct sock *near_sock(struct pl_script *script, int fd)
-{
-    int i = fd - FD_BASE;
-
-    return i >= 0 && i < script->fd_cap ? script->fds[i] : NULL;
-}
-
-static void *grow(void *array, int *cap, size_t size)
+void *pl_script_grow(void *array, int *cap, size_t size)
 {
     int before = *cap;
 
@@ -106,52 +30,30 @@ static void *grow(void *array, int *cap, size_t size)
     return array;
 }
 
+struct pl_script_sock *pl_script_near(struct pl_script *script, int fd)
+{
+    int i = fd - FD_BASE;
+
+    return i >= 0 && i < script->fd_cap ? script->fds[i] : NULL;
+}
+
 /* As in the kernel, the lowest free number: stale ones are soon wrong. */
-static int take_fd(struct pl_script *script, struct sock *sock)
+int pl_script_take_fd(struct pl_script *script, struct pl_script_sock *sock)
 {
     int i = 0;
 
     while (i < script->fd_cap && script->fds[i] != NULL)
         i++;
     if (i == script->fd_cap)
-        script->fds =
-            grow(script->fds, &script->fd_cap, sizeof(script->fds[0]));
+        script->fds = pl_script_grow(script->fds, &script->fd_cap,
+                                     sizeof(script->fds[0]));
     script->fds[i] = sock;
     sock->fd = FD_BASE + i;
     return sock->fd;
 }
 
-static struct sock *new_sock(struct pl_script *script)
-{
-    struct sock *sock = pl_pool_get_zeroed(&script->pool, sizeof(*sock));
-
-    PL_ASSERT(sock != NULL);
-    if (script->count == script->cap)
-        script->socks =
-            grow(script->socks, &script->cap, sizeof(script->socks[0]));
-    sock->far = script->count;
-    script->socks[script->count++] = sock;
-    sock->fd = -1;
-    sock->window = WINDOW;
-    pl_list_init(&sock->backlog);
-    pl_list_init(&sock->waiting);
-    pl_list_init(&sock->ready);
-    pl_list_init(&sock->open);
-    pl_buf_init(&sock->in, &script->pool, NULL, 0);
-    pl_buf_init(&sock->out, &script->pool, NULL, 0);
-    return sock;
-}
-
-static struct sock *new_connection(struct pl_script *script)
-{
-    struct sock *sock = new_sock(script);
-
-    pl_list_push(&script->open, &sock->open);
-    return sock;
-}
-
 /* Counts a call; 0, or the error that the test ordered for it. */
-static int begin_call(struct pl_script *script, enum call call)
+static int begin_call(struct pl_script *script, enum pl_script_call call)
 {
     script->calls[call]++;
     if (script->failures[call] == 0)
@@ -162,13 +64,14 @@ static int begin_call(struct pl_script *script, enum call call)
 
 /* ---- readiness ---- */
 
-static void wake(struct pl_script *script, struct sock *sock)
+void pl_script_wake(struct pl_script *script, struct pl_script_sock *sock)
 {
     if (sock->watched && pl_list_empty(&sock->ready))
         pl_list_push(&script->ready, &sock->ready);
 }
 
-static size_t space(const struct pl_script *script, const struct sock *sock)
+static size_t space(const struct pl_script *script,
+                    const struct pl_script_sock *sock)
 {
     size_t free =
         sock->window > sock->out.len ? sock->window - sock->out.len : 0;
@@ -179,7 +82,8 @@ static size_t space(const struct pl_script *script, const struct sock *sock)
                                       : PL_MIN(free, script->chop - sock->sent);
 }
 
-static bool writable(const struct pl_script *script, const struct sock *sock)
+static bool writable(const struct pl_script *script,
+                     const struct pl_script_sock *sock)
 {
     if (sock->finished || sock->reset)
         return true; /* a send fails at once */
@@ -189,7 +93,8 @@ static bool writable(const struct pl_script *script, const struct sock *sock)
            sock->window - sock->out.len >= sock->out.len / 2;
 }
 
-static unsigned poll_sock(const struct pl_script *script, struct sock *sock)
+static unsigned poll_sock(const struct pl_script *script,
+                          struct pl_script_sock *sock)
 {
     unsigned events = 0;
 
@@ -208,17 +113,16 @@ static unsigned poll_sock(const struct pl_script *script, struct sock *sock)
     return events;
 }
 
-/* Space has been freed. */
-static void write_space(struct pl_script *script, struct sock *sock)
+void pl_script_write_space(struct pl_script *script,
+                           struct pl_script_sock *sock)
 {
     if (!sock->nospace || !writable(script, sock))
         return;
     sock->nospace = false;
-    wake(script, sock);
+    pl_script_wake(script, sock);
 }
 
-/* What was sent becomes readable: all of it, or the next piece. */
-static void arrive(struct pl_script *script, struct sock *sock)
+void pl_script_arrive(struct pl_script *script, struct pl_script_sock *sock)
 {
     size_t whole = sock->in.len;
     size_t more = script->chop == 0    ? whole
@@ -230,15 +134,16 @@ static void arrive(struct pl_script *script, struct sock *sock)
         return;
     sock->arrived = more;
     sock->fin_arrived = fin;
-    wake(script, sock);
+    pl_script_wake(script, sock);
 }
 
-static void reset(struct pl_script *script, struct sock *sock)
+void pl_script_answer_reset(struct pl_script *script,
+                            struct pl_script_sock *sock)
 {
     if (sock->reset)
         return;
     sock->reset = sock->error = true;
-    wake(script, sock);
+    pl_script_wake(script, sock);
 }
 
 /* ---- the backend: watching ---- */
@@ -263,7 +168,8 @@ static void script_close(void *state)
     for (int i = 0; i < script->count; i++) {
         pl_buf_fini(&script->socks[i]->in);
         pl_buf_fini(&script->socks[i]->out);
-        pl_pool_put(&script->pool, script->socks[i], sizeof(struct sock));
+        pl_pool_put(&script->pool, script->socks[i],
+                    sizeof(struct pl_script_sock));
     }
     pl_pool_fini(&script->pool);
     pl_free(script->socks);
@@ -272,7 +178,7 @@ static void script_close(void *state)
 }
 
 /* Adding and modifying look at the state at once. */
-static int script_watch(struct pl_script *script, struct sock *sock,
+static int script_watch(struct pl_script *script, struct pl_script_sock *sock,
                         unsigned events, enum pl_watch_mode mode,
                         uint64_t token)
 {
@@ -281,15 +187,15 @@ static int script_watch(struct pl_script *script, struct sock *sock,
     sock->mode = mode;
     sock->token = token;
     if (poll_sock(script, sock) & sock->events)
-        wake(script, sock);
+        pl_script_wake(script, sock);
     return 0;
 }
 
 static int script_add(void *state, int fd, unsigned events,
                       enum pl_watch_mode mode, uint64_t token)
 {
-    struct sock *sock = near_sock(state, fd);
-    int err = begin_call(state, CALL_add);
+    struct pl_script_sock *sock = pl_script_near(state, fd);
+    int err = begin_call(state, PL_SCRIPT_add);
 
     if (err < 0)
         return err;
@@ -303,8 +209,8 @@ static int script_add(void *state, int fd, unsigned events,
 static int script_modify(void *state, int fd, unsigned events,
                          enum pl_watch_mode mode, uint64_t token)
 {
-    struct sock *sock = near_sock(state, fd);
-    int err = begin_call(state, CALL_modify);
+    struct pl_script_sock *sock = pl_script_near(state, fd);
+    int err = begin_call(state, PL_SCRIPT_modify);
 
     if (err < 0)
         return err;
@@ -313,7 +219,7 @@ static int script_modify(void *state, int fd, unsigned events,
     return script_watch(state, sock, events, mode, token);
 }
 
-static void unwatch(struct sock *sock)
+static void unwatch(struct pl_script_sock *sock)
 {
     sock->watched = false;
     pl_list_remove(&sock->ready);
@@ -321,26 +227,26 @@ static void unwatch(struct sock *sock)
 
 static void script_remove(void *state, int fd, uint64_t token, bool keep_fd)
 {
-    struct sock *sock = near_sock(state, fd);
+    struct pl_script_sock *sock = pl_script_near(state, fd);
 
     if (!keep_fd)
         return; /* close_fd does it, as in the kernel */
-    begin_call(state, CALL_remove);
+    begin_call(state, PL_SCRIPT_remove);
     if (sock != NULL)
         unwatch(sock);
 }
 
-/* A turn's worth of pieces and of space, when they are rationed. */
-static void ration(struct pl_script *script)
+void pl_script_ration(struct pl_script *script)
 {
     struct pl_list *node;
 
     PL_LIST_FOREACH (node, &script->open) {
-        struct sock *sock = PL_LIST_ENTRY(node, struct sock, open);
+        struct pl_script_sock *sock =
+            PL_LIST_ENTRY(node, struct pl_script_sock, open);
 
         sock->sent = 0;
-        arrive(script, sock);
-        write_space(script, sock);
+        pl_script_arrive(script, sock);
+        pl_script_write_space(script, sock);
     }
 }
 
@@ -348,14 +254,16 @@ static int script_wait(void *state, int timeout_ms)
 {
     struct pl_script *script = state;
     struct pl_list again = PL_LIST_INIT(again), *node;
-    int n = 0, err = begin_call(script, CALL_wait);
+    int n = 0, err = begin_call(script, PL_SCRIPT_wait);
 
     if (err < 0)
         return err;
     if (script->chop != 0)
-        ration(script);
-    while (n < BATCH && (node = pl_list_pop(&script->ready)) != NULL) {
-        struct sock *sock = PL_LIST_ENTRY(node, struct sock, ready);
+        pl_script_ration(script);
+    while (n < PL_SCRIPT_BATCH &&
+           (node = pl_list_pop(&script->ready)) != NULL) {
+        struct pl_script_sock *sock =
+            PL_LIST_ENTRY(node, struct pl_script_sock, ready);
         unsigned events = poll_sock(script, sock) & sock->events;
 
         if (events == 0)
@@ -388,8 +296,8 @@ static void script_wake(void *state)
 
 static ssize_t script_recv(void *state, int fd, void *to, size_t len)
 {
-    struct sock *sock = near_sock(state, fd);
-    int err = begin_call(state, CALL_recv);
+    struct pl_script_sock *sock = pl_script_near(state, fd);
+    int err = begin_call(state, PL_SCRIPT_recv);
 
     if (err < 0)
         return err;
@@ -402,15 +310,18 @@ static ssize_t script_recv(void *state, int fd, void *to, size_t len)
         sock->arrived -= len;
         return (ssize_t)len;
     }
+    if (sock->fin_arrived) /* first: then a later reset is not reported */
+        return 0;
     if (sock->error) {
         sock->error = false;
         return PL_ERR_CLOSED;
     }
-    return sock->fin_arrived || sock->reset ? 0 : PL_ERR_AGAIN;
+    return sock->reset ? 0 : PL_ERR_AGAIN;
 }
 
 /* How much of want fits: a count, or the error. */
-static ssize_t admit(struct pl_script *script, struct sock *sock, size_t want)
+static ssize_t admit(struct pl_script *script, struct pl_script_sock *sock,
+                     size_t want)
 {
     size_t fits;
 
@@ -430,19 +341,19 @@ static ssize_t admit(struct pl_script *script, struct sock *sock, size_t want)
 }
 
 /* Bytes for a far end that has closed are answered by a reset. */
-static void deliver(struct pl_script *script, struct sock *sock,
+static void deliver(struct pl_script *script, struct pl_script_sock *sock,
                     const char *bytes, size_t len)
 {
     if (sock->gone)
-        reset(script, sock);
+        pl_script_answer_reset(script, sock);
     else
         PL_ASSERT(pl_buf_add(&sock->out, pl_str(bytes, len)) == 0);
 }
 
 static ssize_t script_send(void *state, int fd, const struct iovec *iov, int n)
 {
-    struct sock *sock = near_sock(state, fd);
-    int err = begin_call(state, CALL_send);
+    struct pl_script_sock *sock = pl_script_near(state, fd);
+    int err = begin_call(state, PL_SCRIPT_send);
     size_t want = 0, left;
     ssize_t fits;
 
@@ -464,9 +375,9 @@ static ssize_t script_send(void *state, int fd, const struct iovec *iov, int n)
 static ssize_t script_sendfile(void *state, int fd, int file, off_t *off,
                                size_t len)
 {
-    struct sock *sock = near_sock(state, fd);
+    struct pl_script_sock *sock = pl_script_near(state, fd);
     char bytes[16384];
-    int err = begin_call(state, CALL_sendfile);
+    int err = begin_call(state, PL_SCRIPT_sendfile);
     ssize_t n;
 
     if (err < 0)
@@ -484,8 +395,8 @@ static ssize_t script_sendfile(void *state, int fd, int file, off_t *off,
 
 static int script_accept(void *state, int fd)
 {
-    struct sock *listener = near_sock(state, fd);
-    int err = begin_call(state, CALL_accept);
+    struct pl_script_sock *listener = pl_script_near(state, fd);
+    int err = begin_call(state, PL_SCRIPT_accept);
     struct pl_list *node;
 
     if (err < 0)
@@ -495,31 +406,32 @@ static int script_accept(void *state, int fd)
     node = pl_list_pop(&listener->backlog);
     if (node == NULL)
         return PL_ERR_AGAIN;
-    return take_fd(state, PL_LIST_ENTRY(node, struct sock, waiting));
+    return pl_script_take_fd(
+        state, PL_LIST_ENTRY(node, struct pl_script_sock, waiting));
 }
 
-/* Wakes, as inet_shutdown() does. */
+/* Wakes even when it fails, as inet_shutdown() does. */
 static int script_shutdown(void *state, int fd)
 {
-    struct sock *sock = near_sock(state, fd);
-    int err = begin_call(state, CALL_shutdown);
+    struct pl_script_sock *sock = pl_script_near(state, fd);
+    int err = begin_call(state, PL_SCRIPT_shutdown);
 
     if (err < 0)
         return err;
     if (sock == NULL || sock->listener)
         return PL_ERR_INVALID;
+    pl_script_wake(state, sock);
     if (sock->reset)
         return PL_ERR_CLOSED;
     sock->finished = true;
-    wake(state, sock);
     return 0;
 }
 
 static int script_close_fd(void *state, int fd)
 {
     struct pl_script *script = state;
-    struct sock *sock = near_sock(script, fd);
-    int err = begin_call(script, CALL_close);
+    struct pl_script_sock *sock = pl_script_near(script, fd);
+    int err = begin_call(script, PL_SCRIPT_close);
 
     if (err < 0)
         return err;
@@ -552,156 +464,3 @@ const struct pl_backend pl_scripted = {
     .shutdown = script_shutdown,
     .close_fd = script_close_fd,
 };
-
-/* ---- the far end ---- */
-
-struct pl_script *pl_script_of(struct pl_loop *loop)
-{
-    return pl_loop_backend(loop, &pl_scripted);
-}
-
-int pl_script_listen(struct pl_script *script)
-{
-    struct sock *sock = new_sock(script);
-
-    sock->listener = true;
-    return take_fd(script, sock);
-}
-
-int pl_script_connect(struct pl_script *script, int listener)
-{
-    struct sock *at = near_sock(script, listener), *sock;
-
-    PL_ASSERT(at != NULL && at->listener);
-    sock = new_connection(script);
-    pl_list_push(&at->backlog, &sock->waiting);
-    wake(script, at);
-    return sock->far;
-}
-
-int pl_script_pair(struct pl_script *script, int *far)
-{
-    struct sock *sock = new_connection(script);
-
-    *far = sock->far;
-    return take_fd(script, sock);
-}
-
-/* Was accepted, and closed since. */
-static bool is_closed(const struct sock *sock)
-{
-    return sock->fd < 0 && pl_list_empty(&sock->open);
-}
-
-void pl_script_send(struct pl_script *script, int far, struct pl_str bytes)
-{
-    struct sock *sock = far_sock(script, far);
-
-    PL_ASSERT(!sock->fin_sent);
-    if (is_closed(sock)) {
-        sock->was_reset = true;
-        return;
-    }
-    if (sock->reset)
-        return;
-    PL_ASSERT(pl_buf_add(&sock->in, bytes) == 0);
-    if (script->chop == 0)
-        arrive(script, sock);
-}
-
-void pl_script_finish(struct pl_script *script, int far)
-{
-    struct sock *sock = far_sock(script, far);
-
-    sock->fin_sent = true;
-    if (script->chop == 0 && !sock->reset)
-        arrive(script, sock);
-}
-
-void pl_script_reset(struct pl_script *script, int far)
-{
-    reset(script, far_sock(script, far));
-}
-
-void pl_script_close(struct pl_script *script, int far)
-{
-    struct sock *sock = far_sock(script, far);
-
-    sock->gone = true;
-    if (sock->out.len > 0)
-        reset(script, sock);
-    else
-        pl_script_finish(script, far);
-}
-
-struct pl_str pl_script_received(struct pl_script *script, int far)
-{
-    return pl_buf_str(&far_sock(script, far)->out);
-}
-
-void pl_script_take(struct pl_script *script, int far, size_t n)
-{
-    struct sock *sock = far_sock(script, far);
-
-    PL_ASSERT(n <= sock->out.len);
-    pl_buf_consume(&sock->out, n);
-    write_space(script, sock);
-}
-
-void pl_script_window(struct pl_script *script, int far, size_t bytes)
-{
-    struct sock *sock = far_sock(script, far);
-
-    sock->window = bytes;
-    write_space(script, sock);
-}
-
-void pl_script_chop(struct pl_script *script, size_t n)
-{
-    script->chop = n;
-    ration(script);
-}
-
-bool pl_script_closed(struct pl_script *script, int far)
-{
-    return is_closed(far_sock(script, far));
-}
-
-bool pl_script_finished(struct pl_script *script, int far)
-{
-    return far_sock(script, far)->finished;
-}
-
-bool pl_script_was_reset(struct pl_script *script, int far)
-{
-    return far_sock(script, far)->was_reset;
-}
-
-static enum call call_of(const char *name)
-{
-    for (int i = 0; i < CALL_COUNT; i++) {
-        if (strcmp(call_names[i], name) == 0)
-            return (enum call)i;
-    }
-    PL_ASSERT(!"a call of the backend");
-    return CALL_COUNT;
-}
-
-unsigned pl_script_calls(struct pl_script *script, const char *name)
-{
-    return script->calls[call_of(name)];
-}
-
-void pl_script_fail(struct pl_script *script, const char *name, int err,
-                    unsigned times)
-{
-    enum call call = call_of(name);
-
-    script->errors[call] = err;
-    script->failures[call] = times;
-}
-
-uint64_t pl_fake_clock(void *ns)
-{
-    return *(const uint64_t *)ns;
-}

@@ -1,4 +1,4 @@
-#include "loop/slots.h"
+#include "loop/slots_priv.h"
 
 #include <string.h>
 

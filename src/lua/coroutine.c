@@ -175,6 +175,9 @@ static void leave(struct pl_co *co, int status, int n)
         lua_settop(co->L, 0);
     else
         drop_thread(co);
+    /* At its limit LuaJIT fails without looking for garbage. */
+    if (PL_LUAJIT && status == LUA_ERRMEM)
+        pl_vm_collect(co->vm, LUA_GCCOLLECT);
     if (co->phase == PL_CO_DEFERS) {
         end_exit(co);
     } else if (co->defers != LUA_NOREF) {

@@ -15,7 +15,8 @@
  * Options of encode [default]: depth [128], size [64 MiB], sort_keys, indent
  * (spaces, 0 to 16), pretty (indent = 2), html_safe (escape < > & U+2028/9),
  * invalid_utf8 ["replace"] or "error", empty_table ["object"] or "array",
- * tables ["strict"] or "convert" (mixed or sparse: an object, keys as strings).
+ * tables ["strict"] or "convert" (mixed or sparse: an object, keys as strings),
+ * nan ["error"] or "null" (also for inf).
  * Options of decode: depth [128], size [64 MiB], int64 ["number"] or "string"
  * (what for integers that the Lua's number cannot hold exactly), invalid_utf8
  * ["error"] or "replace" (also for half a surrogate pair), mark_arrays [true].
@@ -33,8 +34,10 @@
 #include "lua/compat.h"
 
 /* Appends the value at index to out. Stack: [-0, +0, raises]. Returns 0, or an
- * error (PL_ERR_INVALID, PL_ERR_LIMIT, PL_ERR_NOMEM) and out as long as it was.
- * Raises only when Lua is out of memory: so out's owner must not be a C frame.
+ * error (PL_ERR_INVALID, PL_ERR_LIMIT, PL_ERR_NOMEM) and out as long as it was
+ * (a limit of out itself leaves it failed, as buf.h says). Raises when Lua is
+ * out of memory, or when a __tojson changed the table that is being written: so
+ * out's owner must not be a C frame.
  * The value's __tojson functions run inside and may not wait. */
 int pl_lua_json_encode(lua_State *L, int index, struct pl_buf *out,
                        struct pl_error *error);

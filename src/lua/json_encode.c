@@ -5,8 +5,9 @@
  * keys) the remaining keys are counted, and then just as many indexes must
  * exist. Nothing is written twice, so nesting never multiplies the work.
  *
- * Only __tojson functions, called by lua_pcall, and Lua running out of memory
- * can raise; every other failure is a code that travels up. */
+ * Failures are codes that travel up. What may raise (Lua out of memory;
+ * lua_next on a table that a __tojson changed) leaves nothing behind: the
+ * buffer is somebody else's, and the rest is on Lua's stack. */
 #include "lua/json_priv.h"
 
 #include <math.h>
@@ -492,7 +493,7 @@ static int encode_empty(struct encoder *e, enum mark mark)
     return pl_buf_add(e->out, array ? PL_STR("[]") : PL_STR("{}"));
 }
 
-/* Three ways to go, by the mark and the first key. */
+/* An array or an object, by the mark, else by the first key. */
 static int encode_table(struct encoder *e, int table, enum mark mark)
 {
     bool any;

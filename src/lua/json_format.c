@@ -30,7 +30,7 @@ struct decimal {
 /* 10^q, rounded up: the algorithm needs an upper bound, unless exact. */
 static u128 power_above(int q)
 {
-    const struct power *row = &powers[q - POWER_MIN];
+    const struct pl_json_power *row = &pl_json_powers[q - PL_JSON_POWER_MIN];
 
     return ((u128)row->high << 64 | row->low) + (q < 0 || q > EXACT_MAX);
 }

@@ -149,7 +149,8 @@ static uint64_t round_half(const struct scan *scan, uint64_t m, int x)
  * lower 64 bits are dropped, and w may have been cut. */
 static uint64_t round_product(const struct scan *scan)
 {
-    const struct power *row = &powers[scan->q - POWER_MIN];
+    const struct pl_json_power *row =
+        &pl_json_powers[scan->q - PL_JSON_POWER_MIN];
     int zeros = __builtin_clzll(scan->w), exponent, shift;
     uint64_t w = scan->w << zeros, m;
     u128 low = (u128)w * row->low;
@@ -194,7 +195,7 @@ static double to_double(const struct scan *scan)
     double value;
     int q;
 
-    if (scan->w == 0 || scan->q < POWER_MIN)
+    if (scan->w == 0 || scan->q < PL_JSON_POWER_MIN)
         return 0;
     if (scan->q > 308)
         return __builtin_inf();

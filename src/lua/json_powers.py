@@ -1,11 +1,8 @@
 #!/usr/bin/env python3
-"""Writes json_powers.h: the powers of ten that json_number.c multiplies by.
+"""Writes json_powers.c: the table of json_powers.h.
 
 Row q is the 128-bit mantissa of 10^q, rounded down: 10^q lies in
 [row, row + 1) * 2^(floor(log2(10^q)) - 127). Rows 0 to 55 are exact.
-
-The range covers both directions: reading needs -342 (19 digits at the edge of
-the smallest double) to 308, writing -292 to 324.
 """
 
 import sys
@@ -28,10 +25,11 @@ def main():
                     (row >> 64, row & (1 << 64) - 1, q))
     with open(sys.argv[1], "w", encoding="ascii") as out:
         out.write("/* Written by src/lua/json_powers.py. */\n"
-                  "enum { POWER_MIN = %d, POWER_MAX = %d };\n"
-                  "static const struct power {\n"
-                  "    uint64_t high, low;\n"
-                  "} powers[] = {\n%s\n};\n" % (MIN, MAX, "\n".join(rows)))
+                  "#include \"lua/json_powers.h\"\n\n"
+                  "_Static_assert(PL_JSON_POWER_MIN == %d &&\n"
+                  "               PL_JSON_POWER_MAX == %d, \"all rows\");\n"
+                  "const struct pl_json_power pl_json_powers[] = {\n%s\n};\n" %
+                  (MIN, MAX, "\n".join(rows)))
 
 
 main()

@@ -126,7 +126,7 @@ void pl_vm_report(struct pl_vm *vm, struct pl_task *task, lua_State *L)
         return;
     if (pl_vm_protect(vm->main, report, &what) != 0) {
         lua_pop(vm->main, 1);
-        tell(vm, task, PL_STR("a Lua error, and no memory to tell which"));
+        tell(vm, task, PL_STR("an error, and no memory to say which"));
     }
 }
 
@@ -448,11 +448,35 @@ void pl_vm_stop_begin(struct pl_op *drained, struct pl_vm *vm)
 
 /* ---- upkeep ---- */
 
+struct collection {
+    int what;
+    bool ended;
+};
+
+static int collect(lua_State *L)
+{
+    struct collection *collection = lua_touserdata(L, 1);
+
+    collection->ended = lua_gc(L, collection->what, 0) != 0;
+    return 0;
+}
+
+bool pl_vm_collect(struct pl_vm *vm, int what)
+{
+    struct collection collection = {what, false};
+
+    if (pl_vm_protect(vm->main, collect, &collection) != 0) {
+        pl_vm_report(vm, NULL, vm->main);
+        lua_pop(vm->main, 1);
+    }
+    return collection.ended;
+}
+
 bool pl_vm_idle(struct pl_vm *vm)
 {
     if (vm->spare_count > PL_VM_SPARE_IDLE)
         pl_co_trim(vm, PL_VM_SPARE_IDLE);
-    return lua_gc(vm->main, LUA_GCSTEP, 0) != 0;
+    return pl_vm_collect(vm, LUA_GCSTEP);
 }
 
 struct pl_vm_stats pl_vm_stats(const struct pl_vm *vm)

@@ -78,6 +78,10 @@ void pl_co_trim(struct pl_vm *vm, unsigned keep);
  * status, with the error value on top of *L. */
 int pl_vm_protect(lua_State *L, lua_CFunction fn, void *arg);
 
+/* lua_gc(what) between tasks. Finalizers run there, and may fail: reported.
+ * Returns whether a cycle has ended. */
+bool pl_vm_collect(struct pl_vm *vm, int what);
+
 /* Reports the error value on top of L, a thread that has failed (then with its
  * traceback) or main. Cancellation is not an error. */
 void pl_vm_report(struct pl_vm *vm, struct pl_task *task, lua_State *L);

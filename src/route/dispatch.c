@@ -78,12 +78,11 @@ void pl_dispatch(const struct pl_router *router, struct pl_request *req)
         return;
     }
     req->route = match.route;
+    if (match.route->max_body != 0)
+        req->max_body = match.route->max_body;
+    res->cache_control = match.route->cache_control;
+    res->expires = match.route->expires;
     err = bind_params(req, &match);
-    if (err == 0 && match.route->expires.len > 0)
-        err = pl_response_set(res, PL_STR("Expires"), match.route->expires);
-    if (err == 0 && match.route->cache_control.len > 0)
-        err = pl_response_set(res, PL_STR("Cache-Control"),
-                              match.route->cache_control);
     if (err < 0)
         pl_request_finish(req, err);
     else

@@ -54,7 +54,6 @@ static void free_route(struct pl_route *route)
     pl_free((void *)route->pattern);
     pl_free((void *)route->host);
     pl_free((void *)route->where);
-    pl_free((void *)route->expires.data);
     pl_free((void *)route->cache_control.data);
     pl_free(route);
 }
@@ -277,7 +276,6 @@ static struct pl_route *copy_route(const struct pl_route *from)
     route->pattern = copy_str(pl_str_c(from->pattern)).data;
     route->host = copy_str(pl_str_c(from->host ? from->host : "")).data;
     route->where = copy_str(pl_str_c(from->where ? from->where : "")).data;
-    route->expires = copy_str(from->expires);
     route->cache_control = copy_str(from->cache_control);
     if (route->pattern == NULL || route->host == NULL || route->where == NULL) {
         free_route(route);

@@ -33,10 +33,11 @@ struct pl_route {
     unsigned methods;
     bool mount;
     struct pl_chain *chain; /* filters and handler; the router's */
-    struct pl_str expires;  /* fields set before the handler runs; or absent */
-    struct pl_str cache_control;
-    uint64_t max_body; /* 0: the site's */
-    unsigned index;    /* in the order of adding */
+    /* For answers that may be cached, unless the handler says so itself. */
+    struct pl_str cache_control; /* absent: none */
+    int64_t expires;             /* seconds; -1: none */
+    uint64_t max_body;           /* 0: the site's */
+    unsigned index;              /* in the order of adding */
     /* of the pattern, by depth */
     unsigned nparams;
     struct pl_str params[PL_ROUTE_PARAMS];

@@ -3,20 +3,25 @@
  * Recorded while the site is loaded (by Lua, by C or by the command line) and
  * never changed afterwards. With Lua each worker loads a site of its own; a C
  * program's site is shared by all workers. Nothing starts from here: the
- * server room reads it. A site is the core of a generation. */
+ * server room reads it. A site is the core of a generation.
+ *
+ * All functions that can fail return 0 or PL_ERR_* with *error (which may be
+ * NULL) saying what is wrong, for people; error->where is the given where. */
 #ifndef PL_ROUTE_SITE_H
 #define PL_ROUTE_SITE_H
 
+#include "base/arena.h"
 #include "base/list.h"
-#include "net/net.h"
+#include "http/http.h"
 #include "route/chain.h"
 #include "route/router.h"
+#include "route/settings.h"
 
 /* One pl.listen: parsed and opened by the server. */
 struct pl_listen_spec {
     struct pl_list node;
     const char *address;  /* as written */
-    const char *protocol; /* "http" */
+    const char *protocol; /* NULL: "http" */
     const char *where;    /* "site.lua:3" */
     unsigned backlog, sockets, mode;
     bool v6only;
@@ -30,61 +35,47 @@ struct pl_site {
     /* of the process */
     unsigned workers; /* 0: as many as CPUs */
     uint32_t stop_ms; /* TERM waits this long for requests: 30 s */
-    const char *user, *group, *pid_file;
-    const char *error_log;  /* "-": stderr */
-    const char *access_log; /* NULL: none; "-": stdout */
+    const char *user, *group, *pid_file; /* NULL: none */
+    const char *error_log;               /* "-": stderr */
+    const char *access_log;              /* NULL: none; "-": stdout */
     const char *log_level;
     bool dev;
     /* scopes while loading: pl.host, pl.group, pl.use */
     struct pl_site_scope *scope;
-    void *memory; /* strings; private */
+    unsigned header_room; /* of http.headers */
+    struct pl_pool pool;  /* of the arena */
+    struct pl_arena arena;
 };
 
 /* NULL when out of memory. */
 struct pl_site *pl_site_new(void);
-void pl_site_free(struct pl_site *site);
+void pl_site_free(struct pl_site *site); /* may be NULL */
 
-/* ---- settings (pl.set, pl_app_set, command line) ---- */
-
-/* A value as the languages have it. */
-struct pl_value {
-    enum pl_value_type {
-        PL_VALUE_BOOL,
-        PL_VALUE_NUMBER,
-        PL_VALUE_STRING,
-    } type;
-    bool boolean;
-    double number;
-    struct pl_str string;
-};
-
-/* COPIES. Unknown names get a suggestion, wrong types and values out of range
- * are said with what is allowed. Returns 0 or PL_ERR_INVALID. */
-int pl_site_set(struct pl_site *site, struct pl_str name,
-                const struct pl_value *value, const char *where,
-                struct pl_error *error);
-
-/* pl.set { headers = { name = value } }: for every response. Framing headers
- * are refused as in pl_response_set(). */
+/* pl.set { headers = { name = value } }: for every response that does not say
+ * it itself. COPIES; the same name again replaces. What the wire makes is
+ * PL_ERR_DENIED, as in pl_response_set(), and so is what belongs to a single
+ * response (Content-Type, ETag, ...). */
 int pl_site_add_header(struct pl_site *site, struct pl_str name,
                        struct pl_str value, const char *where,
                        struct pl_error *error);
 
 /* ---- listeners ---- */
 
-/* COPIES; the address is checked when it is opened. Returns 0 or PL_ERR_*. */
+/* COPIES; the address is checked when it is opened. */
 int pl_site_listen(struct pl_site *site, const struct pl_listen_spec *spec,
                    struct pl_error *error);
 
 /* ---- routes ---- */
 
 struct pl_route_options {
-    struct pl_str expires;       /* "1h": Expires and max-age; absent: none */
+    struct pl_str expires; /* "1h": Expires, and max-age unless cache_control
+                              is given; absent: none */
     struct pl_str cache_control; /* absent: none */
-    uint64_t max_body;           /* 0: the site's */
+    uint64_t max_body;           /* 0: the site's; UINT64_MAX: no limit */
 };
 
 /* Adds a route below the current prefix and host, inside the current filters.
+ * The pattern follows the prefix as it is, and may be "" when there is one.
  * TAKES handler, also on failure. options may be NULL. */
 int pl_site_route(struct pl_site *site, unsigned methods, struct pl_str pattern,
                   bool mount, struct pl_handler *handler,
@@ -92,14 +83,17 @@ int pl_site_route(struct pl_site *site, unsigned methods, struct pl_str pattern,
                   struct pl_error *error);
 
 /* A filter around the routes of this scope that are added after it. TAKES one
- * reference. */
+ * reference, also on failure. */
 int pl_site_use(struct pl_site *site, struct pl_filter *filter,
                 struct pl_error *error);
 
 /* Opens a scope: routes added until pl_site_leave() are for host ("" keeps the
- * outer one) and below prefix ("" keeps it), and inherit the filters so far. */
+ * outer one; "*.name" is all names below name) and below prefix ("" keeps it;
+ * a "/" at its end is dropped), and inherit the filters so far. On failure no
+ * scope was opened. */
 int pl_site_enter(struct pl_site *site, struct pl_str host,
-                  struct pl_str prefix, struct pl_error *error);
+                  struct pl_str prefix, const char *where,
+                  struct pl_error *error);
 void pl_site_leave(struct pl_site *site);
 
 #endif

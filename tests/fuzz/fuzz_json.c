@@ -83,7 +83,6 @@ static lua_State *new_state(void)
 {
     lua_State *L = luaL_newstate();
 
-    luaL_openlibs(L);
     pl_lua_json_push(L);
     lua_getfield(L, -1, "encode");
     lua_setglobal(L, "encode");
@@ -105,19 +104,19 @@ static void set_options(lua_State *L, unsigned bits)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static lua_State *L;
     struct pl_str s;
+    lua_State *L;
 
     if (size == 0)
         return 0;
-    if (L == NULL) {
-        pl_pool_init(&pool, NULL, 0);
-        L = new_state();
-    }
     s = pl_str((const char *)data + 1, size - 1);
-    set_options(L, data[0]);
+    pl_pool_init(&pool, NULL, 0);
     check_string(s, data[0] & 1);
+    pl_pool_fini(&pool);
     check_number(s);
+    L = new_state(); /* a new one each time: so leaks are seen */
+    set_options(L, data[0]);
     check_text(L, s);
+    lua_close(L);
     return 0;
 }

@@ -77,6 +77,12 @@ BAD = [
     ("check-style", "src/new/a.c", "/* a.c - x */\nint a;\n", "README"),
     ("check-style", "tools/style-exemptions.txt", "a.c lines why\n", "needed"),
     ("check-style", "tools/style-exemptions.txt", "a.c lines\n", "no reason"),
+    ("check-style", "tools/hot-structs.txt", "src/a.h pl_a 64\n", "assert"),
+    ("check-style", "src/net/a.h", "/* a.h - x */\ntypedef struct a b;\n",
+     "typedef"),
+    ("check-style", "tests/test_a.py", "import time\ntime.sleep(1)\n", "sleep"),
+    ("check-style", "tests/unit/test_a.c", "/* test_a.c - x */\n"
+     "static void test_it(void);\n", "test_it"),
     ("check-docs", "a.md", "[gone](gone.md)\n", "gone.md"),
     ("check-docs", "a.md", "Run `make coffee`.\n", "coffee"),
     ("check-docs", "a.md", "```\nls\n```\n", "a block in"),

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/sys.h"
+#include "base/faults.h"
 #include "http/mime.h"
 #include "http/mime_types.h"
 
@@ -138,6 +138,39 @@ static void test_mime__bounds_what_it_reads(void **state)
     pl_mime_unload();
 }
 
+/* Whatever fails while loading, lookups go on, and nothing is lost or half
+ * there. */
+static void test_mime__survives_every_fault(void **state)
+{
+    static const char text[] =
+        "application/x-first one two\ntext/x-mine mine\n";
+    static const enum pl_sys_call calls[] = {PL_SYS_malloc, PL_SYS_open,
+                                             PL_SYS_read, PL_SYS_close};
+    char path[32];
+
+    (void)state;
+    write_table(path, text, sizeof(text) - 1);
+    for (size_t i = 0; i < PL_COUNT(calls); i++) {
+        FOR_EACH_FAULT (calls[i], calls[i] == PL_SYS_malloc ? ENOMEM : EIO) {
+            int err = pl_mime_load(path);
+
+            CHECK(err == 0 || pl_faults_hit(), "only when something failed");
+            CHECK_STR(err == 0 ? "application/x-first"
+                               : "application/octet-stream",
+                      of("a.two"), "all or nothing");
+            CHECK_STR("text/html" UTF8, of("a.html"), "built in");
+        }
+    }
+    pl_faults_reset();
+    pl_faults_shorten(PL_SYS_read, 1);
+    pl_faults_eintr(PL_SYS_read, 3);
+    CHECK_INT(0, pl_mime_load(path), "byte by byte");
+    pl_faults_reset();
+    CHECK_STR("text/x-mine" UTF8, of("a.mine"), "all of it");
+    unlink(path);
+    pl_mime_unload();
+}
+
 /* The system's table, where there is one, agrees on what browsers insist on. */
 static void test_mime__the_systems_table(void **state)
 {
@@ -157,4 +190,5 @@ RUN_TESTS(cmocka_unit_test(test_mime__finds_all_that_is_built_in),
           cmocka_unit_test(test_mime__knows_the_types_of_the_web),
           cmocka_unit_test(test_mime__reads_a_table),
           cmocka_unit_test(test_mime__bounds_what_it_reads),
+          cmocka_unit_test(test_mime__survives_every_fault),
           cmocka_unit_test(test_mime__the_systems_table))

@@ -173,6 +173,21 @@ static void test_wait__a_finalizer_is_refused(void **state)
     CHECK(strstr(noted, INSIDE) != NULL, noted);
 }
 
+/* What a failed task leaves open is closed when nothing runs any more. */
+static void test_wait__closing_a_failed_task_is_refused(void **state)
+{
+    (void)state;
+    if (PL_LUAJIT)
+        return;
+    run_ok(wait_there, "helpers");
+    CHECK_INT(PL_ERR_STATE,
+              run("local x <close> = setmetatable({}, {__close = wait}) "
+                  "error('e')"),
+              "fails");
+    CHECK(strstr(noted, "pl.sleep: may only be called inside a task") != NULL,
+          noted);
+}
+
 /* The same call from C, outside of any task. */
 static void test_wait__outside_a_task_is_refused(void **state)
 {
@@ -290,6 +305,7 @@ static void test_coroutine__garbage_is_collected_while_it_waits(void **state)
 RUN_TESTS(LUA_TEST(test_wait__where_it_is_allowed),
           LUA_TEST(test_wait__where_it_is_refused),
           LUA_TEST(test_wait__a_finalizer_is_refused),
+          LUA_TEST(test_wait__closing_a_failed_task_is_refused),
           LUA_TEST(test_wait__outside_a_task_is_refused),
           LUA_TEST(test_wait__yielding_from_a_task_is_refused),
           LUA_TEST(test_coroutine__behaves_as_lua_s_own),

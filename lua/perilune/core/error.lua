@@ -3,8 +3,8 @@
 local core = ...
 local failure, is_canceled = core.failure, core.is_canceled
 local traceback = debug.traceback
-local error, rawequal, setmetatable, tostring, type =
-  error, rawequal, setmetatable, tostring, type
+local error, pcall, rawequal, setmetatable, tostring, type =
+  error, pcall, rawequal, setmetatable, tostring, type
 
 -- Raises the error object of a negative result.
 function core.raise(call, result)
@@ -19,16 +19,19 @@ local last_trace
 -- For xpcall: remembers where the error came from.
 function core.traced(err)
   if not is_canceled(err) then
-    last.err, last_trace = err, traceback(nil, 2)
+    last.err, last_trace = err, traceback("", 2)
   end
   return err
 end
 
 -- The text for the log: the message and the tracebacks that are known.
 function core.describe(err, trace)
-  local text = type(err) == "string" and err or tostring(err)
-  if last.err ~= nil and rawequal(last.err, err) then
-    text = text .. "\n" .. last_trace
+  local ok, text = pcall(tostring, err)
+  if not ok or type(text) ~= "string" then
+    text = "an error that cannot be shown (" .. type(err) .. ")"
+  end
+  if last_trace and rawequal(last.err, err) then
+    text = text .. last_trace
   end
   last.err, last_trace = nil, nil
   return trace and text .. "\n" .. trace or text

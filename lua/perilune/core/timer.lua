@@ -86,7 +86,8 @@ end
 --- timer; timer:cancel() ends it.
 function pl.every(seconds, fn, options)
   check_function("pl.every", fn)
-  if type(seconds) ~= "number" or not (seconds >= 0.001 and seconds < 2 ^ 31) then
+  if type(seconds) ~= "number"
+    or not (seconds >= 0.001 and seconds < 2 ^ 31) then
     fail("pl.every: the seconds must be a number, at least 0.001")
   end
   options = options or {}

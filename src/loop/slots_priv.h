@@ -1,4 +1,5 @@
-/* slots.h - a loop's table of sources, and the list of those to call again.
+/* slots_priv.h - a loop's table of sources, and the list of those to call
+ * again.
  *
  * The kernel is given a token (index and generation of a slot), never a
  * pointer. Removing a source ages its slot, so that whatever still carries the
@@ -11,8 +12,8 @@
  * A slot is 16 bytes and never moves: the table grows by chunks from the
  * worker's pool, and only the directory of chunks is ever copied. Private to
  * the room. */
-#ifndef PL_LOOP_SLOTS_H
-#define PL_LOOP_SLOTS_H
+#ifndef PL_LOOP_SLOTS_PRIV_H
+#define PL_LOOP_SLOTS_PRIV_H
 
 #include <stdbool.h>
 #include <stdint.h>
