@@ -59,10 +59,10 @@ bench:
 	@tools/setup build unit check bench
 	@tools/bench-peers
 	@test -f build-bench/build.ninja || CC=$(CC) meson setup build-bench \
-		-Dlua=$(LUA) -Dbuildtype=release -Ddebug=true
+		-Dlua=$(LUA) -Dbuildtype=release -Ddebug=true -Dtests=false
 	@ninja -C build-bench -j $(JOBS)
-	@$(python) tests/bench/run.py $(if $(QUICK),--quick)
-	@$(python) tests/bench/micro/run.py
+	@$(python) tests/bench/run.py $(if $(QUICK),--quick); status=$$?; \
+		$(python) tests/bench/micro/run.py && exit $$status
 
 install: all
 	meson install -C $(BUILD)
