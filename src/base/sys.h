@@ -49,6 +49,7 @@
     X(eventfd)                                                                 \
     X(signalfd)                                                                \
     X(open)                                                                    \
+    X(openat)                                                                  \
     X(openat2)                                                                 \
     X(fstat)                                                                   \
     X(fstatat)                                                                 \
@@ -277,6 +278,11 @@ PL_INLINE int pl_sys_fstatat(int dir, const char *path, struct stat *st,
                              int flags)
 {
     return PL_SYS_DO(fstatat, NULL, -1, fstatat(dir, path, st, flags));
+}
+
+PL_INLINE int pl_sys_openat(int dir, const char *path, int flags, mode_t mode)
+{
+    return PL_SYS_DO(openat, NULL, -1, openat(dir, path, flags, mode));
 }
 
 /* glibc 2.36 has no wrapper. resolve: RESOLVE_* of <linux/openat2.h>. */

@@ -19,7 +19,6 @@
 #include "net/listener.h"
 
 struct pl_conn;
-struct pl_file;
 
 /* Implemented by http/ and passed down: net/ never includes http/. */
 struct pl_protocol {
