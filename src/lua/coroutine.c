@@ -1,8 +1,8 @@
 /* coroutine.c - the life of a Lua task, from a spare thread to a spare thread.
  *
- * Invariants: vm->top is set while Lua runs, and only then; co->op is set while
- * the task waits by pl_co_wait(), and only then; a spare pl_co has a thread
- * with an empty stack. */
+ * Invariants: vm->running is set while a task's Lua runs, and only then; co->op
+ * is set while the task waits by pl_co_wait(), and only then; a spare pl_co has
+ * a thread with an empty stack. */
 #include "lua/coroutine.h"
 
 #include "base/check.h"
@@ -24,10 +24,8 @@ static int new_thread(lua_State *L)
 }
 
 /* Returns 0 or PL_ERR_NOMEM. */
-static int add_thread(struct pl_co *co)
+static int add_thread(struct pl_co *co, lua_State *L)
 {
-    lua_State *L = pl_vm_any_state(co->vm);
-
     if (pl_vm_protect(L, new_thread, co) != 0) {
         lua_pop(L, 1);
         return PL_ERR_NOMEM;
@@ -43,7 +41,7 @@ static void drop_thread(struct pl_co *co)
 #if !PL_LUAJIT
     lua_resetthread(co->L); /* closes what the failed function left open */
 #endif
-    luaL_unref(pl_vm_any_state(co->vm), LUA_REGISTRYINDEX, co->anchor);
+    luaL_unref(co->vm->main, LUA_REGISTRYINDEX, co->anchor);
     co->L = NULL;
 }
 
@@ -55,7 +53,7 @@ static void free_co(struct pl_co *co)
     pl_pool_put(pool, co, sizeof(*co));
 }
 
-static struct pl_co *fresh_co(struct pl_vm *vm)
+static struct pl_co *fresh_co(struct pl_vm *vm, lua_State *L)
 {
     struct pl_co *co = pl_pool_get(pl_loop_pool(vm->sched->loop), sizeof(*co));
 
@@ -63,7 +61,7 @@ static struct pl_co *fresh_co(struct pl_vm *vm)
         return NULL;
     co->vm = vm;
     co->L = NULL;
-    if (add_thread(co) != 0) {
+    if (add_thread(co, L == NULL ? vm->main : L) != 0) {
         free_co(co);
         return NULL;
     }
@@ -87,7 +85,7 @@ void pl_co_trim(struct pl_vm *vm, unsigned keep)
         free_co(take_spare(vm));
 }
 
-struct pl_co *pl_co_new(struct pl_vm *vm, struct pl_task *parent)
+struct pl_co *pl_co_new(struct pl_vm *vm, lua_State *L, struct pl_task *parent)
 {
     struct pl_co *co;
 
@@ -95,7 +93,7 @@ struct pl_co *pl_co_new(struct pl_vm *vm, struct pl_task *parent)
         return NULL;
     co = take_spare(vm);
     if (co == NULL)
-        co = fresh_co(vm);
+        co = fresh_co(vm, L);
     if (co == NULL)
         return NULL;
     co->defers = LUA_NOREF;
@@ -122,7 +120,7 @@ struct pl_co *pl_co_current(void)
     if (task == NULL || task->type != &pl_co_type)
         return NULL;
     co = PL_CONTAINER_OF(task, struct pl_co, task);
-    return co->vm->top != NULL ? co : NULL;
+    return co->vm->running ? co : NULL;
 }
 
 /* ---- ending ---- */
@@ -140,7 +138,7 @@ static void run(struct pl_co *co, int args);
 static void run_defers(struct pl_co *co)
 {
     co->phase = PL_CO_DEFERS;
-    if (co->L == NULL && add_thread(co) != 0) {
+    if (co->L == NULL && add_thread(co, co->vm->main) != 0) {
         pl_log(PL_LOG_ERROR, "lua", "no memory to run what pl.defer was given");
         end_exit(co);
         return;
@@ -196,13 +194,12 @@ static void run(struct pl_co *co, int args)
     struct pl_vm *vm = co->vm;
     int status, n = 0;
 
-    PL_ASSERT(vm->top == NULL);
-    vm->top = co->L;
-    vm->can_suspend = true;
+    PL_ASSERT(!vm->running);
+    vm->running = true;
     vm->sched->lua_depth++;
     status = pl_lua_resume(co->L, NULL, args, &n);
     vm->sched->lua_depth--;
-    vm->top = NULL;
+    vm->running = false;
     if (status == LUA_YIELD) {
         if (PL_LIKELY(co->op != NULL))
             return;

@@ -61,9 +61,10 @@ struct pl_co {
 
 extern const struct pl_task_type pl_co_type;
 
-/* A task below parent (NULL: none), without hooks. NULL: out of memory, or the
- * VM is stopping. */
-struct pl_co *pl_co_new(struct pl_vm *vm, struct pl_task *parent);
+/* A task below parent (NULL: none), without hooks. L is the state of the
+ * calling C function of Lua, NULL if C calls between tasks. NULL: out of
+ * memory, or the VM is stopping. */
+struct pl_co *pl_co_new(struct pl_vm *vm, lua_State *L, struct pl_task *parent);
 
 /* The function and args arguments are on top of co->L. See pl_task_start(). */
 void pl_co_start(struct pl_co *co, int args);

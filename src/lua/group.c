@@ -114,7 +114,7 @@ static int group_fork(lua_State *L)
         lua_pushvalue(L, 1);
         group->anchor = luaL_ref(L, LUA_REGISTRYINDEX);
     }
-    co = pl_co_new(group->vm, &group->parent->task);
+    co = pl_co_new(group->vm, L, &group->parent->task);
     if (co == NULL)
         return fail_fork(L, group);
     if (!lua_checkstack(co->L, args + 1)) {

@@ -33,7 +33,7 @@ static int start(lua_State *L)
     handle->co = NULL;
     luaL_setmetatable(L, handle_name);
     lua_insert(L, 1);
-    co = pl_co_new(vm, NULL);
+    co = pl_co_new(vm, L, NULL);
     if (co == NULL)
         return pl_lua_fail(L, "cannot start a task: %s",
                            vm->phase == PL_VM_STOPPING ? "the site is stopping"

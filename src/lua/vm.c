@@ -153,7 +153,6 @@ static void open_core(lua_State *L, struct pl_vm *vm)
     pl_vm_register(L, vm, functions);
     pl_lua_open_error(L, vm);
     pl_lua_open_wait(L, vm);
-    pl_lua_open_coroutine(L, vm);
     pl_lua_open_tasks(L, vm);
     pl_lua_open_group(L, vm);
     pl_lua_open_signal(L, vm);
@@ -175,6 +174,8 @@ static void find_calls(lua_State *L, struct pl_vm *vm)
     }
     lua_getfield(L, -1, "timers");
     vm->timers = luaL_ref(L, LUA_REGISTRYINDEX);
+    lua_getfield(L, -1, "chain");
+    vm->chain = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
 static int open_all(lua_State *L)
@@ -249,7 +250,7 @@ void pl_vm_free(struct pl_vm *vm)
     if (vm == NULL)
         return;
     PL_CHECK(vm, PL_VM_MAGIC);
-    PL_ASSERT(vm->live_count == 0 && vm->top == NULL);
+    PL_ASSERT(vm->live_count == 0 && !vm->running);
     pl_co_trim(vm, 0);
     close_state(vm);
     vm->magic = 0;
@@ -285,7 +286,7 @@ static int push_call(lua_State *L)
 /* A task that will call one of core's functions; NULL: out of memory. */
 static struct pl_co *new_call(struct pl_vm *vm, struct call *call)
 {
-    struct pl_co *co = pl_co_new(vm, NULL);
+    struct pl_co *co = pl_co_new(vm, NULL, NULL);
 
     if (co == NULL)
         return NULL;

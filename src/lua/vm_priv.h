@@ -41,13 +41,9 @@ struct pl_vm {
     uint64_t threads;
     struct pl_op *drained; /* completed when nothing is live; or NULL */
 
-    /* While Lua runs: the innermost coroutine of the task, and whether all
-     * those around it could suspend. NULL: no task of this VM runs. */
-    lua_State *top;
-    bool can_suspend;
-
+    bool running;           /* a task of this VM, in lua_resume */
     int calls[PL_VM_CALLS]; /* references in the registry */
-    int timers;             /* the same: what pl_vm_commit() inherits */
+    int timers, chain;      /* the same: tables of timer.lua, coroutine.lua */
 };
 
 /* The VM of a C function that was registered with pl_vm_register(). */
@@ -58,12 +54,6 @@ PL_INLINE struct pl_vm *pl_vm_upvalue(lua_State *L)
 
 /* Sets functions in the table on top, each with the VM as its upvalue. */
 void pl_vm_register(lua_State *L, struct pl_vm *vm, const luaL_Reg *functions);
-
-/* The state that may be used now: of the coroutine that runs, or main. */
-PL_INLINE lua_State *pl_vm_any_state(struct pl_vm *vm)
-{
-    return vm->top != NULL ? vm->top : vm->main;
-}
 
 PL_INLINE void pl_vm_push_call(lua_State *L, struct pl_vm *vm,
                                enum pl_vm_call call)
@@ -89,13 +79,12 @@ void pl_vm_report(struct pl_vm *vm, struct pl_task *task, lua_State *L);
 /* ---- the C half of lua/perilune/core, one function per file ---- */
 
 /* Each adds its functions to the table on top ("core"). */
-void pl_lua_open_coroutine(lua_State *L, struct pl_vm *vm); /* nested.c */
-void pl_lua_open_wait(lua_State *L, struct pl_vm *vm);      /* wait.c */
-void pl_lua_open_tasks(lua_State *L, struct pl_vm *vm);     /* tasks.c */
-void pl_lua_open_group(lua_State *L, struct pl_vm *vm);     /* group.c */
-void pl_lua_open_signal(lua_State *L, struct pl_vm *vm);    /* signal.c */
-void pl_lua_open_system(lua_State *L, struct pl_vm *vm);    /* system.c */
-void pl_lua_open_error(lua_State *L, struct pl_vm *vm);     /* failure.c */
+void pl_lua_open_wait(lua_State *L, struct pl_vm *vm);   /* wait.c */
+void pl_lua_open_tasks(lua_State *L, struct pl_vm *vm);  /* tasks.c */
+void pl_lua_open_group(lua_State *L, struct pl_vm *vm);  /* group.c */
+void pl_lua_open_signal(lua_State *L, struct pl_vm *vm); /* signal.c */
+void pl_lua_open_system(lua_State *L, struct pl_vm *vm); /* system.c */
+void pl_lua_open_error(lua_State *L, struct pl_vm *vm);  /* failure.c */
 
 /* Runs the Lua half, which adds its own functions to core. */
 void pl_lua_open_library(lua_State *L, struct pl_vm *vm); /* library.c */

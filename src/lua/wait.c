@@ -7,8 +7,8 @@
 #include "lua/failure.h"
 #include "lua/vm_priv.h"
 
-/* Their addresses are the marks. Not const: const objects may be merged. */
-static char waits_mark, relays_mark;
+/* Its address is WAITS. Not const: const objects may be merged. */
+static char waits;
 
 /* ---- errors with the caller's position ---- */
 
@@ -46,6 +46,29 @@ static bool is_canceled(const struct pl_task *task)
     return task->canceled && (task->exit == NULL || task->exit->expired);
 }
 
+/* Can all coroutines from L outwards to the task suspend? `chain` says who has
+ * resumed whom (core/coroutine.lua). One that is not in it was resumed by a C
+ * library, which would not know what to do with our yield. */
+static bool can_suspend(lua_State *L, struct pl_co *co)
+{
+    lua_State *at = L;
+
+    if (!lua_isyieldable(L))
+        return false;
+    if (L == co->L)
+        return true;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, co->vm->chain);
+    lua_pushthread(L);
+    while (at != NULL && at != co->L) {
+        lua_rawget(L, -2);
+        at = lua_isboolean(L, -1) ? co->L : lua_tothread(L, -1);
+        if (at != NULL && !lua_isyieldable(at))
+            at = NULL;
+    }
+    lua_pop(L, 2);
+    return at != NULL;
+}
+
 struct pl_co *pl_co_may_wait(lua_State *L, const char *call)
 {
     struct pl_co *co = pl_co_current();
@@ -55,7 +78,7 @@ struct pl_co *pl_co_may_wait(lua_State *L, const char *call)
                     "%s: may only be called inside a task (a handler, timer or "
                     "spawned function)",
                     call);
-    if (L != co->vm->top || !co->vm->can_suspend || !lua_isyieldable(L))
+    if (!can_suspend(L, co))
         pl_lua_fail(L,
                     "%s: cannot wait inside a function that C code calls "
                     "(string.gsub, table.sort, a finalizer, ...)",
@@ -74,7 +97,7 @@ int pl_co_wait(lua_State *L, struct pl_co *co, struct pl_op *op, int keep)
         return 1;
     }
     co->op = op;
-    lua_pushlightuserdata(L, &waits_mark);
+    lua_pushlightuserdata(L, &waits);
     if (keep == 0)
         lua_pushnil(L);
     else
@@ -82,39 +105,21 @@ int pl_co_wait(lua_State *L, struct pl_co *co, struct pl_op *op, int keep)
     return lua_yield(L, 2);
 }
 
-enum pl_co_mark pl_co_mark_of(lua_State *thread)
-{
-    void *mark;
-
-    if (lua_status(thread) != LUA_YIELD || lua_gettop(thread) < 2)
-        return PL_CO_NONE;
-    mark = lua_touserdata(thread, -2);
-    return mark == &waits_mark    ? PL_CO_WAITS
-           : mark == &relays_mark ? PL_CO_RELAYS
-                                  : PL_CO_NONE;
-}
-
-void pl_co_push_relays(lua_State *L)
-{
-    lua_pushlightuserdata(L, &relays_mark);
-}
-
-int pl_co_relay(lua_State *L)
-{
-    lua_pushlightuserdata(L, &relays_mark);
-    lua_pushvalue(L, 1);
-    return lua_yield(L, 2);
-}
-
 int pl_co_answer(lua_State *thread, int result)
 {
-    bool relays = pl_co_mark_of(thread) == PL_CO_RELAYS;
-
+    PL_ASSERT(lua_gettop(thread) >= 2 && lua_touserdata(thread, -2) == &waits);
     lua_pop(thread, 2);
-    if (relays)
-        lua_pushlightuserdata(thread, &relays_mark);
     lua_pushinteger(thread, result);
-    return relays ? 2 : 1;
+    return 1;
+}
+
+/* core.is_task(): is the caller the task itself, not a coroutine in it? */
+static int is_task(lua_State *L)
+{
+    struct pl_co *co = pl_co_current();
+
+    lua_pushboolean(L, co != NULL && co->L == L);
+    return 1;
 }
 
 /* ---- core.sleep, core.sleep_until ---- */
@@ -157,8 +162,11 @@ void pl_lua_open_wait(lua_State *L, struct pl_vm *vm)
     static const luaL_Reg functions[] = {
         {"sleep", sleep_begin},
         {"sleep_until", sleep_until_begin},
+        {"is_task", is_task},
         {NULL, NULL},
     };
 
     pl_vm_register(L, vm, functions);
+    lua_pushlightuserdata(L, &waits);
+    lua_setfield(L, -2, "WAITS");
 }

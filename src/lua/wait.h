@@ -16,11 +16,9 @@
  * (A C function that has yielded cannot raise when it goes on in LuaJIT, and
  * Lua 5.4's continuations are not there: this works on both.)
  *
- * A yield of ours is two values: WAITS, from the C function, or RELAYS, from a
- * coroutine.resume() around a coroutine that waits; and a value that must stay
- * alive. They stay on the stack of the thread, and mark it, until it goes on.
- * So the yields pass through all coroutines of the user up to the task, and
- * the result comes down the same way. */
+ * A yield of ours is two values: WAITS, by which our coroutine library
+ * (lua/perilune/core/coroutine.lua) knows it and passes it on outwards, and a
+ * value that must stay alive until the task goes on. */
 #ifndef PL_LUA_WAIT_H
 #define PL_LUA_WAIT_H
 
@@ -42,21 +40,9 @@ int pl_lua_fail(lua_State *L, const char *fmt, ...) PL_PRINTF(2, 3);
 /* Pushes that position as "file:line" ("?" if there is none). */
 void pl_lua_push_caller(lua_State *L);
 
-/* ---- for coroutine.c and nested.c ---- */
-
-enum pl_co_mark { PL_CO_NONE, PL_CO_WAITS, PL_CO_RELAYS };
-
-/* How thread waits for an operation; NONE if it does not. */
-enum pl_co_mark pl_co_mark_of(lua_State *thread);
-
-/* Suspends L because inner, a coroutine at index 1, waits. */
-int pl_co_relay(lua_State *L);
-
-/* Takes the marks off and pushes what the suspended call returns; the number of
- * values, for lua_resume. Needs no memory. */
+/* For coroutine.c: takes the yielded values off the task's thread and pushes
+ * what the suspended call returns. The number of values, for lua_resume. Needs
+ * no memory. */
 int pl_co_answer(lua_State *thread, int result);
-
-/* Pushes the value by which a relay knows its own yield. */
-void pl_co_push_relays(lua_State *L);
 
 #endif

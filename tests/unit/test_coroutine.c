@@ -316,7 +316,7 @@ static const struct pl_co_hooks hooks = {on_returned, on_over};
 /* How C starts a task: no Lua around it. */
 static void start_from_c(const char *text)
 {
-    struct pl_co *co = pl_co_new(vm, NULL);
+    struct pl_co *co = pl_co_new(vm, NULL, NULL);
 
     CHECK(co != NULL, "new");
     returned = over = returned_status = 0;

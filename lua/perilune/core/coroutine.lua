@@ -1,26 +1,56 @@
 -- coroutine.lua - coroutines of the user's inside tasks that wait.
 --
 -- A wait inside a coroutine must suspend the whole task, not hand the private
--- yield to whoever resumed the coroutine. resume and again (src/lua/nested.c)
--- suspend their caller in that case; what they return then is RELAYS and the
--- result of the operation, which is passed on inwards, as often as it takes.
+-- yield (WAITS, and a value to keep) to whoever resumed the coroutine. So
+-- resume and wrap pass it on outwards, up to the task, and the result of the
+-- operation inwards.
+--
+-- `chain` has the coroutines that are active now, each with the one that has
+-- resumed it (true: the task itself). By it C finds out, before it begins an
+-- operation, whether all of them can suspend (src/lua/wait.c).
 
 local core = ...
-local RELAYS = core.RELAYS
-local resume, again, waiting = core.resume, core.again, core.waiting
+local WAITS, is_task = core.WAITS, core.is_task
+local resume, yield = coroutine.resume, coroutine.yield
 local create, status, close =
   coroutine.create, coroutine.status, coroutine.close
+local isyieldable = coroutine.isyieldable
 local error, type = error, type
 
-local function relay(co, ok, ...)
-  if ok == RELAYS then
-    return relay(co, again(co, ...))
+local chain = {}
+core.chain = chain
+local current -- the innermost of them; nil: the task itself
+local waiting = {} -- those that are suspended by an operation
+
+local pass_on
+
+-- co, resumed by outer, has handed out ok and values.
+local function leave(outer, co, ok, ...)
+  current, chain[co] = outer, nil
+  local first = ...
+  if first == WAITS and ok then
+    return pass_on(outer, co, ...)
   end
   return ok, ...
 end
 
+function pass_on(outer, co, ...)
+  waiting[co] = true
+  local result = yield(...)
+  waiting[co] = nil
+  current, chain[co] = co, outer or true
+  return leave(outer, co, resume(co, result))
+end
+
 function coroutine.resume(co, ...)
-  return relay(co, resume(co, ...))
+  if type(co) ~= "thread" then
+    error("bad argument #1 to 'resume' (coroutine expected)", 2)
+  elseif waiting[co] or chain[co] then
+    return false, "cannot resume non-suspended coroutine"
+  end
+  local outer = current
+  current, chain[co] = co, outer or true
+  return leave(outer, co, resume(co, ...))
 end
 
 -- As Lua's own: an error that is a string gets the position of the caller.
@@ -32,9 +62,7 @@ local function fail(co, err)
 end
 
 local function deliver(co, ok, ...)
-  if ok == RELAYS then
-    return deliver(co, again(co, ...))
-  elseif ok then
+  if ok then
     return ...
   end
   fail(co, ...)
@@ -43,23 +71,37 @@ end
 function coroutine.wrap(fn)
   local co = create(fn)
   return function(...)
-    return deliver(co, resume(co, ...))
+    if waiting[co] or chain[co] then
+      error("cannot resume non-suspended coroutine", 2)
+    end
+    local outer = current
+    current, chain[co] = co, outer or true
+    return deliver(co, leave(outer, co, resume(co, ...)))
   end
+end
+
+-- A task has nobody to yield to.
+function coroutine.yield(...)
+  if not current and is_task() then
+    error("attempt to yield from outside a coroutine", 2)
+  end
+  return yield(...)
+end
+
+function coroutine.isyieldable()
+  return isyieldable() and not (current == nil and is_task())
 end
 
 -- One that waits is not suspended for anybody but its task.
 function coroutine.status(co)
-  return waiting(co) and "normal" or status(co)
+  return waiting[co] and "normal" or status(co)
 end
 
 if close then
   function coroutine.close(co)
-    if waiting(co) then
+    if waiting[co] then
       error("cannot close a normal coroutine", 2)
     end
     return close(co)
   end
 end
-
-coroutine.yield = core.yield
-coroutine.isyieldable = core.isyieldable
