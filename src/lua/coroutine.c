@@ -16,8 +16,13 @@
 static int new_thread(lua_State *L)
 {
     struct pl_co *co = lua_touserdata(L, 1);
-    lua_State *thread = lua_newthread(L);
+    lua_State *thread;
 
+    lua_createtable(L, 2, 0);
+    thread = lua_newthread(L);
+    lua_rawseti(L, -2, 1);
+    lua_pushboolean(L, 0); /* a place for pl_co_wait(keep) */
+    lua_rawseti(L, -2, 2);
     co->anchor = luaL_ref(L, LUA_REGISTRYINDEX);
     co->L = thread;
     return 0;
@@ -188,6 +193,25 @@ static void leave(struct pl_co *co, int status, int n)
 
 /* ---- running ---- */
 
+/* An operation has begun, but then there was no memory to suspend the
+ * coroutines between it and the task, and the error has ended the task. The
+ * task is over when the operation is. */
+static void unwind(struct pl_co *co, int status, int n)
+{
+    co->unwinds = co->phase;
+    co->phase = PL_CO_UNWIND;
+    co->status = status;
+    co->args = n;
+    pl_op_cancel(co->op);
+}
+
+static void end_unwind(struct pl_co *co)
+{
+    co->op = NULL;
+    co->phase = co->unwinds;
+    leave(co, co->status, co->args);
+}
+
 /* May release co. */
 static void run(struct pl_co *co, int args)
 {
@@ -200,9 +224,12 @@ static void run(struct pl_co *co, int args)
     status = pl_lua_resume(co->L, NULL, args, &n);
     vm->sched->lua_depth--;
     vm->running = false;
+    if (PL_LIKELY(co->op != NULL)) {
+        if (status != LUA_YIELD)
+            unwind(co, status, n);
+        return;
+    }
     if (status == LUA_YIELD) {
-        if (PL_LIKELY(co->op != NULL))
-            return;
         /* From a C library: our own coroutine.yield refuses. */
         lua_pushliteral(co->L, "attempt to yield from outside a coroutine");
         status = LUA_ERRRUN;
@@ -224,7 +251,10 @@ static void resume(struct pl_task *task)
     case PL_CO_DEFERS:
         result = co->op->result;
         co->op = NULL;
-        run(co, pl_co_answer(co->L, result));
+        run(co, pl_co_answer(co, result));
+        break;
+    case PL_CO_UNWIND:
+        end_unwind(co);
         break;
     case PL_CO_JOIN:
         run_defers(co);

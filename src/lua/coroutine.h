@@ -40,16 +40,24 @@ union pl_co_op {
     struct pl_signal_op signal;
 };
 
-enum pl_co_phase { PL_CO_NEW, PL_CO_RUN, PL_CO_JOIN, PL_CO_DEFERS };
+enum pl_co_phase {
+    PL_CO_NEW,
+    PL_CO_RUN,
+    PL_CO_JOIN,
+    PL_CO_DEFERS,
+    PL_CO_UNWIND /* without memory: see coroutine.c */
+};
 
 struct pl_co {
     struct pl_task task;
     struct pl_vm *vm;
-    lua_State *L;  /* NULL after a failure */
-    int anchor;    /* reference that keeps L */
-    int args;      /* for the first resume */
-    int defers;    /* reference to the list of pl.defer(), or LUA_NOREF */
-    uint8_t phase; /* enum pl_co_phase */
+    lua_State *L;   /* NULL after a failure */
+    int anchor;     /* reference to a table that keeps L */
+    int args;       /* for the first resume */
+    int defers;     /* reference to the list of pl.defer(), or LUA_NOREF */
+    uint8_t phase;  /* enum pl_co_phase */
+    uint8_t status; /* of lua_resume, and the phase before: for UNWIND */
+    uint8_t unwinds;
     /* What it waits for, by pl_co_wait(); NULL while it runs. */
     struct pl_op *op;
     struct pl_task_exit *exit;       /* in the list of defers */

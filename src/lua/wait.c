@@ -69,6 +69,12 @@ static bool can_suspend(lua_State *L, struct pl_co *co)
     return at != NULL;
 }
 
+static void refuse(lua_State *L, int code, const char *call)
+{
+    pl_lua_push_error(L, code, call, NULL);
+    lua_error(L);
+}
+
 struct pl_co *pl_co_may_wait(lua_State *L, const char *call)
 {
     struct pl_co *co = pl_co_current();
@@ -83,33 +89,42 @@ struct pl_co *pl_co_may_wait(lua_State *L, const char *call)
                     "%s: cannot wait inside a function that C code calls "
                     "(string.gsub, table.sort, a finalizer, ...)",
                     call);
-    if (is_canceled(&co->task)) {
-        pl_lua_push_error(L, PL_ERR_CANCELED, call, NULL);
-        lua_error(L);
-    }
+    if (is_canceled(&co->task))
+        refuse(L, PL_ERR_CANCELED, call);
+    if (co->op != NULL) /* see unwind() in coroutine.c */
+        refuse(L, PL_ERR_NOMEM, call);
     return co;
+}
+
+/* In the second place of the table that keeps the thread: it is there already,
+ * so this needs no memory. */
+static void keep_alive(lua_State *L, struct pl_co *co, int keep)
+{
+    lua_rawgeti(L, LUA_REGISTRYINDEX, co->anchor);
+    lua_pushvalue(L, keep);
+    lua_rawseti(L, -2, 2);
+    lua_pop(L, 1);
 }
 
 int pl_co_wait(lua_State *L, struct pl_co *co, struct pl_op *op, int keep)
 {
+    PL_ASSERT(co->op == NULL);
     if (!pl_task_prepare_wait(&co->task, op)) {
         lua_pushinteger(L, op->result);
         return 1;
     }
     co->op = op;
+    if (keep != 0)
+        keep_alive(L, co, keep);
     lua_pushlightuserdata(L, &waits);
-    if (keep == 0)
-        lua_pushnil(L);
-    else
-        lua_pushvalue(L, keep);
-    return lua_yield(L, 2);
+    return lua_yield(L, 1);
 }
 
-int pl_co_answer(lua_State *thread, int result)
+int pl_co_answer(struct pl_co *co, int result)
 {
-    PL_ASSERT(lua_gettop(thread) >= 2 && lua_touserdata(thread, -2) == &waits);
-    lua_pop(thread, 2);
-    lua_pushinteger(thread, result);
+    PL_ASSERT(lua_touserdata(co->L, -1) == &waits);
+    lua_pop(co->L, 1);
+    lua_pushinteger(co->L, result);
     return 1;
 }
 

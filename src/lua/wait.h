@@ -16,9 +16,8 @@
  * (A C function that has yielded cannot raise when it goes on in LuaJIT, and
  * Lua 5.4's continuations are not there: this works on both.)
  *
- * A yield of ours is two values: WAITS, by which our coroutine library
- * (lua/perilune/core/coroutine.lua) knows it and passes it on outwards, and a
- * value that must stay alive until the task goes on. */
+ * The yield carries one private value, WAITS, by which our coroutine library
+ * (lua/perilune/core/coroutine.lua) knows it and passes it on outwards. */
 #ifndef PL_LUA_WAIT_H
 #define PL_LUA_WAIT_H
 
@@ -30,7 +29,7 @@
 struct pl_co *pl_co_may_wait(lua_State *L, const char *call);
 
 /* Ends a C function: return pl_co_wait(...). keep is the index of a value that
- * lives as long as the wait (the memory of op, for example), or 0. */
+ * is to live as long as the wait (the memory of op, for example), or 0. */
 int pl_co_wait(lua_State *L, struct pl_co *co, struct pl_op *op, int keep);
 
 /* Raises a Lua error with the position of the first caller that is not part of
@@ -40,9 +39,8 @@ int pl_lua_fail(lua_State *L, const char *fmt, ...) PL_PRINTF(2, 3);
 /* Pushes that position as "file:line" ("?" if there is none). */
 void pl_lua_push_caller(lua_State *L);
 
-/* For coroutine.c: takes the yielded values off the task's thread and pushes
- * what the suspended call returns. The number of values, for lua_resume. Needs
- * no memory. */
-int pl_co_answer(lua_State *thread, int result);
+/* For coroutine.c: puts the result of the operation where the suspended call
+ * returns it. Returns the number of values, for lua_resume. Needs no memory. */
+int pl_co_answer(struct pl_co *co, int result);
 
 #endif

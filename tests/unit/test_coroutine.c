@@ -2,6 +2,7 @@
 #include "lua_world.h"
 
 #include "lua/coroutine.h"
+#include "lua/wait.h"
 
 /* Snippets of Lua and what they note; the VM is committed. */
 struct scene {
@@ -343,6 +344,32 @@ static void test_coroutine__c_starts_tasks_and_sees_them_end(void **state)
     check_noted("d", "deferred");
 }
 
+/* An operation begins, then there is no memory to suspend. */
+static int begin_and_fail(lua_State *L)
+{
+    struct pl_co *co = pl_co_may_wait(L, "begin_and_fail");
+
+    pl_sleep_begin(&co->own.sleep, &sched, pl_now(loop) + 1000 * MS);
+    CHECK(pl_task_prepare_wait(&co->task, &co->own.sleep.op), "pending");
+    co->op = &co->own.sleep.op;
+    return luaL_error(L, "no memory");
+}
+
+static void test_coroutine__a_wait_that_cannot_suspend_ends_the_task(void **s)
+{
+    (void)s;
+    lua_pushcfunction(pl_vm_state(vm), begin_and_fail);
+    lua_setglobal(pl_vm_state(vm), "begin_and_fail");
+    CHECK_INT(PL_ERR_STATE, run("begin_and_fail()"), "uncaught");
+    CHECK_STR("no memory", pl_str_c(load.error.text), "uncaught");
+    run_ok("pl.defer(function() pl.sleep(0.01) note('deferred') end) "
+           "note(pcall(begin_and_fail)) note(pcall(pl.sleep, 1))",
+           "caught");
+    check_noted("false no memory false pl.sleep: out of memory deferred",
+                "caught");
+    CHECK_INT(0, pl_vm_stats(vm).tasks, "over");
+}
+
 static void test_vm__stopping_cancels_everything(void **state)
 {
     struct pl_op drained;
@@ -374,4 +401,5 @@ RUN_TESTS(LUA_TEST(test_spawn__joins_and_cancels),
           LUA_TEST(test_coroutine__finished_threads_are_used_again),
           LUA_TEST(test_coroutine__spare_threads_go_when_idle),
           LUA_TEST(test_coroutine__c_starts_tasks_and_sees_them_end),
+          LUA_TEST(test_coroutine__a_wait_that_cannot_suspend_ends_the_task),
           LUA_TEST(test_vm__stopping_cancels_everything))

@@ -1,13 +1,14 @@
 -- coroutine.lua - coroutines of the user's inside tasks that wait.
 --
 -- A wait inside a coroutine must suspend the whole task, not hand the private
--- yield (WAITS, and a value to keep) to whoever resumed the coroutine. So
--- resume and wrap pass it on outwards, up to the task, and the result of the
--- operation inwards.
+-- yield (WAITS) to whoever resumed the coroutine. So resume and wrap pass it on
+-- outwards, up to the task, and the result of the operation inwards.
 --
 -- `chain` has the coroutines that are active now, each with the one that has
 -- resumed it (true: the task itself). By it C finds out, before it begins an
--- operation, whether all of them can suspend (src/lua/wait.c).
+-- operation, whether all of them can suspend (src/lua/wait.c). A coroutine that
+-- waits stays in it, as false. (When one does, an operation has begun: storing
+-- under a key that is there cannot fail for lack of memory.)
 
 local core = ...
 local WAITS, is_task = core.WAITS, core.is_task
@@ -19,33 +20,26 @@ local error, type = error, type
 
 local chain = {}
 core.chain = chain
-local current -- the innermost of them; nil: the task itself
-local waiting = {} -- those that are suspended by an operation
-
-local pass_on
+local current -- the innermost that is active; nil: the task itself
 
 -- co, resumed by outer, has handed out ok and values.
 local function leave(outer, co, ok, ...)
-  current, chain[co] = outer, nil
+  current = outer
   local first = ...
   if first == WAITS and ok then
-    return pass_on(outer, co, ...)
+    chain[co] = false
+    local result = yield(WAITS)
+    current, chain[co] = co, outer or true
+    return leave(outer, co, resume(co, result))
   end
+  chain[co] = nil
   return ok, ...
-end
-
-function pass_on(outer, co, ...)
-  waiting[co] = true
-  local result = yield(...)
-  waiting[co] = nil
-  current, chain[co] = co, outer or true
-  return leave(outer, co, resume(co, result))
 end
 
 function coroutine.resume(co, ...)
   if type(co) ~= "thread" then
     error("bad argument #1 to 'resume' (coroutine expected)", 2)
-  elseif waiting[co] or chain[co] then
+  elseif chain[co] ~= nil then
     return false, "cannot resume non-suspended coroutine"
   end
   local outer = current
@@ -71,7 +65,7 @@ end
 function coroutine.wrap(fn)
   local co = create(fn)
   return function(...)
-    if waiting[co] or chain[co] then
+    if chain[co] ~= nil then
       error("cannot resume non-suspended coroutine", 2)
     end
     local outer = current
@@ -94,12 +88,12 @@ end
 
 -- One that waits is not suspended for anybody but its task.
 function coroutine.status(co)
-  return waiting[co] and "normal" or status(co)
+  return chain[co] == false and "normal" or status(co)
 end
 
 if close then
   function coroutine.close(co)
-    if waiting[co] then
+    if chain[co] == false then
       error("cannot close a normal coroutine", 2)
     end
     return close(co)
