@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "base/faults.h"
 #include "loop/loop.h"
 #include "loop/offload.h"
 
@@ -340,10 +341,55 @@ static void test_offload__threads_are_named_and_take_no_signals(void **state)
     pl_loop_free(loop);
 }
 
+/* ---- faults (in a build with -Dfaults=true) ---- */
+
+static void test_offload__without_a_thread_the_job_is_refused(void **state)
+{
+    struct pl_loop *loop = new_loop();
+    atomic_uint worked = 0;
+    unsigned count = 0, sent = 0;
+
+    (void)state;
+    FOR_EACH_FAULT (PL_SYS_thread, EAGAIN) {
+        struct pl_offload *offload = new_offload(2, 8);
+
+        for (int i = 0; i < 4; i++) {
+            struct job *job = new_job(loop, i, &worked, &count);
+            int err = pl_offload_submit(offload, &job->job);
+
+            CHECK(err == 0 || (err == PL_ERR_NOMEM && pl_faults_hit()),
+                  "refused only for want of a thread");
+            if (err == 0)
+                sent++;
+            else
+                free(job);
+        }
+        pl_offload_free(offload);
+        while (count < sent)
+            CHECK(pl_loop_step(loop, 0) >= 0, "all that was taken is done");
+    }
+    CHECK(sent >= 4, "but some was");
+    pl_loop_free(loop);
+}
+
+static void test_offload__opening_may_run_out_of_memory(void **state)
+{
+    (void)state;
+    FOR_EACH_FAULT (PL_SYS_malloc, ENOMEM) {
+        struct pl_offload *offload = NULL;
+        int err = pl_offload_new(2, 8, &offload);
+
+        CHECK_INT(pl_faults_hit() ? PL_ERR_NOMEM : 0, err, "the error");
+        pl_offload_free(offload);
+    }
+}
+
 RUN_TESTS(cmocka_unit_test(test_offload__results_come_back_to_the_loop),
           cmocka_unit_test(test_offload__jobs_run_beside_each_other),
           cmocka_unit_test(test_offload__a_full_queue_refuses),
           cmocka_unit_test(test_offload__free_runs_what_is_queued),
           cmocka_unit_test(test_offload__idle_threads_end),
           cmocka_unit_test(test_offload__many_loops_share_it),
-          cmocka_unit_test(test_offload__threads_are_named_and_take_no_signals))
+          cmocka_unit_test(test_offload__threads_are_named_and_take_no_signals),
+          cmocka_unit_test(test_offload__without_a_thread_the_job_is_refused),
+          cmocka_unit_test(test_offload__opening_may_run_out_of_memory))
