@@ -409,7 +409,6 @@ static void after_fork_in_child(void)
 
     for (ring = atomic_load(&rings); ring != NULL; ring = ring->next) {
         atomic_store(&ring->tail, atomic_load(&ring->head));
-        ring->known_tail = atomic_load(&ring->tail);
         atomic_store(&ring->owned, ring == my_ring);
     }
     errors.len = accesses.len = 0;

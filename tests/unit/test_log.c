@@ -243,12 +243,30 @@ static void test_log__lines_of_ended_threads_arrive(void **state)
 
     (void)state;
     start();
+    pl_faults_reset();
     for (int i = 0; i < 20; i++) {
         CHECK_INT(0, pthread_create(&thread, NULL, log_one, "bye"), "");
         pthread_join(thread, NULL);
     }
+    CHECK(pl_faults_count(PL_SYS_mmap) <= 1, "one ring for all of them");
     pl_log_stop();
     CHECK_INT(20, lines_in(error_path), "all");
+}
+
+/* Nobody flushes: the writer lingers and sleeps, and is woken. */
+static void test_log__lines_arrive_by_themselves(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 3; round++) {
+        start();
+        pl_log_flush(); /* nothing to do: it goes to sleep */
+        for (int i = 1; i <= 3; i++) {
+            LOG("t", "%d", i);
+            while (lines_in(error_path) < i)
+                sched_yield();
+        }
+        pl_log_stop();
+    }
 }
 
 static void test_log__reopens_after_rotation(void **state)
@@ -510,6 +528,7 @@ static void test_log_ring__keeps_records_whole_over_the_border(void **state)
         char *text = pl_log_ring_reserve(ring, len);
 
         if (text != NULL) {
+            CHECK(text + len <= ring->bytes + ring->size, "inside");
             memset(text, (int)sent % 251, len);
             pl_log_ring_commit(ring, sent++, PL_LOG_WARN, len);
             if (i % 3 != 0)
@@ -541,6 +560,7 @@ int main(void)
         cmocka_unit_test(test_log__a_call_site_is_limited),
         cmocka_unit_test(test_log__many_threads),
         cmocka_unit_test(test_log__lines_of_ended_threads_arrive),
+        cmocka_unit_test(test_log__lines_arrive_by_themselves),
         cmocka_unit_test(test_log__reopens_after_rotation),
         cmocka_unit_test(test_log__flush_writes_what_was_queued),
         cmocka_unit_test(test_log__says_which_file_cannot_be_opened),

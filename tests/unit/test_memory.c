@@ -297,6 +297,24 @@ static void test_buf__appends_and_consumes(void **state)
     pl_pool_fini(&pool);
 }
 
+/* vsnprintf() writes a NUL behind the text: there is always room for it. */
+static void test_buf__formats_at_every_fill(void **state)
+{
+    struct pl_pool pool;
+    struct pl_buf buf;
+
+    (void)state;
+    pl_pool_init(&pool, NULL, 0);
+    pl_buf_init(&buf, &pool, NULL, 0);
+    for (int i = 0; i < 1000; i++) {
+        CHECK_INT(0, pl_buf_printf(&buf, "%d", i % 10), "fits");
+        CHECK(buf.cap > buf.len, "room for the NUL");
+        CHECK_INT('0' + i % 10, buf.data[i], "text");
+    }
+    pl_buf_fini(&buf);
+    pl_pool_fini(&pool);
+}
+
 static void test_buf__charges_its_account(void **state)
 {
     struct pl_account account;
@@ -329,4 +347,5 @@ RUN_TESTS(cmocka_unit_test(test_account__a_chain_refuses_as_one),
           cmocka_unit_test(test_arena__shrink_gives_back_the_newest),
           cmocka_unit_test(test_buf__grows_to_its_limit_and_stays_failed),
           cmocka_unit_test(test_buf__appends_and_consumes),
+          cmocka_unit_test(test_buf__formats_at_every_fill),
           cmocka_unit_test(test_buf__charges_its_account))
