@@ -357,6 +357,8 @@ static int begin_and_fail(lua_State *L)
 
 static void test_coroutine__a_wait_that_cannot_suspend_ends_the_task(void **s)
 {
+    uint64_t before = clock_ns;
+
     (void)s;
     lua_pushcfunction(pl_vm_state(vm), begin_and_fail);
     lua_setglobal(pl_vm_state(vm), "begin_and_fail");
@@ -368,6 +370,7 @@ static void test_coroutine__a_wait_that_cannot_suspend_ends_the_task(void **s)
     check_noted("false no memory false pl.sleep: out of memory deferred",
                 "caught");
     CHECK_INT(0, pl_vm_stats(vm).tasks, "over");
+    CHECK(clock_ns - before < 500 * MS, "the operation was cancelled");
 }
 
 static void test_vm__stopping_cancels_everything(void **state)
