@@ -61,21 +61,43 @@ static void made_room(struct pl_request *req)
         req->wire->want_body(req);
 }
 
-ssize_t pl_body_read(struct pl_request *req, char *to, size_t n)
+int pl_body_peek(struct pl_request *req, size_t n, struct pl_str *bytes)
 {
     struct pl_body *body = &req->body;
     size_t part = PL_MIN(waiting(body), n);
 
+    *bytes = pl_str("", 0);
     if (part > 0) {
-        memcpy(to, body->pending.data + body->at, part);
-        body->at += part;
-        if (waiting(body) == 0)
-            made_room(req);
-        return (ssize_t)part;
+        *bytes = pl_str(body->pending.data + body->at, part);
+        return 0;
     }
     if (body->err < 0)
         return body->err;
     return body->complete || n == 0 ? 0 : PL_ERR_AGAIN;
+}
+
+void pl_body_skip(struct pl_request *req, size_t n)
+{
+    struct pl_body *body = &req->body;
+
+    if (n == 0)
+        return;
+    body->at += n;
+    if (waiting(body) == 0)
+        made_room(req);
+}
+
+ssize_t pl_body_read(struct pl_request *req, char *to, size_t n)
+{
+    struct pl_str bytes;
+    int err = pl_body_peek(req, n, &bytes);
+
+    if (err < 0)
+        return err;
+    if (bytes.len > 0)
+        memcpy(to, bytes.data, bytes.len);
+    pl_body_skip(req, bytes.len);
+    return (ssize_t)bytes.len;
 }
 
 static void on_cancel(struct pl_op *op)
@@ -107,21 +129,33 @@ void pl_body_wait_begin(struct pl_body_op *wait, struct pl_request *req)
         req->wire->want_body(req);
 }
 
-int pl_body_collect(struct pl_request *req, struct pl_buf *out, uint64_t limit)
+int pl_body_whole(struct pl_request *req)
 {
     struct pl_body *body = &req->body;
+    uint64_t limit = req->max_body;
     size_t have = waiting(body);
 
-    if (limit != 0 && (out->len + have > limit ||
-                       (body->length >= 0 && (uint64_t)body->length > limit)))
-        return PL_ERR_LIMIT;
+    if (limit != 0 &&
+        (body->whole.len + have > limit ||
+         (body->length >= 0 && (uint64_t)body->length > limit)))
+        return body->err = PL_ERR_LIMIT;
     if (have > 0) {
-        if (pl_buf_add(out, pl_str(body->pending.data + body->at, have)) < 0)
-            return out->err;
-        body->at = body->pending.len;
-        made_room(req);
+        if (pl_buf_add(&body->whole,
+                       pl_str(body->pending.data + body->at, have)) < 0)
+            return body->whole.err;
+        pl_body_skip(req, have);
     }
     if (body->err < 0)
         return body->err;
     return body->complete ? 0 : PL_ERR_AGAIN;
+}
+
+void pl_body_abandon(struct pl_request *req)
+{
+    struct pl_body_op *waiter = req->body.waiter;
+
+    if (waiter == NULL)
+        return;
+    req->body.waiter = NULL;
+    pl_op_complete(&waiter->op, PL_ERR_CLOSED);
 }

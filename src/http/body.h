@@ -14,6 +14,7 @@ struct pl_request;
 
 struct pl_body {
     struct pl_buf pending; /* from pending.data + at on */
+    struct pl_buf whole;   /* what pl_body_whole() has collected */
     size_t at;
     uint64_t received;
     int64_t length; /* announced; -1: unknown */
@@ -46,9 +47,17 @@ struct pl_body_op {
 
 void pl_body_wait_begin(struct pl_body_op *wait, struct pl_request *req);
 
-/* Moves what is there to *out. 0: complete; PL_ERR_AGAIN: wait and call again;
- * or an error as above. Over limit bytes (0: none) is PL_ERR_LIMIT, at once if
- * the announced length says so. */
-int pl_body_collect(struct pl_request *req, struct pl_buf *out, uint64_t limit);
+/* Shows what is there without taking it, at most n bytes; empty at the end.
+ * Returns 0, or a code as pl_body_read(). Take it by pl_body_skip(). */
+int pl_body_peek(struct pl_request *req, size_t n, struct pl_str *bytes);
+void pl_body_skip(struct pl_request *req, size_t n);
+
+/* Collects the body in body.whole. 0: all of it is there; PL_ERR_AGAIN: wait
+ * and call again; or an error as above. More than the request may have
+ * (max_body) is PL_ERR_LIMIT, at once if the announced length says so. */
+int pl_body_whole(struct pl_request *req);
+
+/* Nobody will read any more: a waiter gets PL_ERR_CLOSED. */
+void pl_body_abandon(struct pl_request *req);
 
 #endif

@@ -34,7 +34,10 @@ static struct pl_h1_framing frame(struct pl_h1 *h1)
         if (h1->minor0) /* the end of the connection ends the body */
             h1->keep = false;
     }
-    /* A large body that nobody is going to read: say that we shall close. */
+    /* A body that has failed, or a large one that nobody is going to read: say
+     * that we shall close. */
+    if (req->last || req->body.err < 0)
+        h1->keep = false;
     if (h1->body != PL_H1_BODY_NONE && res->content != PL_CONTENT_STREAM &&
         !pl_h1_worth_draining(h1))
         h1->keep = false;

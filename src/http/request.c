@@ -29,10 +29,12 @@ struct pl_request *pl_request_new(struct pl_http *http)
     req->arena.account = &req->account;
     pl_account_charge(&req->account, pl_arena_size(&req->arena));
     pl_buf_init(&req->body.pending, http->net->pool, &req->account, 0);
+    pl_buf_init(&req->body.whole, http->net->pool, &req->account, 0);
+    pl_buf_init(&req->response.text, http->net->pool, &req->account, 0);
+    req->max_body = http->settings->max_body;
     req->body.length = -1;
     req->response.last_modified = req->response.length = -1;
     req->response.expires = -1;
-    req->max_body = http->settings->max_body;
     req->started = pl_now(http->net->loop);
     req->id = http->id_seed + ++http->id_count * 0x9e3779b97f4a7c15u;
     pl_list_push(&http->requests, &req->node);
@@ -61,6 +63,8 @@ void pl_request_drop(struct pl_request *req)
     pl_list_remove(&req->node);
     http->stats.open--;
     pl_buf_fini(&req->body.pending);
+    pl_buf_fini(&req->body.whole);
+    pl_buf_fini(&req->response.text);
     req->magic = 0;
     pl_arena_fini(&req->arena);
 }
@@ -173,12 +177,15 @@ void pl_request_begin(struct pl_request *req)
 {
     const char *wrong = take_target_apart(req);
 
-    if (wrong != NULL)
+    if (wrong != NULL) {
+        req->last = true; /* who knows what it takes the target for */
         refuse(req, 400, wrong);
-    else if (req->method == PL_METHOD_UNKNOWN)
-        refuse(req, 501, "unknown method");
-    else
+    } else if (req->method == PL_METHOD_UNKNOWN ||
+               req->method == PL_METHOD_CONNECT) {
+        refuse(req, 501, "this method is not supported");
+    } else {
         req->http->ops->request(req->http->arg, req);
+    }
 }
 
 /* ---- looking ---- */

@@ -37,6 +37,7 @@ struct pl_request {
     bool head;       /* HEAD: answer like GET, without the body */
     bool secure;
     bool upgrade;  /* the client asks to leave HTTP */
+    bool last; /* framing is in doubt: no further request on its connection */
     bool finished; /* pl_request_finish() was called */
     uint16_t nheaders, nparams;
     struct pl_str method_name, target;

@@ -2,6 +2,7 @@
 #ifndef PL_HTTP_RESPONSE_H
 #define PL_HTTP_RESPONSE_H
 
+#include "base/buf.h"
 #include "http/header.h"
 #include "task/op.h"
 
@@ -32,6 +33,7 @@ struct pl_response {
     struct pl_str cache_control; /* absent: none */
     int64_t expires;             /* seconds from now; -1: none */
     struct pl_str bytes;         /* BYTES: in the arena, or until release() */
+    struct pl_buf text;          /* for who builds the bytes; the request's */
     int file;                    /* FILE */
     uint64_t file_off;
     void (*release)(void *arg); /* of bytes or file; NULL: nothing to do */

@@ -74,7 +74,8 @@ struct pl_sched {
 int pl_sched_init(struct pl_sched *sched, struct pl_loop *loop,
                   struct pl_offload *offload);
 
-/* Only when pl_sched_idle(): cancel all and turn the loop until then. */
+/* Only when pl_sched_idle(): cancel all and turn the loop until then. Also by
+ * the thread that has joined the scheduler's own. */
 void pl_sched_fini(struct pl_sched *sched);
 void pl_sched_cancel_all(struct pl_sched *sched);
 bool pl_sched_idle(const struct pl_sched *sched);
