@@ -43,6 +43,22 @@ static int find_module(lua_State *L)
     return 2;
 }
 
+/* Where the two tables that every part gets are kept. */
+static const char core_key, pl_key;
+
+void pl_lua_push_core(lua_State *L)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &core_key);
+}
+
+void pl_lua_run_part(lua_State *L, const char *name)
+{
+    load(L, find(name));
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &core_key);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &pl_key);
+    lua_call(L, 2, 0);
+}
+
 void pl_lua_open_library(lua_State *L, struct pl_vm *vm)
 {
     static const luaL_Reg functions[] = {
@@ -51,12 +67,10 @@ void pl_lua_open_library(lua_State *L, struct pl_vm *vm)
     };
 
     pl_vm_register(L, vm, functions);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &core_key);
     lua_newtable(L);
-    for (size_t i = 0; i < PL_COUNT(parts); i++) {
-        load(L, find(parts[i]));
-        lua_pushvalue(L, -3);
-        lua_pushvalue(L, -3);
-        lua_call(L, 2, 0);
-    }
-    lua_pop(L, 1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &pl_key);
+    for (size_t i = 0; i < PL_COUNT(parts); i++)
+        pl_lua_run_part(L, parts[i]);
 }

@@ -494,3 +494,12 @@ lua_State *pl_vm_state(struct pl_vm *vm)
 {
     return vm->main;
 }
+
+const char *pl_vm_version(void)
+{
+#if PL_LUAJIT
+    return LUAJIT_VERSION;
+#else
+    return LUA_RELEASE;
+#endif
+}

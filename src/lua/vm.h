@@ -70,6 +70,9 @@ int pl_vm_emit(struct pl_vm *vm, const char *event, struct pl_join_op *done);
  * they are over. */
 void pl_vm_stop_begin(struct pl_op *drained, struct pl_vm *vm);
 
+/* "LuaJIT 2.1.0-beta3", "Lua 5.4.4": which Lua this is built with. */
+const char *pl_vm_version(void);
+
 /* ---- upkeep ---- */
 
 /* For an idle worker: gives back spare threads and does one step of the

@@ -42,6 +42,8 @@ struct pl_vm {
     struct pl_op *drained; /* completed when nothing is live; or NULL */
 
     bool running;           /* a task of this VM, in lua_resume */
+    lua_State *caller; /* of next(): the state that starts what follows */
+
     int calls[PL_VM_CALLS]; /* references in the registry */
     int timers, chain;      /* the same: tables of timer.lua, coroutine.lua */
 };
@@ -88,5 +90,10 @@ void pl_lua_open_error(lua_State *L, struct pl_vm *vm);  /* failure.c */
 
 /* Runs the Lua half, which adds its own functions to core. */
 void pl_lua_open_library(lua_State *L, struct pl_vm *vm); /* library.c */
+
+/* Pushes core; runs one more part of lua/perilune/core with `core` and `pl`.
+ * Raise errors. */
+void pl_lua_push_core(lua_State *L);
+void pl_lua_run_part(lua_State *L, const char *name);
 
 #endif

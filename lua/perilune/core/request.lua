@@ -1,0 +1,164 @@
+-- request.lua - the request object of handlers: fields made when first asked
+-- for, and the loops over what waits.
+
+local core = ...
+local fields, raise, failure, fail =
+  core.fields, core.raise, core.failure, core.fail
+local body_wait, body_collect, body_text =
+  core.body_wait, core.body_collect, core.body_text
+local body_read, body_json, body_form =
+  core.body_read, core.body_json, core.body_form
+local AGAIN, PROTO, UNSUPPORTED = core.AGAIN, core.PROTO, core.UNSUPPORTED
+local setmetatable, type, lower = setmetatable, type, string.lower
+
+-- Cheap enough to be asked anew each time.
+local getters = {
+  method = core.req_method,
+  path = core.req_path,
+  raw_path = core.req_raw_path,
+  query = core.req_query,
+  rest = core.req_rest,
+  host = core.req_host,
+  scheme = core.req_scheme,
+  version = core.req_version,
+  remote = core.req_remote,
+  remote_port = core.req_remote_port,
+  id = core.req_id,
+}
+
+-- Header names in any case; the table itself has them in lower case.
+local any_case = {
+  __index = function(headers, name)
+    local key = type(name) == "string" and lower(name)
+    return key and key ~= name and headers[key] or nil
+  end,
+}
+
+-- Made once per request.
+local tables = {
+  args = core.req_args,
+  params = core.req_params,
+  cookies = core.req_cookies,
+  headers = function(req)
+    return setmetatable(core.req_headers(req), any_case)
+  end,
+}
+
+local methods = {
+  header = core.req_header,
+  arg = core.req_arg,
+  all = core.req_all,
+  param = core.req_param,
+  cookie = core.req_cookie,
+}
+
+local function index(req, key)
+  local method = methods[key]
+  if method then
+    return method
+  end
+  local get = getters[key]
+  if get then
+    return get(req)
+  end
+  local make = tables[key]
+  local own = fields(req, make ~= nil)
+  if not own then
+    return nil
+  end
+  local value = own[key]
+  if value == nil and make then
+    value = make(req)
+    own[key] = value
+  end
+  return value
+end
+
+-- A script may keep values of its own in the request, for its later filters
+-- and handlers.
+local function newindex(req, key, value)
+  if methods[key] or getters[key] or tables[key] then
+    fail(("req.%s cannot be set"):format(key))
+  end
+  fields(req, true)[key] = value
+end
+
+local meta = core.metatable("request")
+meta.__name = "pl.request"
+meta.__metatable = "pl.request"
+meta.__index = index
+meta.__newindex = newindex
+meta.__tostring = function()
+  return "pl.request"
+end
+
+-- ---- the body --------------------------------------------------------------
+
+local function wait(req, call)
+  local result = body_wait(req)
+  if result < 0 then
+    raise(call, result)
+  end
+end
+
+local function collect(req, call)
+  local result = body_collect(req)
+  while result == AGAIN do
+    wait(req, call)
+    result = body_collect(req)
+  end
+  if result < 0 then
+    raise(call, result)
+  end
+end
+
+--- req:body() -> the whole body. Longer than max_body raises an error that
+--- answers 413; a client that breaks off, is too slow or frames it badly, 400
+--- or 408.
+function methods:body()
+  collect(self, "req:body")
+  return body_text(self)
+end
+
+--- req:read([n = 65536]) -> the next bytes, at most n, as they arrive; nil at
+--- the end. Not limited by max_body.
+function methods:read(n)
+  local bytes = body_read(self, n)
+  while bytes == AGAIN do
+    wait(self, "req:read")
+    bytes = body_read(self, n)
+  end
+  if type(bytes) == "number" then
+    raise("req:read", bytes)
+  end
+  return bytes ~= "" and bytes or nil
+end
+
+--- for chunk in req:chunks([n]) do ... end
+function methods:chunks(n)
+  return function()
+    return methods.read(self, n)
+  end
+end
+
+--- req:json() -> value, or nil, err (code "proto") when it is not JSON
+function methods:json()
+  collect(self, "req:json")
+  local ok, value = body_json(self)
+  if ok then
+    return value
+  end
+  return nil, failure(PROTO, "req:json", value)
+end
+
+--- req:form() -> table of the first value of each name, or nil, err (code
+--- "unsupported") when the body is of another type
+function methods:form()
+  collect(self, "req:form")
+  local form = body_form(self)
+  if form then
+    return form
+  end
+  return nil, failure(UNSUPPORTED, "req:form",
+    "the body is not application/x-www-form-urlencoded")
+end

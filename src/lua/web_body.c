@@ -1,0 +1,124 @@
+/* web_body.c - reading a request's body from Lua. The loops are in
+ * lua/perilune/core/request.lua; each function here does one step. */
+#include "base/str.h"
+#include "http/media.h"
+#include "http/query.h"
+#include "http/uri.h"
+#include "lua/json.h"
+#include "lua/web_priv.h"
+
+enum { READ_MAX = 1 << 20 };
+
+static struct pl_request *self(lua_State *L)
+{
+    return pl_web_check(L, 1, PL_WEB_REQUEST);
+}
+
+/* core.body_wait(req) -> 0 when there is something to see, or a negative code.
+ */
+static int body_wait(lua_State *L)
+{
+    struct pl_request *req = self(L);
+    struct pl_co *co = pl_co_may_wait(L, "reading the request's body");
+    struct pl_body_op *wait = lua_newuserdata(L, sizeof(*wait));
+
+    pl_body_wait_begin(wait, req);
+    return pl_co_wait(L, co, &wait->op, lua_gettop(L));
+}
+
+/* core.body_collect(req) -> 0: all of it is there; or PL_ERR_AGAIN, or the
+ * error. */
+static int body_collect(lua_State *L)
+{
+    lua_pushinteger(L, pl_body_whole(self(L)));
+    return 1;
+}
+
+/* core.body_text(req) -> the collected body */
+static int body_text(lua_State *L)
+{
+    pl_lua_push_str(L, pl_buf_str(&self(L)->body.whole));
+    return 1;
+}
+
+/* core.body_read(req, n) -> up to n bytes; "" at the end; or a code */
+static int body_read(lua_State *L)
+{
+    struct pl_request *req = self(L);
+    lua_Integer n = luaL_optinteger(L, 2, 65536);
+    struct pl_str there;
+    int err;
+
+    luaL_argcheck(L, n > 0 && n <= READ_MAX, 2, "1 to 1048576 bytes");
+    err = pl_body_peek(req, (size_t)n, &there);
+    if (err < 0) {
+        lua_pushinteger(L, err);
+        return 1;
+    }
+    lua_pushlstring(L, there.data, there.len);
+    pl_body_skip(req, there.len);
+    return 1;
+}
+
+/* core.body_json(req) -> true, value | false, message */
+static int body_json(lua_State *L)
+{
+    struct pl_request *req = self(L);
+    struct pl_error error;
+
+    lua_pushboolean(L, 1);
+    if (pl_lua_json_decode(L, pl_buf_str(&req->body.whole), &error) == 0)
+        return 2;
+    lua_pushboolean(L, 0);
+    lua_pushstring(L, error.text);
+    return 2;
+}
+
+/* core.body_form(req) -> table, or nil when it is no urlencoded form */
+static int body_form(lua_State *L)
+{
+    struct pl_request *req = self(L);
+    struct pl_str type = pl_request_header_id(req, PL_HEADER_CONTENT_TYPE);
+    struct pl_str rest = pl_buf_str(&req->body.whole), name, value;
+
+    if (type.data != NULL &&
+        !pl_media_is(type, PL_STR("application/x-www-form-urlencoded"))) {
+        lua_pushnil(L);
+        return 1;
+    }
+    lua_newtable(L);
+    while (pl_query_next(&rest, &name, &value)) {
+        pl_lua_push_str(L, pl_uri_decode(name, &req->arena, true));
+        lua_pushvalue(L, -1);
+        lua_rawget(L, -3);
+        if (!lua_isnil(L, -1)) { /* the first one counts, as in req.args */
+            lua_pop(L, 2);
+            continue;
+        }
+        lua_pop(L, 1);
+        pl_lua_push_str(L, pl_uri_decode(value, &req->arena, true));
+        lua_rawset(L, -3);
+    }
+    return 1;
+}
+
+void pl_lua_open_web_body(lua_State *L, struct pl_vm *vm)
+{
+    static const luaL_Reg functions[] = {
+        {"body_wait", body_wait},
+        {"body_collect", body_collect},
+        {"body_text", body_text},
+        {"body_read", body_read},
+        {"body_json", body_json},
+        {"body_form", body_form},
+        {NULL, NULL},
+    };
+
+    pl_vm_register(L, vm, functions);
+    lua_pushinteger(L, PL_ERR_AGAIN);
+    lua_setfield(L, -2, "AGAIN");
+    lua_pushinteger(L, PL_ERR_PROTO);
+    lua_setfield(L, -2, "PROTO");
+    lua_pushinteger(L, PL_ERR_UNSUPPORTED);
+    lua_setfield(L, -2, "UNSUPPORTED");
+}

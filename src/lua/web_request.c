@@ -1,0 +1,263 @@
+/* web_request.c - reading a request from Lua: its fields as one C function
+ * each, which makes a string only for what a script asks for. How they become
+ * fields and methods of the object is in lua/perilune/core/request.lua. */
+#include "base/str.h"
+#include "http/cookie.h"
+#include "http/query.h"
+#include "http/uri.h"
+#include "lua/web_priv.h"
+
+static struct pl_request *self(lua_State *L)
+{
+    return pl_web_check(L, 1, PL_WEB_REQUEST);
+}
+
+/* ---- the request line ---- */
+
+static int get_method(lua_State *L)
+{
+    pl_lua_push_str(L, self(L)->method_name);
+    return 1;
+}
+
+static int get_path(lua_State *L)
+{
+    pl_lua_push_str(L, self(L)->path);
+    return 1;
+}
+
+static int get_raw_path(lua_State *L)
+{
+    pl_lua_push_str(L, self(L)->raw_path);
+    return 1;
+}
+
+static int get_query(lua_State *L)
+{
+    pl_lua_push_str(L, self(L)->query);
+    return 1;
+}
+
+static int get_rest(lua_State *L)
+{
+    pl_lua_push_str(L, self(L)->rest);
+    return 1;
+}
+
+static int get_version(lua_State *L)
+{
+    struct pl_request *req = self(L);
+    char text[4] = {(char)('0' + req->version / 10), '.',
+                    (char)('0' + req->version % 10)};
+
+    lua_pushlstring(L, text, 3);
+    return 1;
+}
+
+/* ---- who ---- */
+
+static int get_host(lua_State *L)
+{
+    pl_lua_push_str(L, self(L)->host);
+    return 1;
+}
+
+static int get_scheme(lua_State *L)
+{
+    lua_pushstring(L, self(L)->secure ? "https" : "http");
+    return 1;
+}
+
+static int get_remote(lua_State *L)
+{
+    uint16_t port;
+
+    pl_lua_push_str(L, pl_request_remote(self(L), &port));
+    return 1;
+}
+
+static int get_remote_port(lua_State *L)
+{
+    uint16_t port;
+
+    pl_request_remote(self(L), &port);
+    lua_pushinteger(L, port);
+    return 1;
+}
+
+static int get_id(lua_State *L)
+{
+    char id[PL_REQUEST_ID_LEN];
+
+    pl_request_id(self(L), id);
+    lua_pushlstring(L, id, sizeof(id));
+    return 1;
+}
+
+/* ---- single values ---- */
+
+/* req:header(name) -> string or nil; several fields are joined (RFC 9110,
+ * 5.3) */
+static int header(lua_State *L)
+{
+    struct pl_request *req = self(L);
+
+    pl_lua_push_str(L, pl_request_header(req, pl_lua_check_str(L, 2)));
+    return 1;
+}
+
+/* req:arg(name) -> the first value of that name in the query, decoded; or nil
+ */
+static int arg(lua_State *L)
+{
+    struct pl_request *req = self(L);
+
+    pl_lua_push_str(L, pl_request_arg(req, pl_lua_check_str(L, 2)));
+    return 1;
+}
+
+/* req:param(name) -> the parameter of the route's pattern, or nil */
+static int param(lua_State *L)
+{
+    struct pl_request *req = self(L);
+
+    pl_lua_push_str(L, pl_request_param(req, pl_lua_check_str(L, 2)));
+    return 1;
+}
+
+/* req:cookie(name) -> string or nil */
+static int cookie(lua_State *L)
+{
+    struct pl_request *req = self(L);
+
+    pl_lua_push_str(L, pl_request_cookie(req, pl_lua_check_str(L, 2)));
+    return 1;
+}
+
+/* ---- tables ---- */
+
+/* t[name] = value unless it is there: the first one counts. Table on top. */
+static void set_first(lua_State *L, struct pl_str name, struct pl_str value)
+{
+    pl_lua_push_str(L, name);
+    lua_pushvalue(L, -1);
+    lua_rawget(L, -3);
+    if (lua_isnil(L, -1)) {
+        lua_pop(L, 1);
+        pl_lua_push_str(L, value);
+        lua_rawset(L, -3);
+    } else {
+        lua_pop(L, 2);
+    }
+}
+
+/* core.req_headers(req) -> table by lower-case name */
+static int headers(lua_State *L)
+{
+    struct pl_request *req = self(L);
+
+    lua_createtable(L, 0, req->nheaders);
+    for (unsigned i = 0; i < req->nheaders; i++) {
+        struct pl_str name = pl_header_name(&req->headers[i]);
+        char *lower = pl_arena_bytes(&req->arena, name.len);
+
+        if (lower == NULL)
+            return luaL_error(L, "out of memory");
+        pl_str_lower(lower, name);
+        set_first(L, pl_str(lower, name.len), pl_request_header(req, name));
+    }
+    return 1;
+}
+
+static void add_pairs(lua_State *L, struct pl_request *req, struct pl_str text)
+{
+    struct pl_str name, value;
+
+    while (pl_query_next(&text, &name, &value))
+        set_first(L, pl_uri_decode(name, &req->arena, true),
+                  pl_uri_decode(value, &req->arena, true));
+}
+
+/* core.req_args(req) -> table of the decoded query */
+static int args(lua_State *L)
+{
+    struct pl_request *req = self(L);
+
+    lua_newtable(L);
+    add_pairs(L, req, req->query);
+    return 1;
+}
+
+/* req:all(name) -> array of all values of that name in the query */
+static int all(lua_State *L)
+{
+    struct pl_request *req = self(L);
+    struct pl_str want = pl_lua_check_str(L, 2), rest = req->query;
+    struct pl_str name, value;
+    int n = 0;
+
+    lua_newtable(L);
+    while (pl_query_next(&rest, &name, &value)) {
+        if (!pl_uri_decodes_to(name, want))
+            continue;
+        pl_lua_push_str(L, pl_uri_decode(value, &req->arena, true));
+        lua_rawseti(L, -2, ++n);
+    }
+    return 1;
+}
+
+/* core.req_params(req) -> table of the route's parameters */
+static int params(lua_State *L)
+{
+    struct pl_request *req = self(L);
+
+    lua_createtable(L, 0, req->nparams);
+    for (unsigned i = 0; i < req->nparams; i++) {
+        pl_lua_push_str(L, req->params[i].name);
+        pl_lua_push_str(L, req->params[i].value);
+        lua_rawset(L, -3);
+    }
+    return 1;
+}
+
+/* core.req_cookies(req) -> table by name */
+static int cookies(lua_State *L)
+{
+    struct pl_request *req = self(L);
+    struct pl_str rest = pl_request_header_id(req, PL_HEADER_COOKIE);
+    struct pl_str name, value;
+
+    lua_newtable(L);
+    while (pl_cookie_next(&rest, &name, &value))
+        set_first(L, name, value);
+    return 1;
+}
+
+void pl_lua_open_web_request(lua_State *L, struct pl_vm *vm)
+{
+    static const luaL_Reg functions[] = {
+        {"req_method", get_method},
+        {"req_path", get_path},
+        {"req_raw_path", get_raw_path},
+        {"req_query", get_query},
+        {"req_rest", get_rest},
+        {"req_version", get_version},
+        {"req_host", get_host},
+        {"req_scheme", get_scheme},
+        {"req_remote", get_remote},
+        {"req_remote_port", get_remote_port},
+        {"req_id", get_id},
+        {"req_header", header},
+        {"req_arg", arg},
+        {"req_param", param},
+        {"req_cookie", cookie},
+        {"req_headers", headers},
+        {"req_args", args},
+        {"req_all", all},
+        {"req_params", params},
+        {"req_cookies", cookies},
+        {NULL, NULL},
+    };
+
+    pl_vm_register(L, vm, functions);
+}
