@@ -1,0 +1,12 @@
+/* access.h - one line per request, in the combined log format with the time
+ * taken and the request id behind it. */
+#ifndef PL_SERVER_ACCESS_H
+#define PL_SERVER_ACCESS_H
+
+struct pl_request;
+
+/* 127.0.0.1 - - [22/Nov/2026:07:14:22 +0000] "GET /x HTTP/1.1" 200 13
+ * "referer" "agent" 0.000123 4be1c7...   (one line) */
+void pl_access_log(struct pl_request *req);
+
+#endif

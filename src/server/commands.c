@@ -1,0 +1,128 @@
+#include "server/commands.h"
+
+#include <stdio.h>
+#include <zlib.h>
+
+#include "base/str.h"
+#include "lua/vm.h"
+#include "server/script.h"
+#include "server/site_file.h"
+
+static int complain(const char *text, int exit_code)
+{
+    fprintf(stderr, "perilune: %s\n", text);
+    return exit_code;
+}
+
+/* ---- serve ---- */
+
+int pl_command_serve(const struct pl_options *options)
+{
+    struct pl_error error = {.code = 0};
+    struct pl_site_file file;
+    struct pl_server server;
+    int code;
+
+    if (pl_site_file_init(&file, options->path, &error) < 0)
+        return complain(error.text, PL_EXIT_SITE);
+    if (pl_server_init(&server, &options->server, &file.loader) < 0) {
+        pl_site_file_fini(&file);
+        return complain("cannot start: out of descriptors or memory",
+                        PL_EXIT_FAILURE);
+    }
+    file.server = &server;
+    code = pl_server_run(&server);
+    pl_server_fini(&server);
+    pl_site_file_fini(&file);
+    return code;
+}
+
+/* ---- check ---- */
+
+static void print_methods(unsigned methods, char *out)
+{
+    size_t n = 0;
+
+    if (methods == PL_METHODS_ANY) {
+        memcpy(out, "ANY", 4);
+        return;
+    }
+    for (int method = 0; method < PL_METHOD_COUNT; method++) {
+        struct pl_str name = pl_method_name((enum pl_method)method);
+
+        if (!(methods & PL_METHOD_BIT(method)))
+            continue;
+        if (n > 0)
+            out[n++] = ',';
+        memcpy(out + n, name.data, name.len);
+        n += name.len;
+    }
+    out[n] = '\0';
+}
+
+static void print_route(const struct pl_route *route)
+{
+    char methods[128];
+    const char *slash = route->mount ? "/*" : "";
+
+    if (route->mount && strcmp(route->pattern, "/") == 0)
+        slash = "*";
+    print_methods(route->methods, methods);
+    printf("route   %-8s %s%s%s  (%s, %s", methods, route->host, route->pattern,
+           slash, pl_chain_handler(route->chain)->kind, route->where);
+    if (pl_chain_filters(route->chain) > 0)
+        printf(", %u filters", pl_chain_filters(route->chain));
+    printf(")\n");
+}
+
+static void print_site(void *arg, const struct pl_site *site)
+{
+    const struct pl_route *route;
+    struct pl_list *node;
+
+    (void)arg;
+    PL_LIST_FOREACH (node, &site->listeners) {
+        const struct pl_listen_spec *spec =
+            PL_LIST_ENTRY(node, struct pl_listen_spec, node);
+
+        printf("listen  %s  (%s)\n", spec->address, spec->where);
+    }
+    for (unsigned i = 0; (route = pl_router_route(site->router, i)); i++)
+        print_route(route);
+}
+
+int pl_command_check(const struct pl_options *options)
+{
+    struct pl_error error = {.code = 0};
+    struct pl_site_file file;
+    struct pl_server server;
+    int code;
+
+    if (pl_site_file_init(&file, options->path, &error) < 0)
+        return complain(error.text, PL_EXIT_SITE);
+    code = PL_EXIT_FAILURE;
+    if (pl_server_init(&server, &options->server, &file.loader) == 0) {
+        code = pl_server_check(&server, print_site, NULL);
+        pl_server_fini(&server);
+    }
+    pl_site_file_fini(&file);
+    if (code == PL_EXIT_OK)
+        printf("ok\n");
+    return code;
+}
+
+/* ---- version ---- */
+
+int pl_command_version(void)
+{
+    printf("perilune " PL_VERSION "\n"
+           "features:  http/1.1 static lua\n"
+           "libraries: %s, zlib %s\n",
+           pl_vm_version(), zlibVersion());
+    return PL_EXIT_OK;
+}
+
+int pl_command_run(const struct pl_options *options)
+{
+    return pl_script_run(options->path, options->args);
+}

@@ -1,0 +1,28 @@
+/* main.c - the command: reads the command line and does what it says. */
+#include <stdio.h>
+
+#include "server/commands.h"
+
+int main(int argc, char **argv)
+{
+    struct pl_error error = {.code = 0};
+    struct pl_options options;
+
+    if (pl_options_parse(argc, argv, &options, &error) < 0) {
+        fprintf(stderr, "perilune: %s\n", error.text);
+        return PL_EXIT_USAGE;
+    }
+    switch (options.command) {
+    case PL_COMMAND_HELP:
+        fputs(pl_options_help, stdout);
+        return PL_EXIT_OK;
+    case PL_COMMAND_VERSION:
+        return pl_command_version();
+    case PL_COMMAND_CHECK:
+        return pl_command_check(&options);
+    case PL_COMMAND_RUN:
+        return pl_command_run(&options);
+    default:
+        return pl_command_serve(&options);
+    }
+}

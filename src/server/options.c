@@ -1,0 +1,198 @@
+#include "server/options.h"
+
+#include "base/str.h"
+
+const char pl_options_help[] =
+    "usage: perilune [OPTIONS] [SITE.lua | FOLDER]\n"
+    "       perilune check [SITE.lua | FOLDER]\n"
+    "       perilune run SCRIPT.lua [ARGUMENTS]\n"
+    "\n"
+    "Serves a site: a Lua file, or a folder (its main.lua is run, its\n"
+    "public_html/ is served). Without either: the current folder.\n"
+    "\n"
+    "  check              load the site, list listeners and routes, and exit\n"
+    "  run                run a Lua script with the whole library; the exit\n"
+    "                     code is what the script returns\n"
+    "\n"
+    "  -p PORT            listen on this port instead of the site's addresses\n"
+    "                     (0: the kernel chooses; see the line it prints)\n"
+    "  -h ADDRESS         ... on this address: 127.0.0.1, ::1, unix:PATH\n"
+    "  -6                 ... over IPv6 if no address is given\n"
+    "  -c WORKERS         worker threads (default: one for each CPU)\n"
+    "      --pid FILE         write the process id to FILE\n"
+    "      --log FILE         error log (default: standard error)\n"
+    "      --log-level LEVEL  debug, info, notice (default), warn, error\n"
+    "      --access-log FILE  access log; - is standard output\n"
+    "  -q, --quiet        do not print the addresses\n"
+    "      --version          version, features and libraries\n"
+    "      --help             this text (-h alone, too)\n"
+    "\n"
+    "Signals: TERM, QUIT finish the running requests, then exit (a second "
+    "one:\n"
+    "at once); INT exit at once; USR1 open the log files again.\n"
+    "Exit codes: 0 stopped as asked, 1 failure, 2 bad command line, 3 the "
+    "site\n"
+    "does not load, 4 an address cannot be listened on.\n";
+
+enum option {
+    OPT_PORT,
+    OPT_ADDRESS,
+    OPT_V6,
+    OPT_WORKERS,
+    OPT_PID,
+    OPT_LOG,
+    OPT_LOG_LEVEL,
+    OPT_ACCESS_LOG,
+    OPT_QUIET,
+    OPT_VERSION,
+    OPT_HELP
+};
+
+static const struct {
+    const char *name;
+    enum option option;
+    bool takes_value;
+} table[] = {
+    {"-p", OPT_PORT, true},
+    {"-h", OPT_ADDRESS, true},
+    {"-6", OPT_V6, false},
+    {"-c", OPT_WORKERS, true},
+    {"--pid", OPT_PID, true},
+    {"--log", OPT_LOG, true},
+    {"--log-level", OPT_LOG_LEVEL, true},
+    {"--access-log", OPT_ACCESS_LOG, true},
+    {"-q", OPT_QUIET, false},
+    {"--quiet", OPT_QUIET, false},
+    {"--version", OPT_VERSION, false},
+    {"--help", OPT_HELP, false},
+};
+
+static int set_number(const char *name, const char *text, uint64_t least,
+                      uint64_t most, uint64_t *out, struct pl_error *error)
+{
+    if (!pl_str_to_u64(pl_str_c(text), out) || *out < least || *out > most)
+        return pl_error_set(error, PL_ERR_INVALID, "",
+                            "%s %s: a number from %llu to %llu is wanted", name,
+                            text, (unsigned long long)least,
+                            (unsigned long long)most);
+    return 0;
+}
+
+static int apply(enum option option, const char *name, const char *value,
+                 struct pl_options *out, struct pl_error *error)
+{
+    struct pl_server_options *server = &out->server;
+    uint64_t number = 0;
+    int err = 0;
+
+    switch (option) {
+    case OPT_PORT:
+        err = set_number(name, value, 0, 65535, &number, error);
+        server->port = (int)number;
+        break;
+    case OPT_WORKERS:
+        err = set_number(name, value, 1, 256, &number, error);
+        server->workers = (unsigned)number;
+        break;
+    case OPT_ADDRESS:
+        server->address = value;
+        break;
+    case OPT_V6:
+        server->v6 = true;
+        break;
+    case OPT_PID:
+        server->pid_file = value;
+        break;
+    case OPT_LOG:
+        server->error_log = value;
+        break;
+    case OPT_LOG_LEVEL:
+        server->log_level = value;
+        break;
+    case OPT_ACCESS_LOG:
+        server->access_log = value;
+        break;
+    case OPT_QUIET:
+        server->quiet = true;
+        break;
+    case OPT_VERSION:
+        out->command = PL_COMMAND_VERSION;
+        break;
+    case OPT_HELP:
+        out->command = PL_COMMAND_HELP;
+        break;
+    }
+    return err;
+}
+
+/* One option at argv[*i]; moves *i over its value. "--name=value" too. */
+static int take_option(char **argv, int *i, struct pl_options *out,
+                       struct pl_error *error)
+{
+    const char *equals = strchr(argv[*i], '=');
+    size_t len = argv[*i][1] == '-' && equals ? (size_t)(equals - argv[*i])
+                                              : strlen(argv[*i]);
+
+    for (size_t n = 0; n < PL_COUNT(table); n++) {
+        const char *name = table[n].name, *value = NULL;
+
+        if (strlen(name) != len || strncmp(name, argv[*i], len) != 0)
+            continue;
+        if (table[n].takes_value) {
+            value = argv[*i][len] == '=' ? equals + 1 : argv[++*i];
+            if (value == NULL)
+                return pl_error_set(error, PL_ERR_INVALID, "",
+                                    "%s needs a value (see --help)", name);
+        }
+        return apply(table[n].option, name, value, out, error);
+    }
+    return pl_error_set(error, PL_ERR_INVALID, "",
+                        "unknown option %s (see --help)", argv[*i]);
+}
+
+/* The words "check" and "run" are commands only in first place; a folder of
+ * that name is written "./check". */
+static int take_command(int argc, char **argv, struct pl_options *out)
+{
+    if (argc > 1 && strcmp(argv[1], "check") == 0)
+        out->command = PL_COMMAND_CHECK;
+    else if (argc > 1 && strcmp(argv[1], "run") == 0)
+        out->command = PL_COMMAND_RUN;
+    else
+        return 1;
+    return 2;
+}
+
+int pl_options_parse(int argc, char **argv, struct pl_options *out,
+                     struct pl_error *error)
+{
+    int i, err;
+
+    *out = (struct pl_options){.server = {.port = -1, .handle_signals = true}};
+    if (argc == 2 && strcmp(argv[1], "-h") == 0) {
+        out->command = PL_COMMAND_HELP;
+        return 0;
+    }
+    for (i = take_command(argc, argv, out); i < argc; i++) {
+        if (argv[i][0] == '-' && argv[i][1] != '\0') {
+            err = take_option(argv, &i, out, error);
+            if (err < 0)
+                return err;
+            continue;
+        }
+        if (out->path != NULL)
+            return pl_error_set(error, PL_ERR_INVALID, "",
+                                "one site only: %s is too much", argv[i]);
+        out->path = argv[i];
+        if (out->command == PL_COMMAND_RUN) {
+            out->args = argv + i + 1; /* all that follows is the script's */
+            break;
+        }
+    }
+    if (out->path == NULL && out->command == PL_COMMAND_RUN)
+        return pl_error_set(error, PL_ERR_INVALID, "",
+                            "run what? (see --help)");
+    if (out->path == NULL)
+        out->path = ".";
+    return 0;
+}
