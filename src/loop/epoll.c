@@ -2,8 +2,8 @@
  *
  * Edge mode asks for everything once, at the add; no epoll_ctl follows in the
  * life of a connection (close is the removal). The wake-up is an eventfd, also
- * edge-triggered: each write reports it anew, so it is never read. Token 0
- * belongs to it. */
+ * edge-triggered: each write reports it anew, so it is never read. Its token is
+ * 0, which names no source. */
 #include "loop/loop.h"
 
 #include "base/check.h"
@@ -165,8 +165,7 @@ static void epoll_dispatch(void *state, struct pl_loop *loop)
     for (int i = 0; i < epoll->count; i++) {
         const struct epoll_event *event = &epoll->events[i];
 
-        if (event->data.u64 != 0)
-            pl_loop_event(loop, event->data.u64, from_epoll(event->events));
+        pl_loop_event(loop, event->data.u64, from_epoll(event->events));
     }
     epoll->count = 0;
 }

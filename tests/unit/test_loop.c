@@ -523,6 +523,27 @@ static void stop_loop(struct probe *probe)
         ask_again(probe);
 }
 
+static void test_loop__does_not_sleep_over_the_again_list(void **state)
+{
+    struct pl_loop *loop = new_spied_loop();
+    struct probe probe = {.loop = loop, .source.ready = on_ready};
+
+    (void)state;
+    probe.source.fd =
+        pl_script_pair(pl_loop_backend(loop, &spying), &probe.far);
+    CHECK_INT(0, pl_loop_add(loop, &probe.source, 0, PL_LEVEL), "add");
+    CHECK_INT(-1, wait_of_step(loop, -1), "idle");
+    pl_loop_again(loop, &probe.source, 0);
+    CHECK_INT(0, wait_of_step(loop, -1), "one is queued");
+    CHECK_INT(1, probe.calls, "called");
+    CHECK_INT(-1, wait_of_step(loop, -1), "idle");
+    pl_loop_soon(loop);
+    CHECK_INT(0, wait_of_step(loop, -1), "hooks are to run");
+    CHECK_INT(-1, wait_of_step(loop, -1), "idle");
+    close_probe(&probe);
+    pl_loop_free(loop);
+}
+
 static void test_loop__runs_until_it_is_stopped(void **state)
 {
     struct pl_loop *loop = new_loop();
@@ -605,6 +626,7 @@ RUN_TESTS(
     cmocka_unit_test(test_loop__hooks_may_add_and_remove_hooks),
     cmocka_unit_test(test_loop__waits_until_the_next_timer),
     cmocka_unit_test(test_loop__does_not_sleep_while_something_is_left),
+    cmocka_unit_test(test_loop__does_not_sleep_over_the_again_list),
     cmocka_unit_test(test_loop__runs_until_it_is_stopped),
     cmocka_unit_test(test_loop__time_is_of_the_turn),
     cmocka_unit_test(test_loop__time_is_read_again_after_long_calls))

@@ -216,6 +216,67 @@ static void test_mailbox__loses_nothing_when_often_asleep(void **state)
     run_senders(7);
 }
 
+/* The race for which the protocol was made, again and again: one sends at the
+ * moment at which the other falls asleep. Sleeping with mail in the box is fine
+ * only if a wake-up is on its way. */
+enum { RACES = 20000 };
+
+static atomic_uint begun, finished;
+
+static void wait_until(atomic_uint *counter, unsigned value)
+{
+    for (unsigned spins = 0; atomic_load(counter) < value; spins++) {
+        if (spins % 1000 == 999)
+            sched_yield();
+    }
+}
+
+static void spin(unsigned n)
+{
+    for (volatile unsigned i = 0; i < n; i++)
+        continue;
+}
+
+static void *send_at_once(void *arg)
+{
+    static struct letter letters[RACES];
+
+    for (unsigned race = 1; race <= RACES; race++) {
+        wait_until(&begun, race);
+        spin(race / 64 % 64); /* every offset between the two */
+        send(arg, &letters[race - 1], 0, (int)race - 1);
+        atomic_store(&finished, race);
+    }
+    return NULL;
+}
+
+static void test_mailbox__no_sleep_over_mail_without_a_wake(void **state)
+{
+    struct pl_loop *loop = new_loop();
+    struct pl_mailbox *box = pl_loop_mailbox(loop);
+    pthread_t thread;
+
+    (void)state;
+    expect_letters();
+    atomic_store(&begun, 0);
+    atomic_store(&finished, 0);
+    pthread_create(&thread, NULL, send_at_once, loop);
+    for (unsigned race = 1; race <= RACES; race++) {
+        unsigned before = atomic_load(&wakes);
+        bool asleep;
+
+        atomic_store(&begun, race);
+        spin(race % 64);
+        asleep = pl_mailbox_sleep(box);
+        wait_until(&finished, race);
+        CHECK(!asleep || atomic_load(&wakes) > before, "woken");
+        pl_mailbox_awake(box);
+        CHECK_INT(1, pl_mailbox_drain(box, 9), "one letter");
+    }
+    pthread_join(thread, NULL);
+    pl_loop_free(loop);
+}
+
 /* Two loops that send one letter to and fro: each hop is a sleep and a wake. */
 enum { HOPS = 5000 };
 
@@ -296,5 +357,6 @@ RUN_TESTS(cmocka_unit_test(test_mailbox__keeps_order_over_its_borders),
           cmocka_unit_test(test_mailbox__deliver_may_send),
           cmocka_unit_test(test_mailbox__loses_nothing_of_eight_senders),
           cmocka_unit_test(test_mailbox__loses_nothing_when_often_asleep),
+          cmocka_unit_test(test_mailbox__no_sleep_over_mail_without_a_wake),
           cmocka_unit_test(test_mailbox__two_sleepers_wake_each_other),
           cmocka_unit_test(test_mailbox__a_wake_before_the_sleep_counts))

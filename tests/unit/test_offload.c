@@ -145,15 +145,13 @@ static void wait_inside(struct gates *gates, unsigned n)
         sched_yield();
 }
 
-static void test_offload__jobs_run_beside_each_other(void **state)
+static void run_beside(struct pl_offload *offload, int rounds)
 {
-    struct pl_offload *offload = new_offload(3, 8);
     struct pl_loop *loop = new_loop();
     struct gates gates;
 
-    (void)state;
     init_gates(&gates, loop);
-    for (int round = 1; round <= 20; round++) {
+    for (int round = 1; round <= rounds; round++) {
         for (int i = 0; i < 3; i++)
             CHECK_INT(0, submit_gate(offload, &gates, i), "submit");
         wait_inside(&gates, 3u * (unsigned)round); /* all three at once */
@@ -162,9 +160,18 @@ static void test_offload__jobs_run_beside_each_other(void **state)
         while (gates.done < 3u * (unsigned)round)
             pl_loop_step(loop, -1);
     }
-    CHECK_INT(3, pl_offload_threads(offload), "threads are kept");
     pl_offload_free(offload);
     pl_loop_free(loop);
+}
+
+static void test_offload__jobs_run_beside_each_other(void **state)
+{
+    struct pl_offload *impatient = new_offload(3, 8);
+
+    (void)state;
+    run_beside(new_offload(3, 8), 20);
+    pl_offload_set_idle(impatient, 0); /* each round finds threads that end */
+    run_beside(impatient, 200);
 }
 
 static void test_offload__a_full_queue_refuses(void **state)
@@ -274,15 +281,17 @@ static void *send_jobs(void *arg)
 
 static void test_offload__many_loops_share_it(void **state)
 {
-    static const unsigned idle_ms[] = {0, 1, 10000};
+    static const struct {
+        unsigned threads, idle_ms;
+    } sets[] = {{3, 0}, {3, 1}, {3, 10000}, {1, 0}, {1, 1}};
 
     (void)state;
-    for (size_t i = 0; i < PL_COUNT(idle_ms); i++) {
-        struct pl_offload *offload = new_offload(3, 16);
+    for (size_t i = 0; i < PL_COUNT(sets); i++) {
+        struct pl_offload *offload = new_offload(sets[i].threads, 16);
         struct sender senders[SENDERS];
         atomic_uint worked = 0;
 
-        pl_offload_set_idle(offload, idle_ms[i]);
+        pl_offload_set_idle(offload, sets[i].idle_ms);
         for (int j = 0; j < SENDERS; j++) {
             senders[j].offload = offload;
             senders[j].loop = new_loop();
