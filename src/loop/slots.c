@@ -1,3 +1,5 @@
+/* slots.c - the table of sources grows by chunks; the again list is threaded
+ * through its slots. */
 #include "loop/slots_priv.h"
 
 #include <string.h>
