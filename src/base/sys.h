@@ -53,6 +53,8 @@
     X(openat2)                                                                 \
     X(fstat)                                                                   \
     X(fstatat)                                                                 \
+    X(unlink)                                                                  \
+    X(chmod)                                                                   \
     X(pread)                                                                   \
     X(preadv2)                                                                 \
     X(mmap)                                                                    \
@@ -283,6 +285,16 @@ PL_INLINE int pl_sys_fstatat(int dir, const char *path, struct stat *st,
 PL_INLINE int pl_sys_openat(int dir, const char *path, int flags, mode_t mode)
 {
     return PL_SYS_DO(openat, NULL, -1, openat(dir, path, flags, mode));
+}
+
+PL_INLINE int pl_sys_unlink(const char *path)
+{
+    return PL_SYS_DO(unlink, NULL, -1, unlink(path));
+}
+
+PL_INLINE int pl_sys_chmod(const char *path, mode_t mode)
+{
+    return PL_SYS_DO(chmod, NULL, -1, chmod(path, mode));
 }
 
 /* glibc 2.36 has no wrapper. resolve: RESOLVE_* of <linux/openat2.h>. */

@@ -31,6 +31,11 @@ void pl_body_feed(struct pl_request *req, struct pl_str bytes)
 
     if (body->complete || body->err < 0 || bytes.len == 0)
         return;
+    /* What a reader has taken is dropped when it is most of the buffer. */
+    if (body->at > 0 && body->at >= waiting(body)) {
+        pl_buf_consume(&body->pending, body->at);
+        body->at = 0;
+    }
     body->received += bytes.len;
     if (body->limit != 0 && body->received > body->limit)
         body->err = PL_ERR_LIMIT;
@@ -124,7 +129,6 @@ void pl_body_wait_begin(struct pl_body_op *wait, struct pl_request *req)
         return;
     }
     body->waiter = wait;
-    body->wanted = true;
     if (req->wire != NULL)
         req->wire->want_body(req);
 }

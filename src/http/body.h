@@ -20,7 +20,7 @@ struct pl_body {
     int64_t length; /* announced; -1: unknown */
     uint64_t limit; /* received beyond this is PL_ERR_LIMIT; 0: none */
     int err;        /* 0, or why there will be no more */
-    bool complete, wanted;
+    bool complete;
     struct pl_body_op *waiter;
 };
 

@@ -53,8 +53,7 @@ void pl_h1_free(struct pl_h1 *h1)
 static void refuse(struct pl_conn *conn, int status, const char *why)
 {
     struct pl_http *http = pl_h1_http(conn);
-    char *out = pl_conn_reserve(conn, PL_H1_PLAIN_MAX);
-    char peer[PL_ADDR_TEXT] = "?";
+    char peer[PL_ADDR_TEXT] = "?", out[PL_H1_PLAIN_MAX];
     struct pl_addr addr;
 
     if (pl_conn_peer(conn, &addr))
@@ -63,8 +62,7 @@ static void refuse(struct pl_conn *conn, int status, const char *why)
            peer);
     http->stats.refused++;
     http->stats.by_class[status / 100]++;
-    if (out != NULL)
-        pl_conn_commit(conn, pl_h1_plain_write(out, http, status, why));
+    pl_conn_write(conn, pl_str(out, pl_h1_plain_write(out, http, status, why)));
     pl_conn_finish(conn, true);
 }
 
@@ -76,8 +74,7 @@ static void next_request(struct pl_h1 *h1)
     struct pl_conn *conn = h1->conn;
     struct pl_http *http = pl_h1_http(conn);
 
-    if (!h1->keep || http->draining || h1->body != PL_H1_BODY_NONE ||
-        ((conn->flags & PL_CONN_EOF) && pl_conn_kept(conn) == 0)) {
+    if (!h1->keep || http->draining || h1->body != PL_H1_BODY_NONE) {
         bool unread = h1->body != PL_H1_BODY_NONE;
 
         pl_h1_free(h1);
@@ -136,6 +133,7 @@ static void body_over(struct pl_h1 *h1, int err)
 static void body_data(struct pl_h1 *h1, struct pl_str data)
 {
     h1->seen += data.len;
+    h1->expect = h1->expect && data.len == 0; /* it did not wait for our 100 */
     if (h1->req != NULL)
         pl_body_feed(h1->req, data);
 }
@@ -268,11 +266,8 @@ static size_t start(struct pl_conn *conn, const struct pl_h1_parser *parser,
         return bytes.len;
     }
     /* Body bytes that came along are there before the handler looks. */
-    if (h1->body != PL_H1_BODY_NONE) {
-        if (used < bytes.len)
-            h1->expect = false;
+    if (h1->body != PL_H1_BODY_NONE)
         used += body_input(h1, pl_str_skip(bytes, used));
-    }
     pl_request_begin(h1->req);
     /* Answered already? Then h1 may be gone. */
     if (conn->state == h1 && h1->req != NULL)
@@ -311,6 +306,7 @@ static size_t head_input(struct pl_conn *conn, struct pl_str bytes)
     struct pl_http *http = pl_h1_http(conn);
     struct pl_h1 *h1 = conn->state;
     struct pl_h1_parser *parser = h1 != NULL ? h1->parser : &http->parser;
+    struct pl_h1_refusal why;
     int err;
 
     if (h1 == NULL)
@@ -322,13 +318,10 @@ static size_t head_input(struct pl_conn *conn, struct pl_str bytes)
         keep_head(conn);
         return 0;
     }
-    {
-        struct pl_h1_refusal why = parser->refusal;
-
-        if (h1 != NULL)
-            pl_h1_free(h1);
-        refuse(conn, why.status, why.text);
-    }
+    why = parser->refusal;
+    if (h1 != NULL)
+        pl_h1_free(h1);
+    refuse(conn, why.status, why.text);
     return bytes.len;
 }
 
@@ -354,13 +347,11 @@ static size_t on_input(struct pl_conn *conn, struct pl_str bytes)
         used += n;
     } while (n > 0 && used < bytes.len && !(conn->flags & stop) &&
              conn->protocol == &pl_h1_protocol);
-    /* The peer had finished sending, and these were its last requests. */
-    if ((conn->flags & PL_CONN_EOF) && conn->state == NULL &&
-        used == bytes.len && conn->protocol == &pl_h1_protocol)
-        pl_conn_finish(conn, false);
     return used;
 }
 
+/* Comes after all input has been used, but for a head that is incomplete: while
+ * anything else waits, the connection is paused and does not read on. */
 static void on_eof(struct pl_conn *conn)
 {
     struct pl_h1 *h1 = conn->state;

@@ -11,13 +11,24 @@
 #include "http/h1_state.h"
 #include "http/h1_write.h"
 #include "http/semantics.h"
+#include "http/status.h"
 
 /* Bodies up to this are sent with their head. */
 enum { COPY_MAX = 16 * 1024 };
 
+static struct pl_conn *conn_of(const struct pl_request *req)
+{
+    return ((const struct pl_h1 *)req->stream)->conn;
+}
+
 static void drop_hold(void *req)
 {
     pl_request_drop(req);
+}
+
+static bool is_whole(const struct pl_response *res)
+{
+    return res->content == PL_CONTENT_BYTES || res->content == PL_CONTENT_FILE;
 }
 
 static struct pl_h1_framing frame(struct pl_h1 *h1)
@@ -26,10 +37,10 @@ static struct pl_h1_framing frame(struct pl_h1 *h1)
     struct pl_response *res = &req->response;
     struct pl_h1_framing framing = {.length = res->length};
 
-    if (res->bodyless) {
-        if (!req->head || res->status == 204 || res->status == 304)
-            framing.length = -1;
-    } else if (res->content == PL_CONTENT_STREAM && res->length < 0) {
+    if (!pl_status_has_body(res->status)) {
+        framing.length = -1;
+    } else if (res->content == PL_CONTENT_STREAM && res->length < 0 &&
+               !res->bodyless) {
         framing.chunked = h1->chunked = !h1->minor0;
         if (h1->minor0) /* the end of the connection ends the body */
             h1->keep = false;
@@ -47,113 +58,135 @@ static struct pl_h1_framing frame(struct pl_h1 *h1)
     return framing;
 }
 
-/* A piece of bytes or file, which stay valid as long as the request. */
-static int send_part(struct pl_request *req, uint64_t off, uint64_t len)
+/* ---- the head, with a small body ---- */
+
+/* All of a small file. False if it has become shorter: its length is not yet
+ * said. */
+static bool read_file(const struct pl_response *res, char *to, size_t len)
 {
-    struct pl_h1 *h1 = req->stream;
-    struct pl_response *res = &req->response;
+    size_t done = 0;
 
-    pl_request_hold(req);
-    if (res->content == PL_CONTENT_FILE)
-        return pl_conn_write_file(h1->conn, res->file, res->file_off + off, len,
-                                  drop_hold, req);
-    return pl_conn_write_ref(
-        h1->conn, pl_str(res->bytes.data + off, (size_t)len), drop_hold, req);
-}
+    while (done < len) {
+        ssize_t n = pl_sys_pread(res->file, to + done, len - done,
+                                 (off_t)(res->file_off + done));
 
-static int send_parts(struct pl_request *req)
-{
-    const struct pl_parts *parts = req->response.parts;
-    struct pl_h1 *h1 = req->stream;
-    int err = 0;
-
-    for (unsigned i = 0; err == 0 && i < parts->count; i++) {
-        err = pl_conn_write(h1->conn, parts->heads[i]);
-        if (err == 0)
-            err = send_part(req, parts->ranges[i].first, parts->ranges[i].len);
+        if (n > 0)
+            done += (size_t)n;
+        else if (n == 0 || errno != EINTR)
+            return false;
     }
-    return err < 0 ? err : pl_conn_write(h1->conn, parts->end);
+    return true;
 }
 
-/* Copies a small body behind its head. False if it did not come whole: a file
- * has become shorter, and the length is not yet said. */
-static bool copy_body(struct pl_response *res, char *to, size_t len)
+static bool copy_body(const struct pl_response *res, char *to, size_t len)
 {
     if (res->content == PL_CONTENT_FILE)
-        return pl_sys_pread(res->file, to, len, (off_t)res->file_off) ==
-               (ssize_t)len;
+        return read_file(res, to, len);
     if (len > 0)
         memcpy(to, res->bytes.data, len);
     return true;
 }
 
-/* The head, with the body if that is small. Returns 1 when the body is to
- * follow, 0 when all has been said. */
-static int send_head(struct pl_request *req, size_t bound)
+/* While output is queued the head goes by way of the arena. */
+static int queue_head(struct pl_conn *conn, struct pl_request *req,
+                      const struct pl_h1_framing *framing, size_t bound)
 {
-    struct pl_h1 *h1 = req->stream;
-    struct pl_response *res = &req->response;
-    bool whole =
-        !res->bodyless && res->parts == NULL &&
-        (res->content == PL_CONTENT_BYTES || res->content == PL_CONTENT_FILE);
-    bool small = whole && res->length <= COPY_MAX;
-    size_t body = small ? (size_t)res->length : 0;
-    struct pl_h1_framing framing = frame(h1);
-    char *out = pl_conn_reserve(h1->conn, bound + body), *end;
+    char *out = pl_arena_bytes(&req->arena, bound), *end;
 
-    if (out == NULL && small) {
-        small = false;
-        out = pl_conn_reserve(h1->conn, bound);
-    }
-    if (out == NULL) { /* output is queued: by way of the arena */
-        out = pl_arena_bytes(&req->arena, bound);
-        if (out == NULL)
-            return PL_ERR_NOMEM;
-        end = pl_h1_head_write(out, req, &framing);
-        if (pl_conn_write(h1->conn, pl_str(out, (size_t)(end - out))) < 0)
-            return PL_ERR_CLOSED;
-        return !res->bodyless;
-    }
-    end = pl_h1_head_write(out, req, &framing);
-    if (small && !copy_body(res, end, body))
-        return PL_ERR_IO;
-    pl_conn_commit(h1->conn, (size_t)(end - out) + (small ? body : 0));
-    return small || res->bodyless ? 0 : 1;
+    if (out == NULL)
+        return PL_ERR_NOMEM;
+    end = pl_h1_head_write(out, req, framing);
+    return pl_conn_write(conn, pl_str(out, (size_t)(end - out)));
 }
 
+/* Gives in *more whether the body is to follow. */
+static int send_head(struct pl_conn *conn, struct pl_request *req, bool *more)
+{
+    struct pl_response *res = &req->response;
+    struct pl_h1_framing framing = frame(req->stream);
+    bool body = !res->bodyless && is_whole(res);
+    bool small = body && res->parts == NULL && res->length <= COPY_MAX;
+    size_t bound = pl_h1_head_bound(req);
+    size_t len = small ? (size_t)res->length : 0;
+    char *out = pl_conn_reserve(conn, bound + len), *end;
+
+    *more = body && (!small || out == NULL);
+    if (out == NULL)
+        return queue_head(conn, req, &framing, bound);
+    end = pl_h1_head_write(out, req, &framing);
+    if (!copy_body(res, end, len))
+        return PL_ERR_IO;
+    pl_conn_commit(conn, (size_t)(end - out) + len);
+    return 0;
+}
+
+/* ---- a large body ---- */
+
+/* A piece of bytes or file, which stay valid as long as the request. */
+static int send_part(struct pl_conn *conn, struct pl_request *req, uint64_t off,
+                     uint64_t len)
+{
+    struct pl_response *res = &req->response;
+
+    pl_request_hold(req);
+    if (res->content == PL_CONTENT_FILE)
+        return pl_conn_write_file(conn, res->file, res->file_off + off, len,
+                                  drop_hold, req);
+    return pl_conn_write_ref(conn, pl_str(res->bytes.data + off, (size_t)len),
+                             drop_hold, req);
+}
+
+static int send_parts(struct pl_conn *conn, struct pl_request *req)
+{
+    const struct pl_parts *parts = req->response.parts;
+    int err = 0;
+
+    for (unsigned i = 0; err == 0 && i < parts->count; i++) {
+        err = pl_conn_write(conn, parts->heads[i]);
+        if (err == 0)
+            err = send_part(conn, req, parts->ranges[i].first,
+                            parts->ranges[i].len);
+    }
+    return err < 0 ? err : pl_conn_write(conn, parts->end);
+}
+
+/* Any of these may find the connection dead and close it; then h1 is gone, and
+ * req has no wire any more. */
 static int h1_send(struct pl_request *req)
 {
     struct pl_response *res = &req->response;
-    int more = send_head(req, pl_h1_head_bound(req));
+    struct pl_conn *conn = conn_of(req);
+    bool more;
+    int err = send_head(conn, req, &more);
 
-    if (more < 0) {
-        if (req->wire != NULL)
-            pl_conn_close(((struct pl_h1 *)req->stream)->conn, more);
-        return more;
+    if (err == 0 && more)
+        err = res->parts != NULL
+                  ? send_parts(conn, req)
+                  : send_part(conn, req, 0, (uint64_t)res->length);
+    if (err < 0) { /* what was promised cannot be kept */
+        pl_conn_flush(conn);
+        pl_conn_close(conn, err);
+        return err;
     }
-    if (!res->bodyless && res->content != PL_CONTENT_STREAM)
-        res->sent = (uint64_t)PL_MAX(res->length, 0);
-    if (more == 0 || res->content == PL_CONTENT_STREAM ||
-        res->content == PL_CONTENT_NONE)
-        return 0;
-    return res->parts != NULL ? send_parts(req)
-                              : send_part(req, 0, (uint64_t)res->length);
+    if (!res->bodyless && is_whole(res))
+        res->sent = (uint64_t)res->length;
+    return 0;
 }
+
+/* ---- streams ---- */
 
 static int h1_write(struct pl_request *req, struct pl_str bytes)
 {
     struct pl_h1 *h1 = req->stream;
     char size[20];
-    int err;
+    struct iovec pieces[3] = {
+        {size, 0}, {(char *)bytes.data, bytes.len}, {(char *)"\r\n", 2}};
 
     if (!h1->chunked)
         return pl_conn_write(h1->conn, bytes);
-    err = pl_conn_write(h1->conn,
-                        pl_str(size, (size_t)snprintf(size, sizeof(size),
-                                                      "%zx\r\n", bytes.len)));
-    if (err == 0)
-        err = pl_conn_write(h1->conn, bytes);
-    return err < 0 ? err : pl_conn_write(h1->conn, PL_STR("\r\n"));
+    pieces[0].iov_len =
+        (size_t)snprintf(size, sizeof(size), "%zx\r\n", bytes.len);
+    return pl_conn_writev(h1->conn, pieces, 3);
 }
 
 static void h1_abort(struct pl_request *req)
@@ -170,10 +203,12 @@ static void h1_end(struct pl_request *req)
     struct pl_response *res = &req->response;
 
     if (res->content == PL_CONTENT_STREAM && !res->bodyless) {
-        if (h1->chunked)
-            pl_conn_write(h1->conn, PL_STR("0\r\n\r\n"));
-        else if (res->length >= 0 && res->sent < (uint64_t)res->length)
-            h1->keep = false; /* too short: the peer must notice */
+        bool whole =
+            h1->chunked ? pl_conn_write(h1->conn, PL_STR("0\r\n\r\n")) == 0
+                        : res->length < 0 || res->sent == (uint64_t)res->length;
+
+        if (!whole && req->wire != NULL)
+            h1->keep = false; /* the peer must notice */
     }
     /* Writing may have found the connection dead. */
     if (req->wire != NULL)
@@ -182,32 +217,39 @@ static void h1_end(struct pl_request *req)
 
 static bool h1_congested(struct pl_request *req)
 {
-    struct pl_h1 *h1 = req->stream;
-
-    return pl_conn_congested(h1->conn);
+    return pl_conn_congested(conn_of(req));
 }
 
 static void h1_flush(struct pl_request *req)
 {
-    struct pl_h1 *h1 = req->stream;
+    pl_conn_flush(conn_of(req));
+}
 
-    pl_conn_flush(h1->conn);
+/* The peer has all of the time again: it was us who did not read. */
+static void restart_clock(struct pl_h1 *h1)
+{
+    h1->judged = h1->seen;
+    pl_conn_deadline(h1->conn, PL_DEADLINE_BODY,
+                     pl_h1_http(h1->conn)->settings->body_grace_ms);
 }
 
 static void h1_want_body(struct pl_request *req)
 {
     struct pl_h1 *h1 = req->stream;
 
-    if (h1->expect && !req->response.started && h1->body != PL_H1_BODY_NONE) {
+    if (h1->body == PL_H1_BODY_NONE)
+        return;
+    if (h1->expect && !req->response.started) {
         h1->expect = false;
         if (pl_conn_write(h1->conn, PL_STR("HTTP/1.1 100 Continue\r\n\r\n")) <
             0)
-            return;
-        pl_conn_deadline(h1->conn, PL_DEADLINE_BODY,
-                         pl_h1_http(h1->conn)->settings->body_grace_ms);
+            return; /* h1 may be gone */
+        restart_clock(h1);
     }
-    if (h1->body != PL_H1_BODY_NONE && (h1->conn->flags & PL_CONN_PAUSED))
+    if (h1->conn->flags & PL_CONN_PAUSED) {
+        restart_clock(h1);
         pl_conn_resume(h1->conn);
+    }
 }
 
 static int h1_upgrade(struct pl_request *req,
@@ -215,24 +257,22 @@ static int h1_upgrade(struct pl_request *req,
 {
     struct pl_h1 *h1 = req->stream;
     struct pl_conn *conn = h1->conn;
-    size_t bound = pl_h1_head_bound(req);
-    struct pl_h1_framing framing = {.length = -1};
-    char *out;
+    struct pl_h1_framing framing = {
+        .length = -1, .connection = PL_H1_UPGRADE, .upgrade = protocol->name};
+    int err;
 
-    if (!req->upgrade || h1->body != PL_H1_BODY_NONE)
+    if (!req->upgrade || h1->body != PL_H1_BODY_NONE || req->response.started)
         return PL_ERR_UNSUPPORTED;
-    out = pl_arena_bytes(&req->arena, bound);
-    if (out == NULL)
-        return PL_ERR_NOMEM;
-    req->response.started = true;
-    if (pl_conn_write(
-            conn, pl_str(out, (size_t)(pl_h1_head_write(out, req, &framing) -
-                                       out))) < 0)
+    req->response.status = 101;
+    req->response.started = req->response.bodyless = true;
+    err = queue_head(conn, req, &framing, pl_h1_head_bound(req));
+    if (err < 0) {
+        pl_conn_close(conn, err);
         return PL_ERR_CLOSED;
-    h1->req = NULL;
-    pl_h1_free(h1);
+    }
     req->wire = NULL;
     req->stream = NULL;
+    pl_h1_free(h1);
     conn->protocol = protocol;
     conn->state = state;
     pl_conn_deadline(conn, PL_DEADLINE_NONE, 0);
@@ -243,16 +283,12 @@ static int h1_upgrade(struct pl_request *req,
 
 static bool h1_peer(struct pl_request *req, struct pl_addr *addr)
 {
-    struct pl_h1 *h1 = req->stream;
-
-    return pl_conn_peer(h1->conn, addr);
+    return pl_conn_peer(conn_of(req), addr);
 }
 
 static bool h1_local(struct pl_request *req, struct pl_addr *addr)
 {
-    struct pl_h1 *h1 = req->stream;
-
-    return pl_conn_local(h1->conn, addr);
+    return pl_conn_local(conn_of(req), addr);
 }
 
 const struct pl_wire pl_h1_wire = {

@@ -71,6 +71,9 @@ static char *put_framing(char *out, const struct pl_h1_framing *framing)
         out = PUT(out, "Connection: close\r\n");
     else if (framing->connection == PL_H1_KEEP_ALIVE)
         out = PUT(out, "Connection: keep-alive\r\n");
+    else if (framing->connection == PL_H1_UPGRADE)
+        out = put_line(PUT(out, "Connection: Upgrade\r\n"), PL_STR("Upgrade"),
+                       pl_str_c(framing->upgrade));
     return out;
 }
 

@@ -8,12 +8,14 @@ enum pl_h1_connection {
     PL_H1_DEFAULT, /* nothing need be said */
     PL_H1_CLOSE,
     PL_H1_KEEP_ALIVE, /* to an HTTP/1.0 client that asked */
+    PL_H1_UPGRADE,    /* a 101 */
 };
 
 struct pl_h1_framing {
     int64_t length; /* Content-Length; -1: none */
     bool chunked;
     enum pl_h1_connection connection;
+    const char *upgrade; /* what is spoken from now on; a short name */
 };
 
 /* An upper bound for the bytes of the head. */

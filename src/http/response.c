@@ -279,6 +279,8 @@ int pl_response_error(struct pl_response *res, int status, struct pl_str detail)
                                PL_STR_ARG(detail));
         res->type = PL_STR("text/plain; charset=utf-8");
     }
+    res->etag = pl_str(NULL, 0); /* of the content that this replaces */
+    res->last_modified = -1;
     err = pl_response_status(res, status);
     if (err == 0)
         err = pl_response_bytes(res, text, NULL, NULL);
@@ -326,8 +328,8 @@ int pl_response_push(struct pl_response *res, struct pl_str bytes)
             return PL_ERR_STATE; /* a whole body was given already */
         res->content = PL_CONTENT_STREAM;
         err = pl_response_send(res);
-    } else if (res->content != PL_CONTENT_STREAM) {
-        return PL_ERR_STATE;
+    } else if (res->content != PL_CONTENT_STREAM && !res->bodyless) {
+        return PL_ERR_STATE; /* bodyless: it was a stream, and got a 304 */
     }
     if (err < 0)
         return err;

@@ -20,7 +20,7 @@ struct pl_response {
     uint8_t content; /* enum pl_content */
     bool started;    /* the head has left */
     bool ended;
-    bool bodyless;   /* HEAD, 204, 304: set by semantics */
+    bool bodyless;   /* HEAD, 204, 304, 412...: nothing may follow the head */
     bool error_page; /* made by pl_response_error(): may be replaced */
     uint16_t nheaders, room;
     struct pl_header *headers;

@@ -20,7 +20,8 @@ static bool has_validator(const struct pl_response *res)
     return res->etag.len > 0 || res->last_modified >= 0;
 }
 
-/* The answer has no content any more; its fields stay. */
+/* The answer has no content any more, and a stream may not add any; its fields
+ * stay. */
 static void drop_content(struct pl_response *res, int status)
 {
     pl_response_release(res);
@@ -28,6 +29,7 @@ static void drop_content(struct pl_response *res, int status)
     res->content = PL_CONTENT_NONE;
     res->length = 0;
     res->type = pl_str(NULL, 0);
+    res->bodyless = true;
 }
 
 /* Returns true when the conditions have decided the answer. */
@@ -88,6 +90,7 @@ static void make_parts(struct pl_request *req, const struct pl_range *ranges,
     struct pl_multipart form;
     struct pl_str type;
     struct pl_buf buf;
+    bool whole = true;
 
     if (parts == NULL)
         return;
@@ -100,6 +103,7 @@ static void make_parts(struct pl_request *req, const struct pl_range *ranges,
         pl_multipart_head(&form, &ranges[i], &buf);
         parts->ranges[i] = ranges[i];
         parts->heads[i] = pl_arena_str(&req->arena, pl_buf_str(&buf));
+        whole = whole && parts->heads[i].data != NULL;
     }
     buf.len = 0;
     pl_multipart_end(&form, &buf);
@@ -107,8 +111,7 @@ static void make_parts(struct pl_request *req, const struct pl_range *ranges,
     buf.len = 0;
     pl_multipart_type(&form, &buf);
     type = pl_arena_str(&req->arena, pl_buf_str(&buf));
-    if (buf.err == 0 && type.data != NULL && parts->end.data != NULL &&
-        parts->heads[n - 1].data != NULL) {
+    if (whole && buf.err == 0 && type.data != NULL && parts->end.data != NULL) {
         res->status = 206;
         res->length = (int64_t)pl_multipart_length(&form, ranges, n);
         res->type = type;
@@ -189,26 +192,42 @@ static void add_caching(struct pl_request *req)
     pl_response_set(res, PL_STR("Expires"), pl_str(date, sizeof(date)));
 }
 
+/* May the request's conditions and ranges change this answer? */
+static bool is_selectable(const struct pl_request *req)
+{
+    const struct pl_response *res = &req->response;
+
+    return res->status == 200 &&
+           (req->method == PL_METHOD_GET || req->method == PL_METHOD_HEAD) &&
+           (has_validator(res) || res->content == PL_CONTENT_FILE);
+}
+
+static void select_content(struct pl_request *req)
+{
+    struct pl_response *res = &req->response;
+
+    if (has_validator(res) && apply_conditions(req))
+        return;
+    if (!is_whole(res))
+        return;
+    pl_response_set(res, PL_STR("Accept-Ranges"), PL_STR("bytes"));
+    if (req->method == PL_METHOD_GET)
+        apply_range(req);
+}
+
 void pl_semantics_apply(struct pl_request *req)
 {
     struct pl_response *res = &req->response;
 
     if (res->status == 0)
         res->status = 200;
-    if (res->content == PL_CONTENT_NONE)
+    /* Only a HEAD may announce what is not there. */
+    if (res->content == PL_CONTENT_NONE && !(req->head && res->length >= 0))
         res->length = 0;
-    if (res->status == 200 &&
-        (req->method == PL_METHOD_GET || req->method == PL_METHOD_HEAD) &&
-        (has_validator(res) || res->content == PL_CONTENT_FILE)) {
-        bool decided = has_validator(res) && apply_conditions(req);
-
-        if (is_whole(res)) {
-            pl_response_set(res, PL_STR("Accept-Ranges"), PL_STR("bytes"));
-            if (!decided && req->method == PL_METHOD_GET)
-                apply_range(req);
-        }
-    }
+    if (is_selectable(req))
+        select_content(req);
     if (res->cache_control.data != NULL || res->expires >= 0)
         add_caching(req);
-    res->bodyless = req->head || !pl_status_has_body(res->status);
+    if (req->head || !pl_status_has_body(res->status))
+        res->bodyless = true;
 }

@@ -28,8 +28,11 @@ struct pl_wire {
     /* The handler wants body bytes (the first time: 100 Continue), or has made
      * room for more. */
     void (*want_body)(struct pl_request *req);
-    /* Leaves HTTP: sends the 101 head and hands the connection over to
-     * protocol with its state. PL_ERR_UNSUPPORTED where that is impossible. */
+    /* Leaves HTTP: sends a 101 head with the fields set so far and "Upgrade:
+     * protocol->name", and hands the connection over to protocol (whose
+     * opened() is not called) with its state, which it takes on success only.
+     * Bytes behind the head come as input in the next turn.
+     * PL_ERR_UNSUPPORTED where that is impossible. */
     int (*upgrade)(struct pl_request *req, const struct pl_protocol *protocol,
                    void *state);
     bool (*peer)(struct pl_request *req, struct pl_addr *addr);

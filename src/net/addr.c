@@ -10,9 +10,10 @@ static int set_unix(struct pl_str path, struct pl_addr *out,
                     struct pl_error *error)
 {
     *out = (struct pl_addr){.un = {.sun_family = AF_UNIX}};
-    if (path.len == 0 || path.len >= sizeof(out->un.sun_path))
+    if (path.len == 0 || path.len >= sizeof(out->un.sun_path) ||
+        pl_str_chr(path, '\0') >= 0)
         return pl_error_set(error, PL_ERR_INVALID, "",
-                            "a UNIX socket path has 1 to %zu bytes",
+                            "a UNIX socket path has 1 to %zu bytes, no NUL",
                             sizeof(out->un.sun_path) - 1);
     memcpy(out->un.sun_path, path.data, path.len);
     out->len =
@@ -28,31 +29,62 @@ static void set_v4(struct pl_addr *out, struct in_addr host, uint16_t port)
                             .len = sizeof(out->v4)};
 }
 
-static void set_v6(struct pl_addr *out, struct in6_addr host, uint16_t port)
+static void set_v6(struct pl_addr *out, struct in6_addr host, uint32_t scope,
+                   uint16_t port)
 {
     *out = (struct pl_addr){.v6 = {.sin6_family = AF_INET6,
                                    .sin6_port = htons(port),
-                                   .sin6_addr = host},
+                                   .sin6_addr = host,
+                                   .sin6_scope_id = scope},
                             .len = sizeof(out->v6)};
 }
 
-static int look_up(const char *host, uint16_t port, struct pl_addr *out,
-                   struct pl_error *error)
+static void set_found(struct pl_addr *out, const struct addrinfo *found,
+                      uint16_t port)
+{
+    if (found->ai_family == AF_INET) {
+        set_v4(out, ((struct sockaddr_in *)found->ai_addr)->sin_addr, port);
+    } else {
+        struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)found->ai_addr;
+
+        set_v6(out, v6->sin6_addr, v6->sin6_scope_id, port);
+    }
+}
+
+/* Of several addresses the first of the wanted family, else the first. */
+static int look_up(const char *host, uint16_t port, bool v6,
+                   struct pl_addr *out, struct pl_error *error)
 {
     struct addrinfo hints = {.ai_family = AF_UNSPEC,
-                             .ai_socktype = SOCK_STREAM,
-                             .ai_flags = AI_ADDRCONFIG};
-    struct addrinfo *found;
+                             .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found, *at;
     int err = getaddrinfo(host, NULL, &hints, &found);
 
     if (err != 0)
         return pl_error_set(error, PL_ERR_NOT_FOUND, "",
                             "cannot look up host '%s': %s", host,
                             gai_strerror(err));
-    if (found->ai_family == AF_INET)
-        set_v4(out, ((struct sockaddr_in *)found->ai_addr)->sin_addr, port);
-    else
-        set_v6(out, ((struct sockaddr_in6 *)found->ai_addr)->sin6_addr, port);
+    for (at = found; at != NULL; at = at->ai_next)
+        if (at->ai_family == (v6 ? AF_INET6 : AF_INET))
+            break;
+    set_found(out, at != NULL ? at : found, port);
+    freeaddrinfo(found);
+    return 0;
+}
+
+/* Also with a zone: "fe80::1%eth0". */
+static int set_bracketed(const char *host, uint16_t port, struct pl_addr *out,
+                         struct pl_error *error)
+{
+    struct addrinfo hints = {.ai_family = AF_INET6,
+                             .ai_socktype = SOCK_STREAM,
+                             .ai_flags = AI_NUMERICHOST};
+    struct addrinfo *found;
+
+    if (getaddrinfo(host, NULL, &hints, &found) != 0)
+        return pl_error_set(error, PL_ERR_INVALID, "",
+                            "'%s' is not an IPv6 address", host);
+    set_found(out, found, port);
     freeaddrinfo(found);
     return 0;
 }
@@ -62,26 +94,24 @@ static int set_host(struct pl_str host, uint16_t port, bool bracketed, bool v6,
 {
     char text[256];
     struct in_addr v4_host = {.s_addr = INADDR_ANY};
-    struct in6_addr v6_host = in6addr_any;
 
-    if (host.len >= sizeof(text))
-        return pl_error_set(error, PL_ERR_INVALID, "", "host name too long");
-    snprintf(text, sizeof(text), "%.*s", PL_STR_ARG(host));
-    if (bracketed) {
-        if (inet_pton(AF_INET6, text, &v6_host) != 1)
-            return pl_error_set(error, PL_ERR_INVALID, "",
-                                "'%s' is not an IPv6 address", text);
-        set_v6(out, v6_host, port);
-    } else if (host.len == 0 || strcmp(text, "*") == 0) {
+    if (host.len >= sizeof(text) || pl_str_chr(host, '\0') >= 0)
+        return pl_error_set(error, PL_ERR_INVALID, "",
+                            "not a possible host name");
+    memcpy(text, host.data, host.len);
+    text[host.len] = '\0';
+    if (bracketed)
+        return set_bracketed(text, port, out, error);
+    if (host.len == 0 || strcmp(text, "*") == 0) {
         if (v6)
-            set_v6(out, v6_host, port);
+            set_v6(out, in6addr_any, 0, port);
         else
             set_v4(out, v4_host, port);
-    } else if (inet_pton(AF_INET, text, &v4_host) == 1) {
-        set_v4(out, v4_host, port);
-    } else {
-        return look_up(text, port, out, error);
+        return 0;
     }
+    if (inet_pton(AF_INET, text, &v4_host) != 1)
+        return look_up(text, port, v6, out, error);
+    set_v4(out, v4_host, port);
     return 0;
 }
 
@@ -144,6 +174,18 @@ uint16_t pl_addr_port(const struct pl_addr *addr)
     }
 }
 
+/* The kernel need not terminate a path, and gives none for a socket that has
+ * no name. */
+static size_t path_len(const struct pl_addr *addr)
+{
+    size_t head = offsetof(struct sockaddr_un, sun_path);
+
+    return addr->len <= head
+               ? 0
+               : strnlen(addr->un.sun_path,
+                         PL_MIN(addr->len - head, sizeof(addr->un.sun_path)));
+}
+
 size_t pl_addr_format(const struct pl_addr *addr, char *out)
 {
     char host[PL_ADDR_TEXT];
@@ -155,10 +197,8 @@ size_t pl_addr_format(const struct pl_addr *addr, char *out)
     else if (addr->sa.sa_family == AF_INET)
         len = snprintf(out, PL_ADDR_TEXT, "%s:%u", host, pl_addr_port(addr));
     else
-        len = snprintf(out, PL_ADDR_TEXT, "unix:%s",
-                       addr->len > offsetof(struct sockaddr_un, sun_path)
-                           ? addr->un.sun_path
-                           : "");
+        len = snprintf(out, PL_ADDR_TEXT, "unix:%.*s", (int)path_len(addr),
+                       addr->un.sun_path);
     return (size_t)len;
 }
 
@@ -172,9 +212,11 @@ bool pl_addr_eq(const struct pl_addr *a, const struct pl_addr *b)
                a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
     case AF_INET6:
         return a->v6.sin6_port == b->v6.sin6_port &&
+               a->v6.sin6_scope_id == b->v6.sin6_scope_id &&
                memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr,
                       sizeof(a->v6.sin6_addr)) == 0;
     default:
-        return strcmp(a->un.sun_path, b->un.sun_path) == 0;
+        return pl_str_eq(pl_str(a->un.sun_path, path_len(a)),
+                         pl_str(b->un.sun_path, path_len(b)));
     }
 }

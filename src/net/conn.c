@@ -2,8 +2,6 @@
  * Output is in conn_out.c. */
 #include "net/conn.h"
 
-#include <netinet/tcp.h>
-
 #include "base/check.h"
 #include "base/error.h"
 #include "base/str.h"
@@ -37,8 +35,7 @@ void pl_conn_io_put(struct pl_conn *conn)
     pl_pool_put(pl_conn_net(conn)->pool, io, sizeof(*io));
 }
 
-/* A call of on_ready() without events in the next turn. */
-static void again(struct pl_conn *conn)
+void pl_conn_again(struct pl_conn *conn)
 {
     if (conn->flags & PL_CONN_AGAIN)
         return;
@@ -56,10 +53,6 @@ void pl_conn_close(struct pl_conn *conn, int why)
         return;
     conn->flags |= PL_CONN_CLOSED;
     pl_conn_out_drop(conn);
-    if (conn->io != NULL) {
-        conn->io->in.len = 0;
-        pl_conn_io_put(conn);
-    }
     pl_deadline_set(&net->deadlines, &conn->source, &conn->class,
                     PL_DEADLINE_NONE, 0);
     pl_loop_remove(net->loop, &conn->source, false);
@@ -90,13 +83,9 @@ void pl_conn_finish_now(struct pl_conn *conn)
     }
     conn->flags |= PL_CONN_SHUT;
     conn->flags &= (uint16_t)~PL_CONN_PAUSED;
-    if (conn->io != NULL) {
-        conn->io->in.len = 0;
-        pl_conn_io_put(conn);
-    }
     pl_deadline_set(&net->deadlines, &conn->source, &conn->class,
                     PL_DEADLINE_LINGER, net->limits.linger_ms);
-    again(conn);
+    pl_conn_again(conn); /* drops what is kept */
 }
 
 void pl_conn_finish(struct pl_conn *conn, bool linger)
@@ -130,9 +119,8 @@ static void show_kept(struct pl_conn *conn)
 {
     size_t used = show(conn, pl_buf_str(&conn->io->in));
 
-    if (pl_conn_closed(conn) || conn->io == NULL)
-        return;
-    pl_buf_consume(&conn->io->in, PL_MIN(used, conn->io->in.len));
+    if (!pl_conn_closed(conn))
+        pl_buf_consume(&conn->io->in, used);
 }
 
 static void show_read(struct pl_conn *conn, struct pl_str bytes)
@@ -211,7 +199,7 @@ static void read_input(struct pl_conn *conn)
 
     while (wants_input(conn)) {
         if (total >= PL_NET_BUDGET) {
-            again(conn); /* the others first */
+            pl_conn_again(conn); /* the others first */
             return;
         }
         total += read_once(conn);
@@ -233,11 +221,11 @@ static void on_ready(struct pl_source *source, unsigned events)
         conn->flags |= PL_CONN_READABLE | PL_CONN_PEER_DONE;
     if (events & PL_READABLE)
         conn->flags |= PL_CONN_READABLE;
-    if (events & PL_WRITABLE) {
+    if (events & PL_WRITABLE)
         conn->flags |= PL_CONN_WRITABLE;
-        if (conn->io != NULL && conn->io->head != NULL)
-            pl_conn_push(conn);
-    }
+    if (conn->io != NULL && conn->io->head != NULL &&
+        (conn->flags & PL_CONN_WRITABLE))
+        pl_conn_push(conn);
     if (resumed && !(conn->flags & (PL_CONN_PAUSED | PL_CONN_CLOSED)) &&
         conn->io != NULL && conn->io->in.len > 0)
         show_kept(conn);
@@ -257,7 +245,7 @@ void pl_conn_resume(struct pl_conn *conn)
     if (conn->flags & (PL_CONN_CLOSED | PL_CONN_FINISHING))
         return;
     conn->flags &= (uint16_t)~PL_CONN_PAUSED;
-    again(conn);
+    pl_conn_again(conn);
 }
 
 size_t pl_conn_kept(const struct pl_conn *conn)
@@ -282,7 +270,7 @@ int pl_conn_new(struct pl_listener *listener, int fd)
 {
     struct pl_net *net = listener->net;
     struct pl_conn *conn = pl_pool_get(net->pool, sizeof(*conn));
-    int err = PL_ERR_NOMEM, one = 1;
+    int err = PL_ERR_NOMEM;
 
     if (conn == NULL)
         goto fail;
@@ -290,9 +278,6 @@ int pl_conn_new(struct pl_listener *listener, int fd)
                              .protocol = listener->protocol,
                              .listener = listener,
                              .flags = PL_CONN_WRITABLE};
-    /* One gathered send per burst: Nagle would only delay it. */
-    if (listener->nodelay)
-        pl_sys_setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     err = pl_loop_add(net->loop, &conn->source, PL_READABLE | PL_WRITABLE,
                       PL_EDGE);
     if (err < 0)
@@ -370,19 +355,32 @@ const struct pl_net_limits pl_net_default_limits = {
     .linger_ms = 5000,
 };
 
+static void bury(struct pl_net *net, struct pl_conn *conn)
+{
+    if (conn->io != NULL) {
+        conn->io->in.len = 0;
+        pl_conn_io_put(conn);
+    }
+    pl_listener_drop(conn->listener);
+    pl_pool_put(net->pool, conn, sizeof(*conn));
+}
+
 static bool end_of_turn(struct pl_hook *hook)
 {
     struct pl_net *net = PL_CONTAINER_OF(hook, struct pl_net, hook);
 
-    if (net->owner != NULL)
+    while (net->owner != NULL)
         pl_conn_flush(net->owner);
+    if (net->graves == NULL)
+        return false;
     while (net->graves != NULL) {
         struct pl_conn *conn = net->graves;
 
         net->graves = conn->state;
-        pl_listener_drop(conn->listener);
-        pl_pool_put(net->pool, conn, sizeof(*conn));
+        bury(net, conn);
     }
+    if (net->paused > 0) /* there is room, or a descriptor, again */
+        pl_net_accept_again(net);
     return false;
 }
 
@@ -410,8 +408,8 @@ int pl_net_init(struct pl_net *net, struct pl_loop *loop,
 
 void pl_net_fini(struct pl_net *net)
 {
+    end_of_turn(&net->hook); /* buries what was closed between turns */
     PL_ASSERT(net->stats.open == 0 && pl_list_empty(&net->listeners));
-    end_of_turn(&net->hook);
     pl_loop_remove_hook(&net->hook);
     pl_deadlines_fini(&net->deadlines);
     pl_free(net->inbox);

@@ -67,7 +67,8 @@ struct pl_conn {
 
 _Static_assert(sizeof(struct pl_conn) <= 64, "an idle connection is one line");
 
-/* TAKES fd. Tells the protocol, then looks for input. 0 or PL_ERR_*. */
+/* TAKES fd. Tells the protocol; input that is there already comes as an event.
+ * 0 or PL_ERR_*. */
 int pl_conn_new(struct pl_listener *listener, int fd);
 
 PL_INLINE bool pl_conn_closed(const struct pl_conn *conn)
@@ -84,10 +85,18 @@ void pl_conn_close(struct pl_conn *conn, int why);
  * Input is not shown to the protocol any more. */
 void pl_conn_finish(struct pl_conn *conn, bool linger);
 
-/* ---- output: 0, or PL_ERR_CLOSED, PL_ERR_LIMIT (nothing was queued) ---- */
+/* ---- output: 0, or PL_ERR_CLOSED, PL_ERR_LIMIT ----
+ *
+ * PL_ERR_LIMIT: the peer does not read, and conn_memory is used up. Nothing of
+ * that call has been sent then; a connection of which a part was already on its
+ * way is closed instead. */
 
 /* COPIES. */
 int pl_conn_write(struct pl_conn *conn, struct pl_str bytes);
+
+/* Several pieces (at most PL_CONN_PIECES) as one. COPIES. */
+enum { PL_CONN_PIECES = 4 };
+int pl_conn_writev(struct pl_conn *conn, const struct iovec *pieces, int n);
 
 /* Room for size (<= PL_NET_OUTBOX) bytes in the output, to be filled now and
  * then counted by pl_conn_commit(). NULL: use pl_conn_write(). */

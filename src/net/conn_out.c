@@ -75,26 +75,50 @@ static void pop(struct pl_conn *conn)
     pl_pool_put(pl_conn_net(conn)->pool, out, out->size);
 }
 
-static int queue_copy(struct pl_conn *conn, struct pl_str bytes)
+static size_t total_of(const struct iovec *pieces, int n)
+{
+    size_t total = 0;
+
+    for (int i = 0; i < n; i++)
+        total += pieces[i].iov_len;
+    return total;
+}
+
+/* Copies the pieces without their first skip bytes. */
+static char *gather(char *to, const struct iovec *pieces, int n, size_t skip)
+{
+    for (int i = 0; i < n; i++) {
+        size_t miss = PL_MIN(skip, pieces[i].iov_len);
+        size_t len = pieces[i].iov_len - miss;
+
+        skip -= miss;
+        if (len > 0)
+            memcpy(to, (const char *)pieces[i].iov_base + miss, len);
+        to += len;
+    }
+    return to;
+}
+
+/* Queues the pieces without their first skip bytes, all or nothing. */
+static int queue_copy(struct pl_conn *conn, const struct iovec *pieces, int n,
+                      size_t skip)
 {
     struct pl_out *out = conn->io != NULL ? conn->io->tail : NULL;
-    size_t room;
+    size_t len = total_of(pieces, n) - skip, room = 0;
 
-    if (bytes.len == 0)
+    if (len == 0)
         return 0;
-    room = out == NULL || out->kind != PL_OUT_COPY
-               ? 0
-               : out->size - sizeof(*out) - (size_t)(out->data - out->bytes) -
-                     out->off - out->len;
-    if (room < bytes.len) {
-        out = append(conn, PL_OUT_COPY, PL_MAX(bytes.len, SEGMENT));
+    if (out != NULL && out->kind == PL_OUT_COPY)
+        room = out->size - sizeof(*out) - (size_t)(out->off + out->len);
+    if (room < len) {
+        out = append(conn, PL_OUT_COPY, PL_MAX(len, SEGMENT));
         if (out == NULL)
             return PL_ERR_LIMIT;
         out->data = out->bytes;
     }
-    memcpy(out->bytes + out->off + out->len, bytes.data, bytes.len);
-    out->len += bytes.len;
-    conn->io->queued += bytes.len;
+    gather(out->bytes + out->off + out->len, pieces, n, skip);
+    out->len += len;
+    conn->io->queued += len;
     return 0;
 }
 
@@ -172,69 +196,95 @@ static void queue_is_empty(struct pl_conn *conn)
         pl_conn_finish_now(conn);
 }
 
-void pl_conn_push(struct pl_conn *conn)
+static bool has_queue(const struct pl_conn *conn)
 {
-    struct pl_conn_io *io = conn->io;
-    bool moved = false;
+    return conn->io != NULL && conn->io->head != NULL;
+}
 
-    while (io->head != NULL && (conn->flags & PL_CONN_WRITABLE)) {
-        ssize_t sent = io->head->kind == PL_OUT_FILE ? send_file(conn, io->head)
-                                                     : send_memory(conn);
+/* Sends as much as the kernel takes, but not more than a turn's share. Returns
+ * the bytes sent, or PL_ERR_* when the connection is dead. */
+static ssize_t send_queue(struct pl_conn *conn)
+{
+    size_t total = 0;
 
-        if (sent < 0) {
-            pl_conn_close(conn, (int)sent);
-            return;
+    while (has_queue(conn) && (conn->flags & PL_CONN_WRITABLE)) {
+        struct pl_out *out = conn->io->head;
+        ssize_t sent;
+
+        if (total >= PL_NET_PUSH) {
+            pl_conn_again(conn); /* the others first */
+            break;
         }
-        moved |= sent > 0;
+        sent =
+            out->kind == PL_OUT_FILE ? send_file(conn, out) : send_memory(conn);
+        if (sent < 0)
+            return sent;
+        total += (size_t)sent;
         sent_from_queue(conn, (size_t)sent);
     }
-    if (io->head == NULL)
+    return (ssize_t)total;
+}
+
+void pl_conn_push(struct pl_conn *conn)
+{
+    struct pl_net *net = pl_conn_net(conn);
+    ssize_t sent = send_queue(conn);
+
+    if (sent < 0) {
+        pl_conn_close(conn, (int)sent);
+        return;
+    }
+    if (!has_queue(conn))
         queue_is_empty(conn);
-    else if (moved)
-        pl_deadline_set(&pl_conn_net(conn)->deadlines, &conn->source,
-                        &conn->class, PL_DEADLINE_WRITE,
-                        pl_conn_net(conn)->limits.write_ms);
+    else if (sent > 0)
+        pl_deadline_set(&net->deadlines, &conn->source, &conn->class,
+                        PL_DEADLINE_WRITE, net->limits.write_ms);
     if (pl_conn_closed(conn))
         return;
     if ((conn->flags & PL_CONN_CONGESTED) &&
-        io->queued <= pl_conn_net(conn)->limits.output_low) {
+        conn->io->queued <= net->limits.output_low) {
         conn->flags &= (uint16_t)~PL_CONN_CONGESTED;
         conn->protocol->drained(conn);
     }
+    if (!pl_conn_closed(conn))
+        pl_conn_io_put(conn);
 }
 
 /* ---- the outbox ---- */
 
-/* Sends the outbox of its owner, and bytes behind it; gives in *sent how much
- * of bytes has gone. What is refused of the outbox goes to the queue. */
-static int send_outbox(struct pl_conn *conn, struct pl_str bytes, size_t *sent)
+/* Sends the outbox of its owner, and the pieces behind it; gives in *sent how
+ * much of these has gone. What is refused of the outbox goes to the queue. */
+static int send_outbox(struct pl_conn *conn, const struct iovec *pieces, int n,
+                       size_t *sent)
 {
     struct pl_net *net = pl_conn_net(conn);
-    struct iovec iov[2] = {{net->outbox, net->outbox_len},
-                           {(char *)bytes.data, bytes.len}};
-    size_t len = net->outbox_len;
-    ssize_t n = 0;
-    int err = 0;
+    struct iovec iov[1 + PL_CONN_PIECES] = {{net->outbox, net->outbox_len}};
+    size_t len = net->outbox_len, total = len + total_of(pieces, n);
+    int first = len == 0, err = 0;
+    ssize_t got = 0;
 
+    if (n > 0)
+        memcpy(iov + 1, pieces, (size_t)n * sizeof(*iov));
     net->owner = NULL;
     net->outbox_len = 0;
     *sent = 0;
+    if (total == 0)
+        return 0;
     if (conn->flags & PL_CONN_WRITABLE)
-        n = len == 0 ? transfer(conn, iov + 1, 1)
-                     : transfer(conn, iov, bytes.len > 0 ? 2 : 1);
-    if (n < 0) {
-        pl_conn_close(conn, (int)n);
+        got = transfer(conn, iov + first, 1 + n - first);
+    if (got < 0) {
+        pl_conn_close(conn, (int)got);
         return PL_ERR_CLOSED;
     }
-    if ((size_t)n < len + bytes.len)
+    if ((size_t)got < total)
         conn->flags &= (uint16_t)~PL_CONN_WRITABLE;
-    if ((size_t)n < len)
-        err = queue_copy(conn, pl_str(net->outbox + n, len - (size_t)n));
+    if ((size_t)got < len)
+        err = queue_copy(conn, iov, 1, (size_t)got);
     else
-        *sent = (size_t)n - len;
-    if (err < 0)
+        *sent = (size_t)got - len;
+    if (err < 0) /* earlier answers are lost with it */
         pl_conn_close(conn, err);
-    return err;
+    return err < 0 ? PL_ERR_CLOSED : 0;
 }
 
 void pl_conn_flush(struct pl_conn *conn)
@@ -242,38 +292,41 @@ void pl_conn_flush(struct pl_conn *conn)
     size_t sent;
 
     if (pl_conn_net(conn)->owner == conn)
-        send_outbox(conn, pl_str(NULL, 0), &sent);
+        send_outbox(conn, NULL, 0, &sent);
 }
 
-/* Makes the outbox conn's. False if its bytes must go to the queue. */
+static bool is_over(const struct pl_conn *conn)
+{
+    return (conn->flags & (PL_CONN_CLOSED | PL_CONN_SHUT)) != 0;
+}
+
+/* Makes the outbox conn's. False if its bytes must go to the queue, or
+ * nowhere. Sending what another connection has in it may close that one, and
+ * whoever hears of it may write: so look again. */
 static bool own_outbox(struct pl_conn *conn)
 {
     struct pl_net *net = pl_conn_net(conn);
 
-    if (net->owner == conn)
-        return true;
-    if (conn->io != NULL && conn->io->head != NULL)
-        return false;
-    if (net->owner != NULL)
-        pl_conn_flush(net->owner);
-    net->owner = conn;
+    while (net->owner != conn) {
+        if (is_over(conn) || has_queue(conn))
+            return false;
+        if (net->owner == NULL)
+            net->owner = conn;
+        else
+            pl_conn_flush(net->owner);
+    }
     return true;
-}
-
-static int refused(const struct pl_conn *conn)
-{
-    return conn->flags & (PL_CONN_CLOSED | PL_CONN_SHUT) ? PL_ERR_CLOSED : 0;
 }
 
 char *pl_conn_reserve(struct pl_conn *conn, size_t size)
 {
     struct pl_net *net = pl_conn_net(conn);
 
-    if (refused(conn) || !own_outbox(conn))
+    if (size > PL_NET_OUTBOX || !own_outbox(conn))
         return NULL;
     if (PL_NET_OUTBOX - net->outbox_len < size) {
         pl_conn_flush(conn);
-        if (refused(conn) || !own_outbox(conn) || size > PL_NET_OUTBOX)
+        if (!own_outbox(conn))
             return NULL;
     }
     return net->outbox + net->outbox_len;
@@ -287,41 +340,63 @@ void pl_conn_commit(struct pl_conn *conn, size_t used)
     net->outbox_len += used;
 }
 
-int pl_conn_write(struct pl_conn *conn, struct pl_str bytes)
+/* Sends the outbox and the pieces behind it, if conn may send now; *sent is
+ * how much of the pieces has gone. 0, or PL_ERR_CLOSED. */
+static int send_now(struct pl_conn *conn, const struct iovec *pieces, int n,
+                    size_t *sent)
 {
-    size_t sent = 0;
-    char *room;
+    *sent = 0;
+    if (own_outbox(conn))
+        return send_outbox(conn, pieces, n, sent);
+    return is_over(conn) ? PL_ERR_CLOSED : 0;
+}
 
-    if (refused(conn))
-        return PL_ERR_CLOSED;
-    if (bytes.len == 0)
-        return 0;
-    room = bytes.len <= PL_NET_OUTBOX ? pl_conn_reserve(conn, bytes.len) : NULL;
+/* The rest of something could not be queued: if a part of it has gone, the
+ * stream is broken. */
+static int cannot_queue(struct pl_conn *conn, size_t sent)
+{
+    if (sent == 0)
+        return PL_ERR_LIMIT;
+    pl_conn_close(conn, PL_ERR_LIMIT);
+    return PL_ERR_CLOSED;
+}
+
+int pl_conn_writev(struct pl_conn *conn, const struct iovec *pieces, int n)
+{
+    char *room = pl_conn_reserve(conn, total_of(pieces, n));
+    size_t sent;
+
+    PL_ASSERT(n <= PL_CONN_PIECES);
     if (room != NULL) {
-        memcpy(room, bytes.data, bytes.len);
-        pl_conn_commit(conn, bytes.len);
+        char *end = gather(room, pieces, n, 0);
+
+        pl_conn_commit(conn, (size_t)(end - room));
         return 0;
     }
-    if (refused(conn))
+    if (send_now(conn, pieces, n, &sent) < 0)
         return PL_ERR_CLOSED;
-    if (own_outbox(conn) && send_outbox(conn, bytes, &sent) < 0)
-        return PL_ERR_CLOSED;
-    return queue_copy(conn, pl_str_skip(bytes, sent));
+    return queue_copy(conn, pieces, n, sent) < 0 ? cannot_queue(conn, sent) : 0;
+}
+
+int pl_conn_write(struct pl_conn *conn, struct pl_str bytes)
+{
+    struct iovec piece = {(char *)bytes.data, bytes.len};
+
+    return pl_conn_writev(conn, &piece, 1);
 }
 
 int pl_conn_write_ref(struct pl_conn *conn, struct pl_str bytes,
                       void (*release)(void *arg), void *arg)
 {
+    struct iovec piece = {(char *)bytes.data, bytes.len};
     struct pl_out *out;
     size_t sent = 0;
-    int err = 0;
+    int err;
 
-    if (refused(conn))
-        err = PL_ERR_CLOSED;
-    else if (bytes.len <= COPY_MAX)
+    if (bytes.len <= COPY_MAX)
         err = pl_conn_write(conn, bytes);
-    else if (own_outbox(conn))
-        err = send_outbox(conn, bytes, &sent);
+    else
+        err = send_now(conn, &piece, 1, &sent);
     if (err < 0 || bytes.len <= COPY_MAX || sent == bytes.len) {
         release(arg);
         return err;
@@ -329,7 +404,7 @@ int pl_conn_write_ref(struct pl_conn *conn, struct pl_str bytes,
     out = append(conn, PL_OUT_REF, 0);
     if (out == NULL) {
         release(arg);
-        return PL_ERR_LIMIT;
+        return cannot_queue(conn, sent);
     }
     out->data = bytes.data;
     out->off = sent;
@@ -345,38 +420,41 @@ int pl_conn_write_ref(struct pl_conn *conn, struct pl_str bytes,
 static int outbox_to_queue(struct pl_conn *conn)
 {
     struct pl_net *net = pl_conn_net(conn);
-    size_t len = net->outbox_len;
+    struct iovec head = {net->outbox, net->outbox_len};
 
     if (net->owner != conn)
         return 0;
     net->owner = NULL;
     net->outbox_len = 0;
-    return queue_copy(conn, pl_str(net->outbox, len));
+    return queue_copy(conn, &head, 1, 0);
 }
 
 int pl_conn_write_file(struct pl_conn *conn, int file, uint64_t off,
                        uint64_t len, void (*release)(void *arg), void *arg)
 {
     struct pl_out *out = NULL;
-    int err = refused(conn);
 
-    if (err == 0 && len > 0) {
-        err = outbox_to_queue(conn);
-        out = err < 0 ? NULL : append(conn, PL_OUT_FILE, 0);
-        err = out == NULL ? PL_ERR_LIMIT : 0;
-    }
-    if (out == NULL) {
+    if (!is_over(conn) && len > 0 && outbox_to_queue(conn) < 0)
+        pl_conn_close(conn, PL_ERR_LIMIT); /* earlier answers are lost */
+    if (!is_over(conn) && len > 0)
+        out = append(conn, PL_OUT_FILE, 0);
+    if (out != NULL) {
+        out->file = file;
+        out->off = off;
+        out->len = len;
+        out->release = release;
+        out->arg = arg;
+        conn->io->queued += (size_t)len;
+    } else {
         release(arg);
-        return err;
     }
-    out->file = file;
-    out->off = off;
-    out->len = len;
-    out->release = release;
-    out->arg = arg;
-    conn->io->queued += (size_t)len;
-    pl_conn_push(conn);
-    return 0;
+    if (is_over(conn))
+        return PL_ERR_CLOSED;
+    if (has_queue(conn))
+        pl_conn_push(conn);
+    if (is_over(conn))
+        return PL_ERR_CLOSED;
+    return out == NULL && len > 0 ? PL_ERR_LIMIT : 0;
 }
 
 size_t pl_conn_queued(const struct pl_conn *conn)

@@ -32,8 +32,12 @@ struct pl_conn_io {
 /* NULL when out of memory. */
 struct pl_conn_io *pl_conn_io_get(struct pl_conn *conn);
 
-/* Gives io back when there is nothing in it. */
+/* Gives io back when there is nothing in it. Input stays in it, also when the
+ * connection is closed, until whoever is being shown it has returned. */
 void pl_conn_io_put(struct pl_conn *conn);
+
+/* A look at conn in the next turn, without an event. */
+void pl_conn_again(struct pl_conn *conn);
 
 /* Sends from the queue until the kernel refuses; ends a finishing connection
  * and tells the protocol when it has drained. */

@@ -10,6 +10,7 @@ static void append(struct pl_deadlines *lists, struct pl_source *source,
 
     deadline->next = 0;
     deadline->prev = tail;
+    deadline->touched = false;
     if (tail != 0)
         lists->of(pl_loop_slot(lists->loop, tail))->next = source->slot;
     else
@@ -43,38 +44,32 @@ static void arm(struct pl_deadlines *lists, uint64_t at_ms)
     pl_timer_start(pl_loop_wheel(lists->loop), &lists->timer, at_ms * 1000000u);
 }
 
-/* Ends or moves on what is due at the head of one list. */
+/* Ends what is due at the head of one list, and moves on what was touched since
+ * it got its place. The first that was not is due before all that have got
+ * theirs later. */
 static void expire_class(struct pl_deadlines *lists, unsigned class,
                          uint64_t now_ms)
 {
-    /* What is appended during the walk is due later than now: no endless loop.
-     */
-    while (lists->lists[class].head != 0) {
-        struct pl_source *source =
-            pl_loop_slot(lists->loop, lists->lists[class].head);
-        struct pl_deadline *deadline = lists->of(source);
-        int32_t left = (int32_t)(deadline->at - (uint32_t)now_ms);
+    uint32_t slot;
+
+    while ((slot = lists->lists[class].head) != 0) {
+        struct pl_source *source = pl_loop_slot(lists->loop, slot);
+        struct pl_deadline *head = lists->of(source);
+        int32_t left = (int32_t)(head->at - (uint32_t)now_ms);
 
         if (left <= 0) {
             lists->expired(source, (enum pl_deadline_class) class);
-            if (lists->lists[class].head != source->slot)
-                continue;
-            /* Its owner set a new deadline of the same class, or none. */
-            left = (int32_t)(deadline->at - (uint32_t)now_ms);
-            PL_ASSERT(left > 0);
+            /* Its owner has taken it out (and perhaps closed it), or set it
+             * anew. */
+            PL_ASSERT(lists->lists[class].head != slot ||
+                      (int32_t)(head->at - (uint32_t)now_ms) > 0);
+        } else if (head->touched) {
+            take_out(lists, source, class);
+            append(lists, source, class);
+        } else {
+            arm(lists, now_ms + (uint64_t)left);
+            return;
         }
-        if (deadline->next != 0) {
-            struct pl_deadline *after =
-                lists->of(pl_loop_slot(lists->loop, deadline->next));
-
-            if ((int32_t)(after->at - deadline->at) < 0) {
-                take_out(lists, source, class);
-                append(lists, source, class);
-                continue;
-            }
-        }
-        arm(lists, now_ms + (uint64_t)left);
-        return;
     }
 }
 
@@ -118,8 +113,10 @@ void pl_deadline_set(struct pl_deadlines *lists, struct pl_source *source,
     }
     now_ms = pl_now_ms(lists->loop);
     deadline->at = (uint32_t)now_ms + ms;
-    if (*now == (uint8_t)next)
+    if (*now == (uint8_t)next) {
+        deadline->touched = true;
         return;
+    }
     if (*now != PL_DEADLINE_NONE)
         take_out(lists, source, *now);
     *now = (uint8_t)next;

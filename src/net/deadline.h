@@ -2,8 +2,10 @@
  *
  * All time-outs of one class are equally long, so appending keeps a list in
  * order and only its head need be looked at. Touching a connection again only
- * stores its new deadline; its place in the list is mended when it reaches the
- * head too early (lazy). Links are slot numbers, not pointers. */
+ * stores its new deadline, which costs no look at its neighbours; it goes to
+ * the end of the list when it reaches the head too early (lazy). The price: a
+ * time-out that was touched may be noticed late, by less than the length of its
+ * class; never early. Links are slot numbers, not pointers. */
 #ifndef PL_NET_DEADLINE_H
 #define PL_NET_DEADLINE_H
 
@@ -21,8 +23,10 @@ enum pl_deadline_class {
 
 /* In the connection. */
 struct pl_deadline {
-    uint32_t at;         /* ms, wraps after 49 days */
-    uint32_t next, prev; /* slots; 0: none */
+    uint32_t at;        /* ms, wraps after 49 days */
+    uint32_t next;      /* slots; 0: none */
+    uint32_t prev : 31, /* ... */
+        touched : 1;    /* at is later than its place in the list says */
 };
 
 struct pl_deadlines {

@@ -20,7 +20,9 @@ static bool stale_unix(const struct pl_addr *addr)
     bool dead;
     int fd;
 
-    if (lstat(addr->un.sun_path, &st) < 0 || !S_ISSOCK(st.st_mode))
+    if (pl_sys_fstatat(AT_FDCWD, addr->un.sun_path, &st, AT_SYMLINK_NOFOLLOW) <
+            0 ||
+        !S_ISSOCK(st.st_mode))
         return false;
     fd = pl_sys_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
@@ -28,7 +30,7 @@ static bool stale_unix(const struct pl_addr *addr)
     dead =
         pl_sys_connect(fd, &addr->sa, addr->len) < 0 && errno == ECONNREFUSED;
     pl_sys_close(fd);
-    return dead && unlink(addr->un.sun_path) == 0;
+    return dead && pl_sys_unlink(addr->un.sun_path) == 0;
 }
 
 static int set_tcp_options(int fd, int family, bool v6only)
@@ -63,7 +65,7 @@ static int open_socket(const struct pl_addr *addr,
           pl_sys_bind(fd, &addr->sa, addr->len) == 0))
         goto fail;
     if (family == AF_UNIX && options->mode != 0 &&
-        chmod(addr->un.sun_path, options->mode) < 0)
+        pl_sys_chmod(addr->un.sun_path, options->mode) < 0)
         goto fail;
     if (pl_sys_listen(fd, options->backlog ? options->backlog : SOMAXCONN) < 0)
         goto fail;
@@ -147,7 +149,7 @@ void pl_listen_close(struct pl_listen_group *group)
     if (group == NULL)
         return;
     if (group->shared && group->count > 0)
-        unlink(group->addr.un.sun_path);
+        pl_sys_unlink(group->addr.un.sun_path);
     for (unsigned i = 0; i < group->count; i++)
         pl_sys_close(group->fds[i]);
     pl_free(group);
@@ -157,22 +159,23 @@ void pl_listen_close(struct pl_listen_group *group)
 
 enum { RETRY_NS = 1000000000, COMPLAIN_S = 60 };
 
-/* Out of descriptors or over a limit: look away for a second. The running
- * connections go on; waiting ones stay in the kernel's queue. */
+/* Out of descriptors or over a limit: look away until a connection has gone,
+ * or for a second. The running connections go on; waiting ones stay in the
+ * kernel's queue. */
 static void pause_accepting(struct pl_listener *listener, int err)
 {
-    static _Thread_local int64_t complained;
     struct pl_net *net = listener->net;
     int64_t now = pl_loop_wall(net->loop);
 
     listener->paused = true;
+    net->paused++;
     net->stats.refused++;
     pl_loop_remove(net->loop, &listener->source, true);
     pl_timer_start(pl_loop_wheel(net->loop), &listener->retry,
                    pl_now(net->loop) + RETRY_NS);
-    if (now - complained < COMPLAIN_S)
+    if (listener->complained != 0 && now - listener->complained < COMPLAIN_S)
         return;
-    complained = now;
+    listener->complained = now;
     pl_log(PL_LOG_ERROR, "net",
            "accepting is paused: %s; open connections=%u (this is said once a "
            "minute)",
@@ -185,17 +188,36 @@ static int watch(struct pl_listener *listener)
                        listener->shared ? PL_EXCLUSIVE : PL_LEVEL);
 }
 
-static void on_retry(struct pl_timer *timer)
+static void look_again(struct pl_listener *listener)
 {
-    struct pl_listener *listener =
-        PL_CONTAINER_OF(timer, struct pl_listener, retry);
     struct pl_net *net = listener->net;
 
-    if (watch(listener) < 0)
-        pl_timer_start(pl_loop_wheel(net->loop), timer,
+    if (watch(listener) < 0) {
+        pl_timer_start(pl_loop_wheel(net->loop), &listener->retry,
                        pl_now(net->loop) + RETRY_NS);
-    else
-        listener->paused = false;
+        return;
+    }
+    pl_timer_stop(pl_loop_wheel(net->loop), &listener->retry);
+    listener->paused = false;
+    net->paused--;
+}
+
+static void on_retry(struct pl_timer *timer)
+{
+    look_again(PL_CONTAINER_OF(timer, struct pl_listener, retry));
+}
+
+void pl_net_accept_again(struct pl_net *net)
+{
+    struct pl_list *node;
+
+    PL_LIST_FOREACH (node, &net->listeners) {
+        struct pl_listener *listener =
+            PL_LIST_ENTRY(node, struct pl_listener, node);
+
+        if (listener->paused)
+            look_again(listener);
+    }
 }
 
 /* The peer gave up between its SYN and our accept, and the like. */
@@ -237,7 +259,7 @@ int pl_listener_start(struct pl_net *net, int fd, bool shared, bool nodelay,
                       struct pl_listener **out)
 {
     struct pl_listener *listener = pl_calloc(1, sizeof(*listener));
-    int err;
+    int err, one = 1;
 
     if (listener == NULL)
         return PL_ERR_NOMEM;
@@ -247,7 +269,10 @@ int pl_listener_start(struct pl_net *net, int fd, bool shared, bool nodelay,
     listener->arg = arg;
     listener->refs = 1;
     listener->shared = shared;
-    listener->nodelay = nodelay;
+    /* One gathered send per burst: Nagle would only delay it. Connections
+     * inherit this from the socket that accepts them. */
+    if (nodelay)
+        pl_sys_setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     pl_timer_init(&listener->retry, on_retry);
     err = watch(listener);
     if (err < 0) {
@@ -261,9 +286,12 @@ int pl_listener_start(struct pl_net *net, int fd, bool shared, bool nodelay,
 
 void pl_listener_stop(struct pl_listener *listener)
 {
-    if (!listener->paused)
-        pl_loop_remove(listener->net->loop, &listener->source, true);
-    pl_timer_stop(pl_loop_wheel(listener->net->loop), &listener->retry);
+    struct pl_net *net = listener->net;
+
+    pl_loop_remove(net->loop, &listener->source, true);
+    pl_timer_stop(pl_loop_wheel(net->loop), &listener->retry);
+    net->paused -= listener->paused;
+    listener->paused = false;
     pl_listener_drop(listener);
 }
 

@@ -48,11 +48,13 @@ struct pl_listener {
     const struct pl_protocol *protocol;
     void *arg;     /* the protocol's, e.g. its struct pl_http */
     uint32_t refs; /* its connections, and 1 while it is open */
-    bool shared, paused, nodelay;
+    bool shared, paused;
     struct pl_timer retry; /* accepting was paused: out of descriptors */
+    int64_t complained;    /* when that was last said in the log */
 };
 
-/* Borrows fd, which stays open when the listener is closed. GIVES *out. */
+/* Borrows fd, which stays open when the listener is closed. nodelay: no Nagle
+ * for what it accepts. GIVES *out. */
 int pl_listener_start(struct pl_net *net, int fd, bool shared, bool nodelay,
                       const struct pl_protocol *protocol, void *arg,
                       struct pl_listener **out);
@@ -62,5 +64,9 @@ void pl_listener_stop(struct pl_listener *listener);
 
 /* For conn.c: a connection has gone. */
 void pl_listener_drop(struct pl_listener *listener);
+
+/* For conn.c: listeners that were paused look again, as connections have gone.
+ */
+void pl_net_accept_again(struct pl_net *net);
 
 #endif

@@ -13,6 +13,7 @@ enum {
     PL_NET_INBOX = 64 * 1024,
     PL_NET_OUTBOX = 64 * 1024,
     PL_NET_BUDGET = 64 * 1024, /* bytes read from one connection in a turn */
+    PL_NET_PUSH = 1024 * 1024, /* ... and written from its queue */
 };
 
 struct pl_net_limits {
@@ -44,10 +45,13 @@ struct pl_net {
     size_t outbox_len;
     struct pl_conn *graves; /* closed in this turn, freed at its end */
     struct pl_list listeners;
+    unsigned paused; /* listeners that look away */
     char *inbox, *outbox;
 };
 
-/* Borrows loop; limits are copied (NULL: the defaults). 0 or PL_ERR_NOMEM. */
+/* Borrows loop; limits are copied (NULL: the defaults). Call it after
+ * pl_sched_init(): hooks run in the order of adding, and what tasks write must
+ * leave at the end of their turn. 0 or PL_ERR_NOMEM. */
 int pl_net_init(struct pl_net *net, struct pl_loop *loop,
                 const struct pl_net_limits *limits);
 

@@ -7,12 +7,13 @@
 /* One path element of the patterns. Exact children are sorted for a binary
  * search: by length first, so that most comparisons touch no text. */
 struct node {
-    struct pl_str name;
+    struct pl_str name; /* in text: a route that was refused leaves nodes */
     struct node **children;
     unsigned nchildren, room;
     struct node *param;     /* ":name" */
     struct pl_route *here;  /* the path ends here */
     struct pl_route *below; /* "*rest" or a mount: here and everything below */
+    char text[];
 };
 
 struct tree {
@@ -106,7 +107,7 @@ static unsigned search(const struct node *node, struct pl_str name, bool *found)
     return low;
 }
 
-/* The child with that name, made if need be; name must outlive the tree. */
+/* The child with that name, made if need be. */
 static struct node *child(struct node *node, struct pl_str name)
 {
     bool found;
@@ -125,10 +126,12 @@ static struct node *child(struct node *node, struct pl_str name)
         node->children = grown;
         node->room = room;
     }
-    made = pl_calloc(1, sizeof(*made));
+    made = pl_calloc(1, sizeof(*made) + name.len);
     if (made == NULL)
         return NULL;
-    made->name = name;
+    if (name.len > 0)
+        memcpy(made->text, name.data, name.len);
+    made->name = pl_str(made->text, name.len);
     memmove(node->children + at + 1, node->children + at,
             (node->nchildren - at) * sizeof(struct node *));
     node->children[at] = made;
@@ -197,36 +200,41 @@ static int add_param(struct pl_route *route, struct pl_str name,
     return 0;
 }
 
+/* "*rest": what is left of the path is its last parameter. */
+static int add_rest(struct pl_route *route, struct pl_str part, bool last,
+                    struct pl_error *error)
+{
+    if (!last)
+        return bad(error, route, "'*' must be the last element");
+    if (route->mount)
+        return bad(error, route, "a mounted prefix takes no '*'");
+    return add_param(
+        route, part.len > 1 ? pl_str_skip(part, 1) : PL_STR("rest"), error);
+}
+
 /* Walks (and makes) the nodes of a pattern. *below: it ends with "*rest" or is
  * a mount. */
 static int plant(struct node *node, struct pl_route *route, struct node **end,
                  bool *below, struct pl_error *error)
 {
     struct pl_str rest = pl_str_skip(pl_str_c(route->pattern), 1), part;
-    int err;
+    int err = 0;
 
     *below = route->mount;
-    while (pl_str_split(&rest, '/', &part)) {
-        if (route->mount && part.len == 0 && rest.data == NULL)
+    while (err == 0 && pl_str_split(&rest, '/', &part)) {
+        bool last = rest.data == NULL;
+
+        if (route->mount && part.len == 0 && last)
             break; /* "/static/" and "/" mount what "/static" and "" do */
-        if (part.len > 0 && part.data[0] == '*') {
-            if (rest.data != NULL)
-                return bad(error, route, "'*' must be the last element");
-            if (route->mount)
-                return bad(error, route, "a mounted prefix takes no '*'");
-            part = part.len > 1 ? pl_str_skip(part, 1) : PL_STR("rest");
+        if (pl_str_starts(part, PL_STR("*"))) {
+            err = add_rest(route, part, last, error);
             *below = true;
-            err = add_param(route, part, error);
-            if (err < 0)
-                return err;
             break;
         }
-        if (part.len > 0 && part.data[0] == ':') {
-            if (part.len == 1)
-                return bad(error, route, "a parameter without a name");
-            err = add_param(route, pl_str_skip(part, 1), error);
-            if (err < 0)
-                return err;
+        if (pl_str_starts(part, PL_STR(":"))) {
+            err = part.len == 1
+                      ? bad(error, route, "a parameter without a name")
+                      : add_param(route, pl_str_skip(part, 1), error);
             node = param_child(node);
         } else {
             node = child(node, part);
@@ -236,7 +244,7 @@ static int plant(struct node *node, struct pl_route *route, struct node **end,
                                 "out of memory");
     }
     *end = node;
-    return 0;
+    return err;
 }
 
 static int attach(struct pl_route **list, struct pl_route *route,
@@ -430,6 +438,8 @@ void pl_router_find(const struct pl_router *router, struct pl_str host,
     match->allow = 0;
     if (path.len == 0 || path.data[0] != '/')
         return;
+    if (pl_str_ends(host, PL_STR("."))) /* the same name, fully qualified */
+        host = pl_str_first(host, host.len - 1);
     for (int wildcard = 0; wildcard < 2 && router->hosts != NULL; wildcard++)
         for (struct tree *tree = router->hosts; tree; tree = tree->next)
             if (tree->wildcard == wildcard && host_matches(tree, host) &&

@@ -1,3 +1,5 @@
+/* test_site.c - settings, listeners, scopes and routes as a site records them.
+ */
 #include "check.h"
 
 #include <stdlib.h>
