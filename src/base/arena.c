@@ -20,17 +20,16 @@ void pl_arena_init(struct pl_arena *arena, struct pl_pool *pool,
 
 void pl_arena_fini(struct pl_arena *arena)
 {
-    /* The arena itself may lie in its last block. */
+    /* The arena and its account may lie in any of the blocks. */
     struct pl_pool *pool = arena->pool;
-    struct pl_account *account = arena->account;
     struct pl_arena_block *block = arena->blocks;
 
+    pl_account_release(arena->account, pl_arena_size(arena));
     arena->at = arena->end = NULL;
     arena->blocks = NULL;
     while (block != NULL) {
         struct pl_arena_block *next = block->next;
 
-        pl_account_release(account, block->size);
         pl_pool_put(pool, block, block->size);
         block = next;
     }

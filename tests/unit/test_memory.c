@@ -166,6 +166,36 @@ static void test_arena__serves_small_large_and_formatted(void **state)
     pl_pool_fini(&pool);
 }
 
+/* Like a request, whose first block holds the arena and what it charges. A
+ * large piece goes behind that block. Sanitizers see what is wrong here. */
+static void test_arena__lives_in_its_own_block(void **state)
+{
+    struct owner {
+        struct pl_arena arena;
+        struct pl_account account;
+    } * owner;
+    struct pl_account outer;
+    struct pl_arena arena;
+    struct pl_pool pool;
+
+    (void)state;
+    pl_pool_init(&pool, NULL, 0);
+    pl_account_init(&outer, NULL, 0);
+    pl_arena_init(&arena, &pool, NULL);
+    owner = pl_arena_alloc(&arena, sizeof(*owner));
+    CHECK(owner != NULL, "first block");
+    owner->arena = arena;
+    owner->arena.account = &owner->account;
+    pl_account_init(&owner->account, &outer, 0);
+    CHECK_INT(0, pl_account_charge(&owner->account, pl_arena_size(&arena)),
+              "charged by hand");
+    CHECK(pl_arena_alloc(&owner->arena, 50000) != NULL, "a large piece");
+    CHECK(outer.used > 50000, "charged through");
+    pl_arena_fini(&owner->arena);
+    CHECK_INT(0, outer.used, "all given back");
+    pl_pool_fini(&pool);
+}
+
 static void test_arena__first_call_of_each_kind(void **state)
 {
     struct pl_arena arena;
@@ -341,6 +371,7 @@ RUN_TESTS(cmocka_unit_test(test_account__a_chain_refuses_as_one),
           cmocka_unit_test(test_pool__keeps_no_more_than_it_may),
           cmocka_unit_test(test_pool__limit),
           cmocka_unit_test(test_arena__serves_small_large_and_formatted),
+          cmocka_unit_test(test_arena__lives_in_its_own_block),
           cmocka_unit_test(test_arena__first_call_of_each_kind),
           cmocka_unit_test(test_arena__printf_at_every_fill),
           cmocka_unit_test(test_arena__may_lie_in_its_own_block),
