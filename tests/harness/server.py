@@ -120,6 +120,8 @@ class Server:
         return f"http://127.0.0.1:{self.port}{target}"
 
     def connect(self, address=None) -> Wire:
+        code = self.process.poll()
+        assert code is None, f"the server ended before, with code {code}"
         return Wire(address or self.addresses()[0], self.guard)
 
     def request(self, method, target, headers=None, body=None) -> Response:
