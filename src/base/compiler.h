@@ -21,6 +21,10 @@
 #define PL_UNUSED __attribute__((unused))
 #define PL_TARGET(isa) __attribute__((target(isa)))
 
+/* memset by the C library even where the size is known: for some 100 bytes and
+ * more the compiler's own "rep stos" takes longer to get going. */
+void pl_zero(void *ptr, size_t size);
+
 /* The struct of which ptr is the given member. */
 #define PL_CONTAINER_OF(ptr, type, member)                                     \
     ((type *)((char *)(1 ? (ptr) : &((type *)0)->member) -                     \

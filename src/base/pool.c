@@ -19,7 +19,7 @@ struct pl_pool_block {
 enum { SMALLEST = 64 };
 
 /* 0: 64, 1: 96, 2: 128, 3: 192, 4: 256, ... */
-static unsigned class_of(size_t size)
+PL_INLINE unsigned class_of(size_t size)
 {
     unsigned shift, class;
 
@@ -30,11 +30,34 @@ static unsigned class_of(size_t size)
     return size > ((size_t)3 << (shift - 1)) ? class + 2 : class + 1;
 }
 
-static size_t size_of(unsigned class)
+PL_INLINE size_t size_of(unsigned class)
 {
     size_t base = (size_t)SMALLEST << class / 2;
 
     return class & 1 ? base + base / 2 : base;
+}
+
+/* The pool of a worker has no limit and no parent: then counting is all. */
+PL_INLINE int charge(struct pl_pool *pool, size_t size)
+{
+    struct pl_account *account = &pool->account;
+
+    if (PL_UNLIKELY(account->limit != 0 || account->parent != NULL))
+        return pl_account_charge(account, size);
+    account->used += size;
+    return 0;
+}
+
+PL_INLINE void release(struct pl_pool *pool, size_t size)
+{
+    struct pl_account *account = &pool->account;
+
+    if (PL_UNLIKELY(account->parent != NULL)) {
+        pl_account_release(account, size);
+        return;
+    }
+    PL_ASSERT(account->used >= size);
+    account->used -= size;
 }
 
 void pl_pool_init(struct pl_pool *pool, struct pl_account *parent, size_t limit)
@@ -70,25 +93,35 @@ size_t pl_pool_round(size_t size)
     return size > PL_POOL_MAX ? size : size_of(class_of(size));
 }
 
+/* No free block of that size, or one too large to be kept. */
+static PL_NOINLINE void *get_new(struct pl_pool *pool, size_t size)
+{
+    void *block;
+
+    pool->mallocs++;
+    block = pl_malloc(size);
+    if (block == NULL)
+        release(pool, size);
+    return block;
+}
+
 void *pl_pool_get(struct pl_pool *pool, size_t size)
 {
-    unsigned class = size > PL_POOL_MAX ? PL_POOL_CLASSES : class_of(size);
-    size_t rounded = class == PL_POOL_CLASSES ? size : size_of(class);
     struct pl_pool_block *block;
+    unsigned class;
 
-    if (pl_account_charge(&pool->account, rounded) < 0)
+    if (PL_UNLIKELY(size > PL_POOL_MAX))
+        return charge(pool, size) < 0 ? NULL : get_new(pool, size);
+    class = class_of(size);
+    size = size_of(class);
+    if (charge(pool, size) < 0)
         return NULL;
-    if (class < PL_POOL_CLASSES && pool->free[class] != NULL) {
-        block = pool->free[class];
-        ASAN_UNPOISON_MEMORY_REGION(block, rounded);
-        pool->free[class] = block->next;
-        pool->count[class]--;
-        return block;
-    }
-    pool->mallocs++;
-    block = pl_malloc(rounded);
-    if (block == NULL)
-        pl_account_release(&pool->account, rounded);
+    block = pool->free[class];
+    if (PL_UNLIKELY(block == NULL))
+        return get_new(pool, size);
+    ASAN_UNPOISON_MEMORY_REGION(block, size);
+    pool->free[class] = block->next;
+    pool->count[class]--;
     return block;
 }
 
@@ -103,20 +136,25 @@ void *pl_pool_get_zeroed(struct pl_pool *pool, size_t size)
 
 void pl_pool_put(struct pl_pool *pool, void *ptr, size_t size)
 {
-    unsigned class = size > PL_POOL_MAX ? PL_POOL_CLASSES : class_of(size);
-    size_t rounded = class == PL_POOL_CLASSES ? size : size_of(class);
     struct pl_pool_block *block = ptr;
+    unsigned class;
 
     if (ptr == NULL)
         return;
-    pl_account_release(&pool->account, rounded);
-    if (class == PL_POOL_CLASSES ||
-        (pool->count[class] + 1) * rounded > PL_POOL_KEEP) {
+    if (PL_UNLIKELY(size > PL_POOL_MAX)) {
+        release(pool, size);
+        pl_free(block);
+        return;
+    }
+    class = class_of(size);
+    size = size_of(class);
+    release(pool, size);
+    if (PL_UNLIKELY((pool->count[class] + 1) * size > PL_POOL_KEEP)) {
         pl_free(block);
         return;
     }
     block->next = pool->free[class];
     pool->free[class] = block;
     pool->count[class]++;
-    ASAN_POISON_MEMORY_REGION(block, rounded);
+    ASAN_POISON_MEMORY_REGION(block, size);
 }

@@ -2,6 +2,7 @@
 
 #include <linux/openat2.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
 
@@ -68,4 +69,9 @@ void pl_random(void *out, size_t len)
         at += n;
         len -= (size_t)n;
     }
+}
+
+void pl_zero(void *ptr, size_t size)
+{
+    memset(ptr, 0, size);
 }

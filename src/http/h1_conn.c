@@ -36,6 +36,8 @@ static struct pl_h1 *h1_new(struct pl_conn *conn)
 
 static void free_parser(struct pl_h1 *h1)
 {
+    if (h1->parser == NULL)
+        return;
     pl_pool_put(pl_conn_net(h1->conn)->pool, h1->parser, sizeof(*h1->parser));
     h1->parser = NULL;
 }

@@ -19,7 +19,7 @@ struct pl_request *pl_request_new(struct pl_http *http)
     req = pl_arena_alloc(&arena, sizeof(*req));
     if (req == NULL)
         return NULL;
-    memset(req, 0, sizeof(*req));
+    pl_zero(req, sizeof(*req));
     req->magic = PL_REQUEST_MAGIC;
     req->holders = 1;
     req->arena = arena;
@@ -144,25 +144,18 @@ static void refuse(struct pl_request *req, int status, const char *why)
     pl_request_finish(req, 0);
 }
 
-/* Path, query and host from the target and the Host field; the target's host
- * wins (RFC 9112, 3.2.2). Returns what is wrong, or NULL. */
+/* Path and query from the target. Returns what is wrong, or NULL. */
 static const char *take_target_apart(struct pl_request *req)
 {
     struct pl_uri uri;
-    struct pl_str host;
 
     if (pl_uri_parse_target(req->target, (enum pl_method)req->method, &uri) < 0)
         return "malformed request target";
     req->raw_path = uri.path.data != NULL ? uri.path : req->target;
     req->query = uri.query;
     if (uri.host.data != NULL) {
-        req->host = uri.host;
+        req->authority = uri.host;
         req->host_port = uri.port;
-    } else {
-        host = pl_request_header_id(req, PL_HEADER_HOST);
-        if (host.len > 0 &&
-            pl_uri_parse_authority(host, &req->host, &req->host_port) < 0)
-            return "malformed Host";
     }
     if (uri.path.data == NULL || pl_str_eq(uri.path, PL_STR("*"))) {
         req->path = req->raw_path;
@@ -250,6 +243,23 @@ struct pl_str pl_request_header(struct pl_request *req, struct pl_str name)
 
     return id != PL_HEADER_OTHER ? pl_request_header_id(req, id)
                                  : find_fields(req, has_name, &name);
+}
+
+/* The target's host wins over the field (RFC 9112, 3.2.2). Most requests are
+ * routed without it, so it is taken apart when it is first asked for. */
+struct pl_str pl_request_host(struct pl_request *req, uint16_t *port)
+{
+    struct pl_str field;
+
+    if (req->host_name.data == NULL && req->authority.data != NULL) {
+        req->host_name = req->authority;
+    } else if (req->host_name.data == NULL) {
+        field = pl_request_header_id(req, PL_HEADER_HOST);
+        if (field.len > 0)
+            pl_uri_parse_authority(field, &req->host_name, &req->host_port);
+    }
+    *port = req->host_port;
+    return req->host_name;
 }
 
 struct pl_str pl_request_arg(struct pl_request *req, struct pl_str name)

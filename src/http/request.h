@@ -36,16 +36,17 @@ struct pl_request {
     uint8_t version; /* 10, 11, 20, 30 */
     bool head;       /* HEAD: answer like GET, without the body */
     bool secure;
-    bool upgrade;  /* the client asks to leave HTTP */
+    bool upgrade; /* the client asks to leave HTTP */
     bool last; /* framing is in doubt: no further request on its connection */
     bool finished; /* pl_request_finish() was called */
     uint16_t nheaders, nparams;
     struct pl_str method_name, target;
-    struct pl_str path;     /* decoded once, normalised, starts with '/' */
-    struct pl_str raw_path; /* as it came */
-    struct pl_str query;    /* raw, without '?'; absent: no '?' */
-    struct pl_str host;     /* without port, as it came */
-    uint16_t host_port;     /* 0: none given */
+    struct pl_str path;      /* decoded once, normalised, starts with '/' */
+    struct pl_str raw_path;  /* as it came */
+    struct pl_str query;     /* raw, without '?'; absent: no '?' */
+    struct pl_str authority; /* of an absolute target; absent: see Host */
+    struct pl_str host_name; /* see pl_request_host() */
+    uint16_t host_port;
     struct pl_header *headers;
     struct pl_param *params;
     struct pl_str rest; /* of a mounted handler: behind its prefix, no slash */
@@ -71,7 +72,7 @@ struct pl_request {
 /* A request with one holder (the stream), not routed yet; NULL: no memory. */
 struct pl_request *pl_request_new(struct pl_http *http);
 
-/* Target and Host have been set: fills path, query, host; counts; hands it to
+/* Target and headers have been set: fills path and query and hands it to
  * http->ops, or answers 400/501 itself. */
 void pl_request_begin(struct pl_request *req);
 
@@ -95,6 +96,10 @@ void pl_request_finish(struct pl_request *req, int result);
 struct pl_str pl_request_header(struct pl_request *req, struct pl_str name);
 struct pl_str pl_request_header_id(struct pl_request *req,
                                    enum pl_header_id id);
+
+/* The host the request is for, as it came, without the port (0 if none is
+ * given); absent if the client does not say. */
+struct pl_str pl_request_host(struct pl_request *req, uint16_t *port);
 
 /* A decoded field of the query; absent if there is none. */
 struct pl_str pl_request_arg(struct pl_request *req, struct pl_str name);

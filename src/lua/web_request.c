@@ -58,7 +58,9 @@ static int get_version(lua_State *L)
 
 static int get_host(lua_State *L)
 {
-    pl_lua_push_str(L, self(L)->host);
+    uint16_t port;
+
+    pl_lua_push_str(L, pl_request_host(self(L), &port));
     return 1;
 }
 

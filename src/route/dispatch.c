@@ -63,7 +63,9 @@ static int bind_params(struct pl_request *req, const struct pl_match *match)
 void pl_dispatch(const struct pl_router *router, struct pl_request *req)
 {
     struct pl_response *res = &req->response;
+    struct pl_str host = {NULL, 0};
     struct pl_match match;
+    uint16_t port;
     int err;
 
     if (pl_str_eq(req->path, PL_STR("*"))) { /* OPTIONS *: the server */
@@ -71,7 +73,9 @@ void pl_dispatch(const struct pl_router *router, struct pl_request *req)
         no_route(&match, req);
         return;
     }
-    pl_router_find(router, req->host, (enum pl_method)req->method, req->path,
+    if (pl_router_has_hosts(router))
+        host = pl_request_host(req, &port);
+    pl_router_find(router, host, (enum pl_method)req->method, req->path,
                    &match);
     if (match.route == NULL) {
         no_route(&match, req);

@@ -339,6 +339,11 @@ int pl_router_add(struct pl_router *router, const struct pl_route *from,
     return 0;
 }
 
+bool pl_router_has_hosts(const struct pl_router *router)
+{
+    return router->hosts != NULL;
+}
+
 const struct pl_route *pl_router_route(const struct pl_router *router,
                                        unsigned index)
 {

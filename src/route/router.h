@@ -68,6 +68,9 @@ void pl_router_find(const struct pl_router *router, struct pl_str host,
                     enum pl_method method, struct pl_str path,
                     struct pl_match *match);
 
+/* Does any route name a host? If not, pl_router_find() needs none. */
+bool pl_router_has_hosts(const struct pl_router *router);
+
 /* All routes in the order of adding: index from 0; NULL at the end. */
 const struct pl_route *pl_router_route(const struct pl_router *router,
                                        unsigned index);
