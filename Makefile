@@ -54,12 +54,13 @@ fuzz:
 	@tools/setup build unit check
 	@$(check) fuzz --seconds $(FUZZ_SECONDS)
 
-# An optimised build of its own, so that figures do not depend on $(BUILD).
+# A build of its own, so that figures do not depend on what $(BUILD) has been
+# configured to; optimised as what is installed.
 bench:
 	@tools/setup build unit check bench
 	@tools/bench-peers
 	@test -f build-bench/build.ninja || CC=$(CC) meson setup build-bench \
-		-Dlua=$(LUA) -Dbuildtype=release -Ddebug=true -Dtests=false
+		-Dlua=$(LUA) -Dtests=false
 	@ninja -C build-bench -j $(JOBS)
 	@$(python) tests/bench/run.py $(if $(QUICK),--quick); status=$$?; \
 		$(python) tests/bench/micro/run.py && exit $$status

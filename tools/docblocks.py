@@ -6,7 +6,7 @@ What a block's language means here:
 - `console`: lines `$ command` and what each prints. Run, and compared.
 - `lua`, `c`: a file when its first line is a comment with the file's name
   (`-- hello.lua`, `/* hello.c ...`): written for the commands that follow.
-  Other Lua blocks must compile.
+  Another Lua block is a site, which `perilune check` must accept.
 - `text`: anything that is none of these; never run.
 """
 

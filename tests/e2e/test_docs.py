@@ -64,6 +64,7 @@ def checkout(folder: Path):
     (folder / "build").symlink_to(build_folder())
     for name in ("examples", "include"):
         (folder / name).symlink_to(TOP / name)
+    (folder / "public").mkdir()
 
 
 def try_block(block: docblocks.Block, folder: Path):
@@ -72,9 +73,7 @@ def try_block(block: docblocks.Block, folder: Path):
         (folder / block.file).write_text(block.text)
     elif block.language == "lua":
         (folder / "block.lua").write_text(block.text)
-        script = 'assert(loadfile("block.lua"))\n'
-        (folder / "compile.lua").write_text(script)
-        done = shell(f"{program()} run compile.lua", folder)
+        done = shell(f"{program()} check block.lua", folder)
         assert done.returncode == 0, f"{where}: {done.stdout}"
     elif block.language == "sh":
         done = shell(block.text, folder)
