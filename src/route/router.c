@@ -7,13 +7,12 @@
 /* One path element of the patterns. Exact children are sorted for a binary
  * search: by length first, so that most comparisons touch no text. */
 struct node {
-    struct pl_str name; /* in text: a route that was refused leaves nodes */
+    struct pl_str name; /* behind the node: it may outlive its route */
     struct node **children;
     unsigned nchildren, room;
     struct node *param;     /* ":name" */
     struct pl_route *here;  /* the path ends here */
     struct pl_route *below; /* "*rest" or a mount: here and everything below */
-    char text[];
 };
 
 struct tree {
@@ -113,6 +112,7 @@ static struct node *child(struct node *node, struct pl_str name)
     bool found;
     unsigned at = search(node, name, &found);
     struct node *made;
+    char *text;
 
     if (found)
         return node->children[at];
@@ -129,9 +129,10 @@ static struct node *child(struct node *node, struct pl_str name)
     made = pl_calloc(1, sizeof(*made) + name.len);
     if (made == NULL)
         return NULL;
+    text = (char *)(made + 1);
     if (name.len > 0)
-        memcpy(made->text, name.data, name.len);
-    made->name = pl_str(made->text, name.len);
+        memcpy(text, name.data, name.len);
+    made->name = pl_str(text, name.len);
     memmove(node->children + at + 1, node->children + at,
             (node->nchildren - at) * sizeof(struct node *));
     node->children[at] = made;
