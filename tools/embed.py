@@ -1,6 +1,9 @@
 #!/usr/bin/python3
 """embed.py - Lua sources as C arrays, for src/lua/library.h.
 
+Comment lines and indentation are left out, line numbers stay. (Long strings
+with such lines would be changed: the library has none, and must not.)
+
     tools/embed.py OUT ROOT FILE...
 
 FILE is below ROOT: with the root `lua`, lua/perilune/x.lua becomes the module
@@ -22,11 +25,16 @@ def array(text: bytes) -> str:
     return "\n".join(lines + ["    0,"])
 
 
+def strip(text: bytes) -> bytes:
+    lines = (line.strip() for line in text.split(b"\n"))
+    return b"\n".join(b"" if line.startswith(b"--") else line for line in lines)
+
+
 def main(out: str, root: str, *files: str):
     parts, rows = [], []
     for index, file in enumerate(files):
         path = Path(file).resolve().relative_to(Path(root).resolve())
-        text = Path(file).read_bytes()
+        text = strip(Path(file).read_bytes())
         name = ".".join(path.with_suffix("").parts).removesuffix(".init")
         parts.append(f"static const char s{index}[] = {{\n{array(text)}\n}};\n")
         rows.append(f'    {{"{name}", "={path}", s{index}, {len(text)}}},\n')

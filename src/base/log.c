@@ -52,7 +52,10 @@ static pthread_t writer;
 static sem_t flushed;
 
 static pthread_mutex_t draining = PTHREAD_MUTEX_INITIALIZER;
-static struct pl_log_sink errors = {.fd = -1}, accesses = {.fd = -1};
+/* Apart from the sinks, so that they take no room in the program's file. */
+static char error_buffer[PL_LOG_SINK_BUFFER], access_buffer[PL_LOG_SINK_BUFFER];
+static struct pl_log_sink errors = {.fd = -1, .buffer = error_buffer};
+static struct pl_log_sink accesses = {.fd = -1, .buffer = access_buffer};
 static atomic_bool access_enabled;
 
 /* All rings there ever were; none is freed, since one whose thread ended is

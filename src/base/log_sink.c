@@ -155,12 +155,12 @@ void pl_log_sink_flush(struct pl_log_sink *sink)
 static void put(struct pl_log_sink *sink, struct pl_str bytes)
 {
     while (bytes.len > 0) {
-        size_t n = PL_MIN(bytes.len, sizeof(sink->buffer) - sink->len);
+        size_t n = PL_MIN(bytes.len, (size_t)PL_LOG_SINK_BUFFER - sink->len);
 
         memcpy(sink->buffer + sink->len, bytes.data, n);
         sink->len += n;
         bytes = pl_str_skip(bytes, n);
-        if (sink->len == sizeof(sink->buffer))
+        if (sink->len == (size_t)PL_LOG_SINK_BUFFER)
             pl_log_sink_flush(sink);
     }
 }
@@ -304,7 +304,7 @@ void pl_log_sink_add(struct pl_log_sink *sink, uint64_t time, uint32_t kind,
 
     if (sink->fd < 0)
         return;
-    if (sink->len > sizeof(sink->buffer) / 2)
+    if (sink->len > (size_t)PL_LOG_SINK_BUFFER / 2)
         pl_log_sink_flush(sink);
     if (!is_access)
         put_start(sink, time, kind);

@@ -31,7 +31,7 @@ struct pl_log_sink {
     int lost_errno;
     bool failing; /* the last write did not succeed */
     size_t len;
-    char buffer[PL_LOG_SINK_BUFFER];
+    char *buffer; /* PL_LOG_SINK_BUFFER bytes, the owner's */
 };
 
 /* Writes to fd from now on, which stays the caller's; finds out what it is. */

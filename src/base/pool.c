@@ -16,7 +16,12 @@ struct pl_pool_block {
     struct pl_pool_block *next;
 };
 
-enum { SMALLEST = 64 };
+struct pl_pool_slab {
+    struct pl_pool_slab *next;
+};
+
+/* Under ASan every block is malloc's own, with its red zones. */
+enum { SMALLEST = 64, SLAB = 16 * 1024, SMALL = PL_ASAN ? 0 : PL_POOL_SMALL };
 
 /* 0: 64, 1: 96, 2: 128, 3: 192, 4: 256, ... */
 PL_INLINE unsigned class_of(size_t size)
@@ -71,6 +76,8 @@ void pl_pool_init(struct pl_pool *pool, struct pl_account *parent, size_t limit)
 void pl_pool_trim(struct pl_pool *pool)
 {
     for (unsigned class = 0; class < PL_POOL_CLASSES; class ++) {
+        if (size_of(class) <= SMALL)
+            continue;
         while (pool->free[class] != NULL) {
             struct pl_pool_block *block = pool->free[class];
 
@@ -86,6 +93,12 @@ void pl_pool_fini(struct pl_pool *pool)
 {
     PL_ASSERT(pool->account.used == 0); /* a block was never given back */
     pl_pool_trim(pool);
+    while (pool->slabs != NULL) {
+        struct pl_pool_slab *slab = pool->slabs;
+
+        pool->slabs = slab->next;
+        pl_free(slab);
+    }
 }
 
 size_t pl_pool_round(size_t size)
@@ -93,13 +106,38 @@ size_t pl_pool_round(size_t size)
     return size > PL_POOL_MAX ? size : size_of(class_of(size));
 }
 
+/* The next piece of the newest slab, or of a new one; NULL: no memory. The
+ * first line is the slab's own, so that blocks of 64 bytes are cache lines. */
+static void *cut(struct pl_pool *pool, size_t size)
+{
+    char *block;
+
+    if (pool->slab_left < size) {
+        struct pl_pool_slab *slab = pl_aligned_alloc(SMALLEST, SLAB);
+
+        if (slab == NULL)
+            return NULL;
+        pool->mallocs++;
+        slab->next = pool->slabs;
+        pool->slabs = slab;
+        pool->slab_left = SLAB - SMALLEST;
+    }
+    block = (char *)pool->slabs + SLAB - pool->slab_left;
+    pool->slab_left -= (uint32_t)size;
+    return block;
+}
+
 /* No free block of that size, or one too large to be kept. */
 static PL_NOINLINE void *get_new(struct pl_pool *pool, size_t size)
 {
     void *block;
 
-    pool->mallocs++;
-    block = pl_malloc(size);
+    if (size <= SMALL) {
+        block = cut(pool, size);
+    } else {
+        block = pl_malloc(size);
+        pool->mallocs++;
+    }
     if (block == NULL)
         release(pool, size);
     return block;
@@ -149,7 +187,8 @@ void pl_pool_put(struct pl_pool *pool, void *ptr, size_t size)
     class = class_of(size);
     size = size_of(class);
     release(pool, size);
-    if (PL_UNLIKELY((pool->count[class] + 1) * size > PL_POOL_KEEP)) {
+    if (PL_UNLIKELY((pool->count[class] + 1) * size > PL_POOL_KEEP) &&
+        size > SMALL) {
         pl_free(block);
         return;
     }

@@ -3,8 +3,10 @@
  * Everything that comes and goes with a request or a connection (arenas,
  * buffers, protocol state, tasks) is a block from here, so that a worker in
  * steady state never calls malloc. Classes are powers of two with one step
- * between (64, 96, 128, 192, ...); larger blocks go straight to malloc. A class
- * keeps at most PL_POOL_KEEP bytes of free blocks and returns the rest.
+ * between (64, 96, 128, 192, ...); larger blocks go straight to malloc. Small
+ * ones (up to PL_POOL_SMALL) are cut from slabs, without a header of malloc's,
+ * and stay with the pool: an idle connection is one of them. Of the others a
+ * class keeps at most PL_POOL_KEEP bytes of free blocks and returns the rest.
  *
  * Used by one thread only. */
 #ifndef PL_BASE_POOL_H
@@ -16,12 +18,18 @@
 #include "base/account.h"
 #include "base/compiler.h"
 
-enum { PL_POOL_CLASSES = 22, PL_POOL_MAX = 96 * 1024 };
+enum {
+    PL_POOL_CLASSES = 22,
+    PL_POOL_SMALL = 512,
+    PL_POOL_MAX = 96 * 1024,
+};
 #define PL_POOL_KEEP ((size_t)2 << 20)
 
 struct pl_pool {
     struct pl_pool_block *free[PL_POOL_CLASSES];
     uint32_t count[PL_POOL_CLASSES]; /* free blocks in each class */
+    struct pl_pool_slab *slabs;      /* newest first */
+    uint32_t slab_left;              /* bytes of the newest not cut yet */
     struct pl_account account;       /* what is handed out now */
     uint64_t mallocs;                /* blocks ever taken from malloc */
 };

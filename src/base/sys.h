@@ -101,6 +101,11 @@ PL_INLINE void *pl_calloc(size_t n, size_t size)
     return PL_SYS_DO(malloc, NULL, NULL, calloc(n, size));
 }
 
+PL_INLINE void *pl_aligned_alloc(size_t align, size_t size)
+{
+    return PL_SYS_DO(malloc, NULL, NULL, aligned_alloc(align, size));
+}
+
 PL_INLINE void *pl_realloc(void *ptr, size_t size)
 {
     return PL_SYS_DO(malloc, NULL, NULL, realloc(ptr, size));

@@ -443,9 +443,23 @@ static void test_log__goes_on_in_a_forked_child(void **state)
     CHECK_INT(3, lines_in(error_path), "each once");
 }
 
-static void test_log__a_full_disk_is_reported_when_it_is_over(void **state)
+static struct pl_log_sink *new_sink(void)
 {
     struct pl_log_sink *sink = test_calloc(1, sizeof(*sink));
+
+    sink->buffer = test_malloc(PL_LOG_SINK_BUFFER);
+    return sink;
+}
+
+static void free_sink(struct pl_log_sink *sink)
+{
+    test_free(sink->buffer);
+    test_free(sink);
+}
+
+static void test_log__a_full_disk_is_reported_when_it_is_over(void **state)
+{
+    struct pl_log_sink *sink = new_sink();
 
     (void)state;
     pl_log_sink_use(sink, open("/dev/full", O_WRONLY));
@@ -455,13 +469,13 @@ static void test_log__a_full_disk_is_reported_when_it_is_over(void **state)
     CHECK_INT(5, sink->lost, "counted");
     CHECK_INT(ENOSPC, sink->lost_errno, "why");
     close(sink->fd);
-    test_free(sink);
+    free_sink(sink);
 }
 
 /* The eight-at-a-time path against the rule, for each byte at each place. */
 static void test_log__each_byte_at_each_place(void **state)
 {
-    struct pl_log_sink *sink = test_calloc(1, sizeof(*sink));
+    struct pl_log_sink *sink = new_sink();
 
     (void)state;
     for (int c = 0; c < 256; c++) {
@@ -477,7 +491,7 @@ static void test_log__each_byte_at_each_place(void **state)
             CHECK_STR(want, pl_str(sink->buffer, sink->len), "line");
         }
     }
-    test_free(sink);
+    free_sink(sink);
 }
 
 static const struct {

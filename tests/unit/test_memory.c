@@ -89,9 +89,34 @@ static void test_pool__steady_state_needs_no_malloc(void **state)
     for (int i = 0; i < 128; i++)
         CHECK_INT(0, zeroed[i], "cleared");
     pl_pool_put(&pool, zeroed, 128);
+    pl_pool_put(&pool, pl_pool_get(&pool, 1000), 1000);
+    mallocs = pool.mallocs;
     pl_pool_trim(&pool);
-    pl_pool_put(&pool, pl_pool_get(&pool, 100), 100);
+    pl_pool_put(&pool, pl_pool_get(&pool, 1000), 1000);
     CHECK_INT(mallocs + 1, pool.mallocs, "trimmed");
+    pl_pool_fini(&pool);
+}
+
+static void test_pool__small_blocks_are_cut_from_slabs(void **state)
+{
+    enum { BLOCKS = 2000 };
+    struct pl_pool pool;
+    char *blocks[BLOCKS];
+
+    (void)state;
+    if (PL_ASAN)
+        skip(); /* there every block is malloc's own */
+    pl_pool_init(&pool, NULL, 0);
+    for (int i = 0; i < BLOCKS; i++) {
+        blocks[i] = pl_pool_get(&pool, 64);
+        CHECK_INT(0, (uintptr_t)blocks[i] % 64, "a cache line");
+        memset(blocks[i], i, 64);
+    }
+    CHECK(pool.mallocs <= BLOCKS / 200, "no malloc for each");
+    for (int i = 0; i < BLOCKS; i++) {
+        CHECK_INT((char)i, blocks[i][63], "not shared");
+        pl_pool_put(&pool, blocks[i], 64);
+    }
     pl_pool_fini(&pool);
 }
 
@@ -368,6 +393,7 @@ static void test_buf__charges_its_account(void **state)
 RUN_TESTS(cmocka_unit_test(test_account__a_chain_refuses_as_one),
           cmocka_unit_test(test_pool__classes_hold_what_they_promise),
           cmocka_unit_test(test_pool__steady_state_needs_no_malloc),
+          cmocka_unit_test(test_pool__small_blocks_are_cut_from_slabs),
           cmocka_unit_test(test_pool__keeps_no_more_than_it_may),
           cmocka_unit_test(test_pool__limit),
           cmocka_unit_test(test_arena__serves_small_large_and_formatted),
