@@ -60,7 +60,7 @@ bench:
 	@tools/setup build unit check bench
 	@tools/bench-peers
 	@test -f build-bench/build.ninja || CC=$(CC) meson setup build-bench \
-		-Dlua=$(LUA) -Dtests=false
+		-Dlua=$(LUA) -Dtests=false -Db_lto=true
 	@ninja -C build-bench -j $(JOBS)
 	@$(python) tests/bench/run.py $(if $(QUICK),--quick); status=$$?; \
 		$(python) tests/bench/micro/run.py && exit $$status
