@@ -55,16 +55,6 @@ static int redirect(struct pl_request *req)
 
 /* ---- answering ---- */
 
-/* How long a file may be cached says nothing about its absence. */
-static int refuse(struct pl_request *req, int status)
-{
-    struct pl_response *res = &req->response;
-
-    pl_response_set(res, PL_STR("Cache-Control"), pl_str(NULL, 0));
-    pl_response_set(res, PL_STR("Expires"), pl_str(NULL, 0));
-    return pl_response_error(res, status, pl_str(NULL, 0));
-}
-
 static int send_path(const struct files *files, struct pl_request *req,
                      struct pl_str path)
 {
@@ -94,7 +84,7 @@ static int answer(const struct files *files, struct pl_request *req)
 
     if (req->method != PL_METHOD_GET && req->method != PL_METHOD_HEAD) {
         err = pl_response_set(res, PL_STR("Allow"), PL_STR("GET, HEAD"));
-        return err < 0 ? err : refuse(req, 405);
+        return err < 0 ? err : pl_response_error(res, 405, pl_str(NULL, 0));
     }
     /* The whole path: "//" before the mount would be another host in a
      * Location. */
@@ -106,7 +96,8 @@ static int answer(const struct files *files, struct pl_request *req)
         err = PL_ERR_NOT_FOUND;
     else
         err = send_path(files, req, req->rest);
-    return err < 0 ? refuse(req, pl_err_status(err)) : 0;
+    return err < 0 ? pl_response_error(res, pl_err_status(err), pl_str(NULL, 0))
+                   : 0;
 }
 
 static void start(struct pl_handler *handler, struct pl_request *req,
