@@ -148,6 +148,7 @@ void pl_loop_free(struct pl_loop *loop)
     if (loop == NULL)
         return;
     PL_ASSERT(!loop->turning);
+    pl_mailbox_fini(&loop->mailbox);
     pl_slots_fini(&loop->slots);
     loop->backend->close(loop->state);
     pl_pool_fini(&loop->pool);

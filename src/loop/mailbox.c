@@ -14,6 +14,8 @@
  * spinning until that one runs again. */
 #include "loop/mailbox.h"
 
+#include <sched.h>
+
 #include "loop/loop.h"
 
 void pl_mailbox_init(struct pl_mailbox *box, struct pl_loop *loop)
@@ -23,7 +25,15 @@ void pl_mailbox_init(struct pl_mailbox *box, struct pl_loop *loop)
     atomic_init(&box->head, &box->stub);
     box->tail = &box->stub;
     atomic_init(&box->sleeping, false);
+    atomic_init(&box->senders, 0);
     box->loop = loop;
+}
+
+/* Who has sent the last mail was counted before it could be delivered. */
+void pl_mailbox_fini(struct pl_mailbox *box)
+{
+    while (atomic_load(&box->senders) > 0)
+        sched_yield();
 }
 
 static void push(struct pl_mailbox *box, struct pl_mail *mail)
@@ -37,11 +47,13 @@ static void push(struct pl_mailbox *box, struct pl_mail *mail)
 
 void pl_mailbox_send(struct pl_mailbox *box, struct pl_mail *mail)
 {
+    atomic_fetch_add(&box->senders, 1);
     push(box, mail);
     /* The first look keeps an awake receiver's cache line shared; the exchange
      * lets one of several senders do the waking. */
     if (atomic_load(&box->sleeping) && atomic_exchange(&box->sleeping, false))
         pl_loop_wake(box->loop);
+    atomic_fetch_sub(&box->senders, 1);
 }
 
 /* Steps over the stub. Returns the mail at the tail, which may not be whole

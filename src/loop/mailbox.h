@@ -23,13 +23,17 @@ struct pl_mailbox {
     struct pl_mail *tail;         /* the receiver pops here */
     struct pl_mail stub;
     atomic_bool sleeping; /* the receiver must be woken */
+    atomic_uint senders;  /* that are in pl_mailbox_send() */
     struct pl_loop *loop;
 };
 
 void pl_mailbox_init(struct pl_mailbox *box, struct pl_loop *loop);
 
-/* TAKES mail. Any thread. The receiver may have it before this returns, but box
- * must stay until then: end the senders before freeing the loop. */
+/* Nobody begins to send any more, and all mail has been delivered: waits for
+ * the last senders, who may still be about to wake the receiver. */
+void pl_mailbox_fini(struct pl_mailbox *box);
+
+/* TAKES mail. Any thread. The receiver may have it before this returns. */
 void pl_mailbox_send(struct pl_mailbox *box, struct pl_mail *mail);
 
 /* ---- for the loop ---- */

@@ -2,9 +2,9 @@
  *
  * One small set of threads per process, named pl-offload-N, with all signals
  * blocked. A job goes in through a lock-free queue; its done() runs on the loop
- * that sent it, which must outlive the threads here. A job cannot be stopped:
- * it owns its memory, and a waiter that was cancelled abandons it. Jobs begin
- * in the order of submitting, and run beside each other. */
+ * that sent it, which must stay for it. A job cannot be stopped: it owns its
+ * memory, and a waiter that was cancelled abandons it. Jobs begin in the order
+ * of submitting, and run beside each other. */
 #ifndef PL_LOOP_OFFLOAD_H
 #define PL_LOOP_OFFLOAD_H
 
