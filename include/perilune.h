@@ -14,12 +14,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+#include <sys/types.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 #define PL_API __attribute__((visibility("default")))
+#define PL_FORMAT(fmt, args) __attribute__((format(printf, fmt, args)))
 
 /* ---- strings ----------------------------------------------------------- */
 
@@ -36,6 +39,19 @@ struct pl_str {
 #define PL_STR(literal) ((struct pl_str){(literal), sizeof(literal) - 1})
 #endif
 #define PL_STR_ARG(s) (int)(s).len, (s).data /* for "%.*s" */
+
+/* Of a terminated string; NULL gives the absent string. */
+static inline struct pl_str pl_str_c(const char *text)
+{
+    struct pl_str s = {text, text != NULL ? strlen(text) : 0};
+
+    return s;
+}
+
+static inline bool pl_str_eq(struct pl_str a, struct pl_str b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
 
 /* ---- errors ------------------------------------------------------------ */
 
@@ -72,6 +88,491 @@ enum pl_err {
 /* "PL_ERR_LIMIT" and "a configured limit was exceeded"; never NULL. */
 PL_API const char *pl_err_name(int err);
 PL_API const char *pl_err_text(int err);
+
+/* ---- the application ----------------------------------------------------
+
+    static int hello(struct pl_request *req, struct pl_response *res, void *arg)
+    {
+        return pl_respond(res, 200, "text/plain", PL_STR("Hello!\n"));
+    }
+
+    int main(void)
+    {
+        struct pl_app *app = pl_app_new();
+
+        pl_app_get(app, "/hello", hello, NULL);
+        pl_app_listen(app, "127.0.0.1:8080");
+        return pl_app_run(app);
+    }
+
+ * First everything is said, by one thread; then pl_app_run() serves it on one
+ * worker (a thread with an event loop) per CPU. A program need not look at
+ * what the functions before it return: pl_app_run() refuses to start after a
+ * failure and says which call it was. */
+
+struct pl_app;
+struct pl_request;
+struct pl_response;
+struct pl_next;
+
+/* Answers a request: returns what became of it, that is 0 (what was built is
+ * sent; if nothing was, an empty 200), an HTTP status from 200 to 599 (with a
+ * small page from 400 on), or PL_ERR_* (logged, and answered with the status of
+ * the third column above).
+ *
+ * Runs on a fiber of the worker that has the connection: it may wait in
+ * straight lines by the functions marked WAITS, and other requests are served
+ * meanwhile. It must not block the thread otherwise (see pl_offload()), and has
+ * 64 KiB of stack. Several requests run the same handler at the same time, on
+ * several threads: what arg points to is shared. */
+typedef int pl_handler_fn(struct pl_request *req, struct pl_response *res,
+                          void *arg);
+
+/* Code around handlers: does something, calls pl_next(), does something more
+ * and returns the result; or answers itself without pl_next(). */
+typedef int pl_filter_fn(struct pl_request *req, struct pl_response *res,
+                         const struct pl_next *next, void *arg);
+
+/* Runs the filters that follow and the handler; returns their result. At most
+ * once in a filter. WAITS. */
+PL_API int pl_next(struct pl_request *req, const struct pl_next *next);
+
+/* "0.1.0": of the library that is linked. */
+PL_API const char *pl_version(void);
+
+/* NULL when out of memory or descriptors. */
+PL_API struct pl_app *pl_app_new(void);
+
+/* Not while it runs. app may be NULL. */
+PL_API void pl_app_free(struct pl_app *app);
+
+/* What went wrong first, in words; "" if nothing did. Lives as long as app. */
+PL_API const char *pl_app_error(const struct pl_app *app);
+
+/* Routes. A pattern is "/about", "/user/:id" (one element, see
+ * pl_request_param()) or "/files/" followed by "*rest" (all that follows).
+ * GET answers HEAD too. BORROWS arg as long as app. Returns 0, PL_ERR_INVALID,
+ * PL_ERR_EXISTS or PL_ERR_NOMEM; PL_ERR_STATE once the application runs. */
+PL_API int pl_app_get(struct pl_app *app, const char *pattern,
+                      pl_handler_fn *handler, void *arg);
+PL_API int pl_app_post(struct pl_app *app, const char *pattern,
+                       pl_handler_fn *handler, void *arg);
+PL_API int pl_app_put(struct pl_app *app, const char *pattern,
+                      pl_handler_fn *handler, void *arg);
+PL_API int pl_app_patch(struct pl_app *app, const char *pattern,
+                        pl_handler_fn *handler, void *arg);
+PL_API int pl_app_delete(struct pl_app *app, const char *pattern,
+                         pl_handler_fn *handler, void *arg);
+PL_API int pl_app_head(struct pl_app *app, const char *pattern,
+                       pl_handler_fn *handler, void *arg);
+PL_API int pl_app_options(struct pl_app *app, const char *pattern,
+                          pl_handler_fn *handler, void *arg);
+PL_API int pl_app_any(struct pl_app *app, const char *pattern,
+                      pl_handler_fn *handler, void *arg);
+
+/* methods: "GET POST", separated by spaces. */
+PL_API int pl_app_route(struct pl_app *app, const char *methods,
+                        const char *pattern, pl_handler_fn *handler, void *arg);
+
+/* A filter around the routes that are added after it, in the same group. */
+PL_API int pl_app_use(struct pl_app *app, pl_filter_fn *filter, void *arg);
+
+/* Routes between begin and end are for one host ("a.example", or "*.a.example"
+ * for all below it), or below a prefix, and keep their filters to themselves.
+ * They may be nested. */
+PL_API int pl_app_host_begin(struct pl_app *app, const char *host);
+PL_API int pl_app_host_end(struct pl_app *app);
+PL_API int pl_app_group_begin(struct pl_app *app, const char *prefix);
+PL_API int pl_app_group_end(struct pl_app *app);
+
+/* Options may grow: size says how much of them the caller knows, and what is
+ * not set is 0. */
+struct pl_app_static_options {
+    size_t size;               /* sizeof(struct pl_app_static_options) */
+    const char *index;         /* NULL: "index.html"; "": none */
+    const char *expires;       /* "1h", "30d": how long it may be kept */
+    const char *cache_control; /* the field, if expires does not say it */
+    bool dot_files;            /* serve names that begin with "." */
+    bool follow_links;         /* symbolic links may leave the folder */
+};
+
+/* Serves the files of folder below prefix. options may be NULL. */
+PL_API int pl_app_static(struct pl_app *app, const char *prefix,
+                         const char *folder,
+                         const struct pl_app_static_options *options);
+
+/* Where to listen: "127.0.0.1:8080", "[::1]:8080", ":8080", "unix:/run/x.sock".
+ * Port 0 takes a free one. May be called several times; without it pl_app_run()
+ * takes 127.0.0.1:8080. The address is opened by pl_app_run(). */
+PL_API int pl_app_listen(struct pl_app *app, const char *address);
+
+/* A setting, as in the configuration: ("workers", "4"), ("max_body", "2m"),
+ * ("access_log", "-"), ... (docs/c-api.md has a list), and two of programs:
+ *
+ *     signals   off*   TERM and INT are the program's own affair: without a
+ *                      handler of its own they end the process at once
+ *               on     TERM and QUIT finish the running requests, a second one
+ *                      or INT ends at once; USR1 opens the log files anew
+ *     announce  off*   say nothing
+ *               on     a line "listening on ..." for each address to stdout */
+PL_API int pl_app_set(struct pl_app *app, const char *name, const char *value);
+
+/* A field of every response that does not set it itself. */
+PL_API int pl_app_set_header(struct pl_app *app, const char *name,
+                             const char *value);
+
+/* A pointer for handlers: pl_app_state(pl_request_app(req)). TAKES state:
+ * free_state (may be NULL) is called by pl_app_free(), or by the next
+ * pl_app_set_state(). */
+PL_API void pl_app_set_state(struct pl_app *app, void *state,
+                             void (*free_state)(void *state));
+PL_API void *pl_app_state(const struct pl_app *app);
+
+/* Called once when the addresses are open and connections may come, by a
+ * worker's thread. */
+PL_API void pl_app_on_start(struct pl_app *app,
+                            void (*fn)(struct pl_app *app, void *arg),
+                            void *arg);
+
+/* Serves until pl_app_stop() or a signal. Returns an exit code: 0, 1 (failed at
+ * run time), 3 (a call before this one failed), 4 (an address cannot be
+ * opened); what is wrong was said on stderr. Once per application, and one
+ * application at a time. Ignores SIGPIPE. */
+PL_API int pl_app_run(struct pl_app *app);
+
+/* Ends pl_app_run(): running requests finish, as long as "stop_timeout" allows;
+ * called again, at once. Any thread, also before it runs. */
+PL_API void pl_app_stop(struct pl_app *app);
+
+/* The port of the first address; 0 before pl_app_on_start() and for UNIX
+ * sockets. Any thread. */
+PL_API unsigned pl_app_port(const struct pl_app *app);
+
+/* ---- the request ---------------------------------------------------------
+ *
+ * A request, and what these functions give, lives until its response has gone.
+ * Nothing here waits. Use it on its worker's thread only. */
+
+/* The application that it came to; NULL in a module of a Lua site. */
+PL_API struct pl_app *pl_request_app(const struct pl_request *req);
+
+PL_API struct pl_str pl_request_method(const struct pl_request *req);
+
+/* Decoded, and free of "." and ".."; an encoded slash stays "%2F". */
+PL_API struct pl_str pl_request_path(const struct pl_request *req);
+
+/* As it came. */
+PL_API struct pl_str pl_request_raw_path(const struct pl_request *req);
+
+/* As it came, without "?"; absent if there is none. */
+PL_API struct pl_str pl_request_query(const struct pl_request *req);
+
+/* The host the request is for, as it came, without the port (0 if none is
+ * given; port may be NULL); absent if the client does not say. */
+PL_API struct pl_str pl_request_host(struct pl_request *req, uint16_t *port);
+
+/* "http" or "https". */
+PL_API struct pl_str pl_request_scheme(const struct pl_request *req);
+
+/* 10, 11, 20, 30. */
+PL_API int pl_request_version(const struct pl_request *req);
+
+/* The field of that name, in any case; absent if there is none. Several are
+ * joined by ", " (cookies by "; "), RFC 9110, 5.3. */
+PL_API struct pl_str pl_request_header(struct pl_request *req,
+                                       struct pl_str name);
+
+/* All fields in their order, by index from 0; false at the end. */
+PL_API bool pl_request_header_at(const struct pl_request *req, unsigned index,
+                                 struct pl_str *name, struct pl_str *value);
+
+/* A decoded field of the query; absent if there is none. */
+PL_API struct pl_str pl_request_arg(struct pl_request *req, struct pl_str name);
+
+/* What a ":name" or "*name" of the route's pattern stands for, decoded. */
+PL_API struct pl_str pl_request_param(const struct pl_request *req,
+                                      struct pl_str name);
+
+PL_API struct pl_str pl_request_cookie(struct pl_request *req,
+                                       struct pl_str name);
+
+/* The peer's address ("" for UNIX sockets) and port; port may be NULL. */
+PL_API struct pl_str pl_request_remote(struct pl_request *req, uint16_t *port);
+
+/* 16 hexadecimal digits, not terminated: the one in the log. */
+enum { PL_REQUEST_ID_LEN = 16 };
+PL_API void pl_request_id(const struct pl_request *req,
+                          char out[PL_REQUEST_ID_LEN]);
+
+/* ---- the request's body ------------------------------------------------- */
+
+/* Reads at most n bytes as they arrive: their number, 0 at the end, or
+ * PL_ERR_CLOSED (broken off), PL_ERR_PROTO, PL_ERR_TIMEOUT, PL_ERR_CANCELED.
+ * Bodies may be of any length. WAITS. */
+PL_API ssize_t pl_request_read(struct pl_request *req, char *to, size_t n);
+
+/* The whole body, as long as the request lives. Returns 0, PL_ERR_LIMIT if it
+ * is larger than "max_body", or an error as above: return it from the handler,
+ * and the peer gets 413, 400 or 408. May be called again. WAITS. */
+PL_API int pl_request_body(struct pl_request *req, struct pl_str *body);
+
+/* A decoded field of a form (application/x-www-form-urlencoded). Absent if
+ * there is none, or no such body: pl_request_body() tells why. WAITS. */
+PL_API struct pl_str pl_request_form_arg(struct pl_request *req,
+                                         struct pl_str name);
+
+/* ---- the response --------------------------------------------------------
+ *
+ * First status and fields, then a body: as a whole, a file, or a stream. What
+ * is said when the head has left is PL_ERR_STATE. Conditional and range
+ * requests, HEAD, Content-Length and chunks are seen to by the server. */
+
+/* 200 unless set. 200 to 999. */
+PL_API int pl_response_status(struct pl_response *res, int status);
+
+/* Sets (replaces) or adds a field; COPIES. Content-Type, ETag and
+ * Last-Modified are what conditions are judged by; Content-Length declares the
+ * length of a stream. Connection, Transfer-Encoding, Keep-Alive, Upgrade, TE,
+ * Trailer and Date are PL_ERR_DENIED: the server makes them. A bad name or
+ * value (CR, LF, NUL) is PL_ERR_INVALID. An absent value removes the field. */
+PL_API int pl_response_set(struct pl_response *res, struct pl_str name,
+                           struct pl_str value);
+PL_API int pl_response_add(struct pl_response *res, struct pl_str name,
+                           struct pl_str value);
+
+/* What was set, or absent. */
+PL_API struct pl_str pl_response_get(const struct pl_response *res,
+                                     struct pl_str name);
+
+enum pl_same_site {
+    PL_SAME_SITE_UNSET, /* the attribute is left out: browsers take Lax */
+    PL_SAME_SITE_LAX,
+    PL_SAME_SITE_STRICT,
+    PL_SAME_SITE_NONE
+};
+
+struct pl_cookie_options {
+    size_t size;        /* sizeof(struct pl_cookie_options) */
+    const char *path;   /* NULL: left out */
+    const char *domain; /* NULL: this host only */
+    int64_t max_age;    /* seconds; 0: as long as the browser runs; below
+                           0: delete it */
+    enum pl_same_site same_site;
+    bool secure, http_only;
+};
+
+/* Adds a Set-Cookie. options may be NULL. PL_ERR_INVALID for what browsers
+ * would not take: encode values with spaces, quotes, commas, semicolons. */
+PL_API int pl_response_cookie(struct pl_response *res, struct pl_str name,
+                              struct pl_str value,
+                              const struct pl_cookie_options *options);
+
+/* The whole body. BORROWS bytes until the response has gone: give memory of the
+ * request (pl_alloc(), a builder), constants, or say by release(arg) when it is
+ * free: it is called once, also on failure. release may be NULL. */
+PL_API int pl_response_bytes(struct pl_response *res, struct pl_str bytes,
+                             void (*release)(void *arg), void *arg);
+
+/* A file as the body, with type and validators. root NULL: the program chose
+ * the path. Else it may come from a peer, and nothing outside the folder root
+ * is sent. PL_ERR_NOT_FOUND, PL_ERR_DENIED, ...: return it from the handler. */
+PL_API int pl_response_send_file(struct pl_response *res, const char *root,
+                                 struct pl_str path);
+
+/* Location and a short body; status 301, 302, 303, 307, 308. location is
+ * checked, not encoded. */
+PL_API int pl_response_redirect(struct pl_response *res, struct pl_str location,
+                                int status);
+
+/* Status, type (NULL: as it was set) and body in one; COPIES. */
+PL_API int pl_respond(struct pl_response *res, int status, const char *type,
+                      struct pl_str body);
+PL_API int pl_respondf(struct pl_response *res, int status, const char *type,
+                       const char *fmt, ...) PL_FORMAT(4, 5);
+
+/* A small page that says what status means, and detail (may be NULL), as HTML
+ * or text. */
+PL_API int pl_respond_error(struct pl_response *res, int status,
+                            const char *detail);
+
+/* A piece of a stream; the first one sends the head. COPIES what cannot be sent
+ * at once. Returns 0, or PL_ERR_CLOSED when the peer has gone, PL_ERR_LIMIT
+ * when more is said than was declared, PL_ERR_CANCELED. WAITS when the peer
+ * reads more slowly than this writes. */
+PL_API int pl_response_write(struct pl_response *res, struct pl_str bytes);
+
+/* Sends what was written now, not at the end of the worker's turn (the next
+ * wait); the head too, if nothing was written. */
+PL_API int pl_response_flush(struct pl_response *res);
+
+/* ---- waiting -------------------------------------------------------------
+ *
+ * Functions marked WAITS suspend their caller and let its worker go on. They
+ * work in handlers, filters and spawned functions; anywhere else they return
+ * PL_ERR_STATE. req says for which request; NULL outside of one. When a request
+ * is given up (its peer has gone, the server stops) they return PL_ERR_CANCELED
+ * from then on, and the handler should return. */
+
+/* 0 after ms milliseconds. WAITS. */
+PL_API int pl_sleep(struct pl_request *req, uint64_t ms);
+
+enum pl_events {
+    PL_READABLE = 1,
+    PL_WRITABLE = 2,
+    PL_PEER_CLOSED = 4, /* the peer will send no more */
+    /* Both directions are dead, or an error is queued: try the call and see.
+     * Always reported, and sometimes alone (a pipe whose writer is gone). */
+    PL_HANGUP = 8,
+};
+
+/* Waits for a descriptor (non-blocking socket, pipe, eventfd, ...) of the
+ * program's own: the events that hold, PL_ERR_TIMEOUT after ms milliseconds
+ * (below 0: no limit), PL_ERR_EXISTS if somebody waits for it on this worker
+ * already, PL_ERR_UNSUPPORTED for a file. BORROWS fd. WAITS. */
+PL_API int pl_wait_fd(struct pl_request *req, int fd, unsigned events,
+                      int64_t ms);
+
+/* Starts fn(arg) beside the caller, on the same worker. With req it belongs to
+ * the caller's handler: when that ends it is cancelled and waited for. With
+ * NULL it goes on by itself until the worker stops. Returns 0, PL_ERR_NOMEM, or
+ * PL_ERR_STATE on a thread that is no worker's. */
+PL_API int pl_spawn(struct pl_request *req, int (*fn)(void *arg), void *arg);
+
+/* Runs all calls beside each other and waits for all of them. Returns the first
+ * result below 0, in their order, or 0. WAITS. */
+struct pl_call {
+    int (*fn)(void *arg);
+    void *arg;
+    int result;
+};
+PL_API int pl_all(struct pl_request *req, struct pl_call *calls, size_t n);
+
+/* Runs fn(arg), which may block, on a thread made for that; returns its result,
+ * or PL_ERR_LIMIT when too many wait already, PL_ERR_NOMEM, PL_ERR_STATE. fn
+ * must use neither req nor any function of this header that takes it. It cannot
+ * be stopped: also a cancelled caller waits for its end, so arg may lie on the
+ * stack. WAITS. */
+PL_API int pl_offload(struct pl_request *req, int (*fn)(void *arg), void *arg);
+
+/* ---- the toolbox: memory ------------------------------------------------- */
+
+/* Memory that lives as long as the request; NULL when out of memory or over
+ * "request_memory". pl_alloc() is aligned for any type and not cleared. Texts
+ * are terminated by NUL (not counted); data is NULL when out of memory. */
+PL_API void *pl_alloc(struct pl_request *req, size_t size);
+PL_API struct pl_str pl_strdup(struct pl_request *req, struct pl_str text);
+PL_API struct pl_str pl_printf(struct pl_request *req, const char *fmt, ...)
+    PL_FORMAT(2, 3);
+PL_API struct pl_str pl_vprintf(struct pl_request *req, const char *fmt,
+                                va_list ap);
+
+/* fn(arg) when the handler, filter or spawned function that calls this has
+ * ended, however it ended; last first. fn may wait. Returns 0, PL_ERR_NOMEM,
+ * PL_ERR_STATE: then fn is not called. */
+PL_API int pl_defer(void (*fn)(void *arg), void *arg);
+
+/* fn(arg) when the request is over and its response has gone; last first. fn
+ * must not wait, and sees req no more. For what the response borrows. */
+PL_API int pl_request_defer(struct pl_request *req, void (*fn)(void *arg),
+                            void *arg);
+
+/* ---- the toolbox: a text that grows -------------------------------------- */
+
+/* Lives as long as the request; NULL when out of memory. */
+struct pl_builder;
+PL_API struct pl_builder *pl_builder_new(struct pl_request *req);
+
+/* Append. Returns 0 or PL_ERR_NOMEM, PL_ERR_LIMIT; the builder stays failed
+ * then, so that one look at the last result is enough. COPIES. */
+PL_API int pl_builder_add(struct pl_builder *builder, struct pl_str text);
+PL_API int pl_builder_addc(struct pl_builder *builder, char c);
+PL_API int pl_builder_addf(struct pl_builder *builder, const char *fmt, ...)
+    PL_FORMAT(2, 3);
+
+/* What was added; absent after a failure. Valid until more is added. */
+PL_API struct pl_str pl_builder_str(const struct pl_builder *builder);
+
+/* ---- the toolbox: a table by name -----------------------------------------
+ */
+
+/* From strings to pointers; keys that a peer chooses cannot make it slow. With
+ * req it lives as long as the request. With NULL it lives until pl_hash_free();
+ * several threads may look things up while nobody changes it. NULL when out of
+ * memory. */
+struct pl_hash;
+PL_API struct pl_hash *pl_hash_new(struct pl_request *req);
+
+/* For those made without a request. hash may be NULL. */
+PL_API void pl_hash_free(struct pl_hash *hash);
+
+/* NULL if it is not there. */
+PL_API void *pl_hash_get(const struct pl_hash *hash, struct pl_str key);
+
+/* Adds or replaces; COPIES key, BORROWS value (never NULL). Returns 0,
+ * PL_ERR_NOMEM, PL_ERR_LIMIT, or PL_ERR_INVALID for NULL. */
+PL_API int pl_hash_put(struct pl_hash *hash, struct pl_str key, void *value);
+
+/* The value that was there, or NULL. */
+PL_API void *pl_hash_remove(struct pl_hash *hash, struct pl_str key);
+PL_API size_t pl_hash_count(const struct pl_hash *hash);
+
+/* Calls fn for each entry, in no order, until it returns false. fn may remove
+ * the entry that it is shown, and add nothing. */
+PL_API void pl_hash_each(struct pl_hash *hash,
+                         bool (*fn)(void *arg, struct pl_str key, void *value),
+                         void *arg);
+
+/* ---- the toolbox: values kept for a while ---------------------------------
+ */
+
+/* A cache makes a value when it is first asked for, keeps it, and frees it when
+ * it is too old or others need the room, but never while a request uses it.
+ * Each worker has values of its own, so that nobody takes a lock. */
+struct pl_cache;
+
+struct pl_cache_options {
+    size_t size;     /* sizeof(struct pl_cache_options) */
+    uint64_t ttl_ms; /* how long a value is good; 0: for ever */
+    size_t limit;    /* of the costs of a worker's values together; 0: none */
+    /* Makes *value for key, and says what it costs (0 unless set; bytes, or
+     * any other unit). Only one request at a time makes the value of a key, the
+     * others wait for it. Returns 0 or PL_ERR_*, which pl_cache_get() returns
+     * then. req as given to pl_cache_get(). May wait. */
+    int (*create)(struct pl_request *req, struct pl_str key, void *arg,
+                  void **value, size_t *cost);
+    void (*free_value)(void *value, void *arg); /* may be NULL; may not wait */
+    void *arg;
+};
+
+/* Before pl_app_run(); lives as long as app. NULL when out of memory, or once
+ * the application runs. */
+PL_API struct pl_cache *pl_cache_new(struct pl_app *app,
+                                     const struct pl_cache_options *options);
+
+/* The value for key, made if need be. It stays valid as long as req (NULL: as
+ * long as the spawned function that asks). Returns 0 or PL_ERR_*. WAITS. */
+PL_API int pl_cache_get(struct pl_request *req, struct pl_cache *cache,
+                        struct pl_str key, void **value);
+
+/* This worker will make the value anew when it is asked for next. */
+PL_API void pl_cache_forget(struct pl_cache *cache, struct pl_str key);
+
+/* ---- the log --------------------------------------------------------------
+ */
+
+enum pl_level {
+    PL_LOG_DEBUG,
+    PL_LOG_INFO,
+    PL_LOG_NOTICE,
+    PL_LOG_WARN,
+    PL_LOG_ERROR,
+    PL_LOG_LEVELS
+};
+
+/* A line of the error log, without the line end. Any thread; never waits: lines
+ * that come faster than they can be written are dropped and counted. */
+PL_API void pl_app_log(enum pl_level level, const char *fmt, ...)
+    PL_FORMAT(2, 3);
 
 #ifdef __cplusplus
 }

@@ -20,15 +20,6 @@
 #include "base/compiler.h"
 #include "base/error.h"
 
-enum pl_level {
-    PL_LOG_DEBUG,
-    PL_LOG_INFO,
-    PL_LOG_NOTICE,
-    PL_LOG_WARN,
-    PL_LOG_ERROR,
-    PL_LOG_LEVELS
-};
-
 enum {
     PL_LOG_SITE_RATE = 10,
     PL_LOG_LINE_MAX = 4096,        /* what is longer is cut and ends in "..." */

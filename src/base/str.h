@@ -14,17 +14,6 @@ PL_INLINE struct pl_str pl_str(const char *data, size_t len)
     return (struct pl_str){data, len};
 }
 
-/* Of a terminated string; NULL gives the absent string. */
-PL_INLINE struct pl_str pl_str_c(const char *text)
-{
-    return (struct pl_str){text, text ? strlen(text) : 0};
-}
-
-PL_INLINE bool pl_str_eq(struct pl_str a, struct pl_str b)
-{
-    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
-}
-
 PL_INLINE unsigned char pl_ascii_lower(unsigned char c)
 {
     return c >= 'A' && c <= 'Z' ? (unsigned char)(c | 0x20) : c;

@@ -132,6 +132,22 @@ int pl_static_send(struct pl_request *req, int folder, struct pl_str path)
     return PL_ERR_NOT_FOUND;
 }
 
+int pl_response_send_file(struct pl_response *res, const char *root,
+                          struct pl_str path)
+{
+    struct pl_request *req = PL_CONTAINER_OF(res, struct pl_request, response);
+    int folder = PL_STATIC_ANYWHERE, err;
+
+    if (root != NULL)
+        folder = pl_sys_open(root, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+    if (root != NULL && folder < 0)
+        return pl_err_from_errno(errno);
+    err = pl_static_send(req, folder, path);
+    if (root != NULL)
+        pl_sys_close(folder);
+    return err;
+}
+
 /* ---- life ---- */
 
 static void free_files(struct pl_handler *handler)

@@ -14,13 +14,6 @@ bool pl_cookie_next(struct pl_str *rest, struct pl_str *name,
  * path, as browsers send them in that order (5.4). Absent if there is none. */
 struct pl_str pl_cookie_get(struct pl_str cookies, struct pl_str name);
 
-enum pl_same_site {
-    PL_SAME_SITE_UNSET, /* the attribute is left out: browsers take Lax */
-    PL_SAME_SITE_LAX,
-    PL_SAME_SITE_STRICT,
-    PL_SAME_SITE_NONE
-};
-
 /* All zero but name and value is a cookie for this host and session. */
 struct pl_cookie {
     struct pl_str name, value;

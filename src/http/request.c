@@ -48,6 +48,17 @@ void pl_request_hold(struct pl_request *req)
     req->holders++;
 }
 
+/* One may register another. */
+static void run_defers(struct pl_request *req)
+{
+    struct pl_request_defer *defer;
+
+    while ((defer = req->defers) != NULL) {
+        req->defers = defer->next;
+        defer->fn(defer->arg);
+    }
+}
+
 void pl_request_drop(struct pl_request *req)
 {
     struct pl_http *http = req->http;
@@ -58,6 +69,7 @@ void pl_request_drop(struct pl_request *req)
     http->stats.by_class[PL_MIN(req->response.status / 100u, 5u)]++;
     http->ops->finished(http->arg, req);
     pl_response_release(&req->response);
+    run_defers(req);
     if (req->drop_generation != NULL)
         req->drop_generation(req->generation);
     pl_list_remove(&req->node);
@@ -183,6 +195,46 @@ void pl_request_begin(struct pl_request *req)
 
 /* ---- looking ---- */
 
+struct pl_str pl_request_method(const struct pl_request *req)
+{
+    return req->method_name;
+}
+
+struct pl_str pl_request_path(const struct pl_request *req)
+{
+    return req->path;
+}
+
+struct pl_str pl_request_raw_path(const struct pl_request *req)
+{
+    return req->raw_path;
+}
+
+struct pl_str pl_request_query(const struct pl_request *req)
+{
+    return req->query;
+}
+
+struct pl_str pl_request_scheme(const struct pl_request *req)
+{
+    return req->secure ? PL_STR("https") : PL_STR("http");
+}
+
+int pl_request_version(const struct pl_request *req)
+{
+    return req->version;
+}
+
+bool pl_request_header_at(const struct pl_request *req, unsigned index,
+                          struct pl_str *name, struct pl_str *value)
+{
+    if (index >= req->nheaders)
+        return false;
+    *name = pl_header_name(&req->headers[index]);
+    *value = pl_header_value(&req->headers[index]);
+    return true;
+}
+
 typedef bool field_is(const struct pl_header *header, const void *what);
 
 static bool has_id(const struct pl_header *header, const void *what)
@@ -258,7 +310,8 @@ struct pl_str pl_request_host(struct pl_request *req, uint16_t *port)
         if (field.len > 0)
             pl_uri_parse_authority(field, &req->host_name, &req->host_port);
     }
-    *port = req->host_port;
+    if (port != NULL)
+        *port = req->host_port;
     return req->host_name;
 }
 
@@ -302,6 +355,7 @@ struct pl_str pl_request_remote(struct pl_request *req, uint16_t *port)
                 &req->arena, pl_str(text, pl_addr_format_host(&addr, text)));
         }
     }
-    *port = req->remote_port;
+    if (port != NULL)
+        *port = req->remote_port;
     return req->remote;
 }

@@ -14,7 +14,12 @@
 
 #define PL_REQUEST_MAGIC 0x70657271u /* "perq" */
 
-enum { PL_REQUEST_ID_LEN = 16 };
+/* What pl_request_defer() was asked for; in the request's arena. */
+struct pl_request_defer {
+    struct pl_request_defer *next; /* the one registered before */
+    void (*fn)(void *arg);
+    void *arg;
+};
 
 struct pl_param {
     struct pl_str name, value; /* value: decoded */
@@ -59,8 +64,9 @@ struct pl_request {
     void (*drop_generation)(void *generation);
     const struct pl_route *route; /* which one matched; opaque here */
     const struct pl_chain *chain; /* its filters and handler; opaque here */
-    struct pl_task *task;         /* the handler's; NULL: it needs none */
-    struct pl_str remote;         /* absent: not asked for yet */
+    struct pl_request_defer *defers;
+    struct pl_task *task; /* the handler's; NULL: it needs none */
+    struct pl_str remote; /* absent: not asked for yet */
     uint16_t remote_port;
     void *lua;        /* the Lua object that stands for this request */
     uint64_t started; /* monotonic ns */
@@ -89,31 +95,9 @@ void pl_request_drop(struct pl_request *req);
  * Any stack. */
 void pl_request_finish(struct pl_request *req, int result);
 
-/* ---- looking ---- */
+/* ---- looking: see also perilune.h ---- */
 
-/* Absent if there is none; several fields are joined by ", " (cookies by
- * "; "), RFC 9110, 5.3. */
-struct pl_str pl_request_header(struct pl_request *req, struct pl_str name);
 struct pl_str pl_request_header_id(struct pl_request *req,
                                    enum pl_header_id id);
-
-/* The host the request is for, as it came, without the port (0 if none is
- * given); absent if the client does not say. */
-struct pl_str pl_request_host(struct pl_request *req, uint16_t *port);
-
-/* A decoded field of the query; absent if there is none. */
-struct pl_str pl_request_arg(struct pl_request *req, struct pl_str name);
-
-/* A parameter of the route's pattern. */
-struct pl_str pl_request_param(const struct pl_request *req,
-                               struct pl_str name);
-
-struct pl_str pl_request_cookie(struct pl_request *req, struct pl_str name);
-
-/* 16 hexadecimal digits. */
-void pl_request_id(const struct pl_request *req, char out[PL_REQUEST_ID_LEN]);
-
-/* Host and port of the peer ("" for UNIX); asked from the kernel once. */
-struct pl_str pl_request_remote(struct pl_request *req, uint16_t *port);
 
 #endif

@@ -43,26 +43,8 @@ struct pl_response {
     struct pl_parts *parts;     /* several ranges; NULL: none */
 };
 
-/* ---- building: 0 or PL_ERR_*; PL_ERR_STATE once the head has left ---- */
-
-int pl_response_status(struct pl_response *res, int status);
-
-/* Sets (replaces) or adds a field; COPIES. Content-Type, ETag and
- * Last-Modified go to their places above; Content-Length declares the length
- * of a stream. Connection, Transfer-Encoding, Keep-Alive, Upgrade, TE, Trailer
- * and Date are PL_ERR_DENIED: the wire makes them. A bad name or value (CR, LF,
- * NUL) is PL_ERR_INVALID. An absent value removes the field. */
-int pl_response_set(struct pl_response *res, struct pl_str name,
-                    struct pl_str value);
-int pl_response_add(struct pl_response *res, struct pl_str name,
-                    struct pl_str value);
-struct pl_str pl_response_get(const struct pl_response *res,
-                              struct pl_str name);
-
-/* The whole body. BORROWS bytes until the response has gone: give memory from
- * the request's arena, constants, or say by release(arg) when it is free. */
-int pl_response_bytes(struct pl_response *res, struct pl_str bytes,
-                      void (*release)(void *arg), void *arg);
+/* ---- building (most of it is in perilune.h): 0 or PL_ERR_*; PL_ERR_STATE once
+ * the head has left ---- */
 
 /* A range of a file; BORROWS file until release(arg). */
 int pl_response_file(struct pl_response *res, int file, uint64_t off,
@@ -75,10 +57,6 @@ void pl_response_reset(struct pl_response *res);
  * too. HTML or plain text as the client prefers. */
 int pl_response_error(struct pl_response *res, int status,
                       struct pl_str detail);
-
-/* Location and a short body. location is checked, not encoded. */
-int pl_response_redirect(struct pl_response *res, struct pl_str location,
-                         int status);
 
 /* ---- sending ---- */
 

@@ -22,15 +22,6 @@
 #include "loop/mailbox.h"
 #include "loop/wheel.h"
 
-enum pl_events {
-    PL_READABLE = 1,
-    PL_WRITABLE = 2,
-    PL_PEER_CLOSED = 4, /* the peer will send no more */
-    /* Both directions are dead, or an error is queued: try the call and see.
-     * Always reported, and sometimes alone (a pipe whose writer is gone). */
-    PL_HANGUP = 8,
-};
-
 enum pl_watch_mode {
     PL_LEVEL,     /* foreign descriptors, listeners */
     PL_EDGE,      /* connections: armed once, for everything */

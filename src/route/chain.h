@@ -26,19 +26,10 @@ void pl_filter_drop(struct pl_filter *filter);
 
 /* ---- C functions on fibers ---- */
 
-typedef int pl_fiber_handler_fn(struct pl_request *req, struct pl_response *res,
-                                void *arg);
-typedef int pl_fiber_filter_fn(struct pl_request *req, struct pl_response *res,
-                               const struct pl_next *next, void *arg);
-
 /* free_arg (may be NULL) is called with the handler's end; also on failure. */
-struct pl_handler *pl_fiber_handler_new(pl_fiber_handler_fn *fn, void *arg,
+struct pl_handler *pl_fiber_handler_new(pl_handler_fn *fn, void *arg,
                                         void (*free_arg)(void *arg));
-struct pl_filter *pl_fiber_filter_new(pl_fiber_filter_fn *fn, void *arg,
+struct pl_filter *pl_fiber_filter_new(pl_filter_fn *fn, void *arg,
                                       void (*free_arg)(void *arg));
-
-/* For C filters: runs the rest and waits for it; gives its result, which the
- * filter passes on unless it answers itself. */
-int pl_next_run(const struct pl_next *next, struct pl_request *req);
 
 #endif

@@ -7,14 +7,14 @@
 
 struct fiber_handler {
     struct pl_handler handler;
-    pl_fiber_handler_fn *fn;
+    pl_handler_fn *fn;
     void *arg;
     void (*free_arg)(void *arg);
 };
 
 struct fiber_filter {
     struct pl_filter filter;
-    pl_fiber_filter_fn *fn;
+    pl_filter_fn *fn;
     void *arg;
     void (*free_arg)(void *arg);
 };
@@ -115,7 +115,7 @@ static void free_filter(struct pl_filter *filter)
     pl_free(self);
 }
 
-struct pl_handler *pl_fiber_handler_new(pl_fiber_handler_fn *fn, void *arg,
+struct pl_handler *pl_fiber_handler_new(pl_handler_fn *fn, void *arg,
                                         void (*free_arg)(void *arg))
 {
     struct fiber_handler *self = pl_malloc(sizeof(*self));
@@ -133,7 +133,7 @@ struct pl_handler *pl_fiber_handler_new(pl_fiber_handler_fn *fn, void *arg,
     return &self->handler;
 }
 
-struct pl_filter *pl_fiber_filter_new(pl_fiber_filter_fn *fn, void *arg,
+struct pl_filter *pl_fiber_filter_new(pl_filter_fn *fn, void *arg,
                                       void (*free_arg)(void *arg))
 {
     struct fiber_filter *self = pl_malloc(sizeof(*self));
@@ -153,7 +153,7 @@ struct pl_filter *pl_fiber_filter_new(pl_fiber_filter_fn *fn, void *arg,
     return &self->filter;
 }
 
-/* ---- pl_next_run ---- */
+/* ---- pl_next ---- */
 
 struct next_op {
     struct pl_op op;
@@ -168,7 +168,7 @@ static void next_done(struct pl_then *then, struct pl_request *req, int result)
     pl_op_complete(&wait->op, result);
 }
 
-int pl_next_run(const struct pl_next *next, struct pl_request *req)
+int pl_next(struct pl_request *req, const struct pl_next *next)
 {
     struct next_op wait = {.then = {next_done}};
 

@@ -16,6 +16,7 @@ struct pl_generation {
     struct pl_worker *worker;
     struct pl_site *site;
     struct pl_vm *vm; /* NULL for a C program */
+    void *state;      /* the loader's; NULL until begin() sets it */
     const struct pl_loader *loader;
 };
 

@@ -34,7 +34,7 @@ static void on_finished(void *arg, struct pl_request *req)
 static const struct pl_http_ops http_ops = {on_request, on_finished};
 
 PL_UNUSED static void add_route(unsigned methods, const char *pattern,
-                                pl_fiber_handler_fn *fn)
+                                pl_handler_fn *fn)
 {
     struct pl_route route = {
         .pattern = pattern,

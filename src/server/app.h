@@ -1,0 +1,38 @@
+/* app.h - a C program's application: what app.c and its cache share. Their
+ * functions are in perilune.h. */
+#ifndef PL_SERVER_APP_H
+#define PL_SERVER_APP_H
+
+#include "server/server.h"
+
+#define PL_APP_MAGIC 0x7061706cu /* "lpap" */
+
+struct pl_app {
+    uint32_t magic;
+    struct pl_site *site; /* of all workers; fixed once it runs */
+    struct pl_server server;
+    struct pl_loader loader;
+    struct pl_error error; /* the first one; code 0: none */
+    bool running, signals, announce;
+    unsigned depth; /* of hosts and groups that are open */
+    uint64_t hosts; /* bit i: the one i levels out is a host */
+    _Atomic unsigned port;
+    void *state;
+    void (*free_state)(void *state);
+    void (*on_start)(struct pl_app *app, void *arg);
+    void *on_start_arg;
+    struct pl_cache *caches; /* newest first */
+    unsigned ncaches;
+};
+
+/* What a worker keeps of the caches, one memo each; the state of its
+ * generation. NULL when out of memory. */
+struct pl_memo *pl_app_memos_new(struct pl_app *app, struct pl_pool *pool);
+
+/* memos may be NULL. Nobody holds a value any more. */
+void pl_app_memos_free(struct pl_app *app, struct pl_memo *memos);
+
+/* Frees the caches themselves. */
+void pl_app_forget_caches(struct pl_app *app);
+
+#endif

@@ -1,0 +1,36 @@
+/* use.c - perilune.h as its users compile it: C99 without extensions, and C++
+ * (use.cpp). Only compiled; tests/unit/test_app.c runs such things. */
+#include <perilune.h>
+
+static int on_request(struct pl_request *req, struct pl_response *res,
+                      void *arg)
+{
+    struct pl_str name = pl_request_arg(req, PL_STR("name"));
+
+    (void)arg;
+    if (pl_str_eq(name, pl_str_c("nobody")))
+        return PL_ERR_NOT_FOUND;
+    return pl_respondf(res, 200, "text/plain", "Hi, %.*s!", PL_STR_ARG(name));
+}
+
+static int on_filter(struct pl_request *req, struct pl_response *res,
+                     const struct pl_next *next, void *arg)
+{
+    (void)res;
+    (void)arg;
+    return pl_next(req, next);
+}
+
+struct pl_app *use(void);
+
+struct pl_app *use(void)
+{
+    struct pl_app *app = pl_app_new();
+    struct pl_cache_options options = {
+        sizeof(options), 1000, 0, NULL, NULL, NULL};
+
+    pl_cache_new(app, &options);
+    pl_app_use(app, on_filter, NULL);
+    pl_app_get(app, "/", on_request, NULL);
+    return app;
+}
