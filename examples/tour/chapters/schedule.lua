@@ -1,0 +1,69 @@
+-- schedule.lua - chapter: what happens by itself.
+
+local pl = require "perilune"
+
+-- example: every
+local process = 0
+pl.every(1, function()
+  process = process + 1
+end)
+
+local mine = 0
+pl.every(1, function()
+  mine = mine + 1
+end, { each_worker = true, name = "each second" })
+
+pl.get("/schedule/count", function()
+  return {
+    worker = pl.worker.id, workers = pl.worker.count,
+    process = process, mine = mine,
+  }
+end)
+-- end
+
+-- example: on
+local started = "not yet"
+
+pl.on("start", function()
+  started = os.date("!%Y-%m-%d %H:%M:%S", pl.time())
+end)
+
+pl.on("stop", function()
+  pl.log.info("worker says goodbye", { worker = pl.worker.id })
+end)
+
+pl.get("/schedule/started", function()
+  return ("worker %d started at %s UTC")
+    :format(pl.worker.id, started)
+end)
+-- end
+
+return {
+  title = "Scheduled work",
+  summary = "Functions that run every so often, when the site starts and when "
+    .. "it stops.",
+  sections = {
+    {
+      title = "Every second",
+      text = [[
+<p><code>pl.every</code> calls a function again and again: once for the whole
+process, or on each worker. A call never overlaps the one before it, and the
+moments do not drift.</p>
+<p>Each worker has a Lua state of its own, and their variables are not shared.
+The first function runs on worker 0 only, so <code>process</code> stays 0 on all
+others. Ask several times: which worker answers depends on the connection. (A
+dictionary that all workers share is to come.)</p>]],
+      example = "every",
+      links = { "/schedule/count" },
+    },
+    {
+      title = "Start and stop",
+      text = [[
+<p>A site file only records: nothing starts before every worker has loaded it
+without an error. Then <code>"start"</code> functions run, and at the end
+<code>"stop"</code> functions. Both may wait.</p>]],
+      example = "on",
+      links = { "/schedule/started" },
+    },
+  },
+}

@@ -1,0 +1,336 @@
+"""The tour (examples/tour): every page is sound, every link answers, every
+example does what its page says, and a browser shows it at any width."""
+
+import re
+import subprocess
+from pathlib import Path
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+
+from harness.browser import PROGRAM as CHROMIUM
+from harness.browser import Browser
+from harness.html import Page
+from harness.server import TOP
+from harness.wait import GUARD, wait_for
+
+TOUR = TOP / "examples/tour"
+CHAPTERS = sorted(path.stem for path in (TOUR / "chapters").glob("*.lua"))
+PAGES = ["/", "/about", *(f"/{name}" for name in CHAPTERS)]
+# Links that are there to show a failure, and the status they show.
+SHOWN = {
+    "/hello/teapot": 418,
+    "/routing/nowhere": 404,
+    "/errors/land?height=-1": 500,
+    "/errors/rover/2": 404,
+    "/errors/closed": 503,
+}
+SHOWN_FORMS = {"/routing/flag": 405, "/filters/airlock/": 403}
+
+
+@pytest.fixture(scope="module")
+def tour(serve_module):
+    return serve_module(TOUR, workers=2)
+
+
+def load(tour, path: str) -> Page:
+    host = urlsplit(tour.url()).netloc
+    response = tour.get(path, {"Host": host})
+    assert response.status == 200, path
+    assert response.header("content-type") == "text/html; charset=utf-8"
+    return Page(response.text)
+
+
+# ---- pages and links -------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_page_is_sound(tour, path):
+    page = load(tour, path)
+    assert page.faults == []
+    assert not re.search(r"@\w+@", page.rawdata)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_nothing_is_loaded_from_outside(tour, path):
+    for tag, url in load(tour, path).urls:
+        assert url.startswith(("/", "#")) and not url.startswith("//"), tag
+    policy = tour.get(path).header("content-security-policy")
+    assert "default-src 'none'" in policy and "script-src" not in policy
+
+
+def test_every_link_answers(tour):
+    links = {
+        url
+        for path in PAGES
+        for tag, url in load(tour, path).urls
+        if tag != "form" and not url.startswith("#")
+    }
+    assert set(PAGES) <= links
+    assert set(SHOWN) <= links
+    for link in sorted(links):
+        status = tour.get(link).status
+        assert status == SHOWN.get(link, status) and (
+            status < 400 or link in SHOWN
+        ), link
+
+
+def test_every_form_answers(tour):
+    for path in PAGES:
+        for form in load(tour, path).forms:
+            kind = form.enctype
+            body = urlencode(form.fields).encode()
+            response = tour.request(
+                "POST", form.action, {"Content-Type": kind}, body
+            )
+            wanted = SHOWN_FORMS.get(form.action, response.status)
+            assert response.status == wanted, form
+            assert response.status < 400 or form.action in SHOWN_FORMS, form
+
+
+def test_sources_are_those_of_the_files(tour):
+    files = [path.read_text() for path in TOUR.rglob("*.lua")]
+    shown = 0
+    for name in CHAPTERS:
+        for kind, text in load(tour, f"/{name}").blocks:
+            if kind == "":
+                shown += 1
+                lines = text.splitlines()
+                assert any(
+                    all(line in file for line in lines) for file in files
+                ), text
+    assert shown >= len(CHAPTERS)
+
+
+# ---- what the pages say ----------------------------------------------------
+
+
+def pattern(text: str) -> re.Pattern:
+    """Text as the pages show it: … is anything, also whole lines."""
+    parts = []
+    for line in text.splitlines(keepends=True):
+        if line.strip() == "…":
+            parts.append(r"(?:[^\n]*(?:\n|\Z))*?")
+        else:
+            parts.append(re.escape(line).replace("…", r"[^\n]*"))
+    return re.compile("".join(parts).rstrip("\n") + r"\Z", re.MULTILINE)
+
+
+def dialogue(text: str) -> list[tuple[str, str]]:
+    """[(command, what it prints)]"""
+    pieces = re.split(r"^\$ (.*)\n?", text, flags=re.MULTILINE)[1:]
+    return list(zip(pieces[::2], pieces[1::2]))
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_commands_print_what_is_shown(tour, name):
+    for kind, text in load(tour, f"/{name}").blocks:
+        if kind != "shell":
+            continue
+        for command, shown in dialogue(text):
+            done = subprocess.run(
+                ["bash", "-c", command],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=GUARD,
+                check=False,
+            )
+            output = done.stdout.decode().replace("\r\n", "\n").rstrip("\n")
+            assert pattern(shown.rstrip("\n")).match(output), (
+                f"{command}\n{output}\n---- shown:\n{shown}"
+            )
+
+
+def test_failure_is_in_the_log_as_shown(tour):
+    tour.get("/errors/land?height=-1")
+    shown = [t for kind, t in load(tour, "/errors").blocks if kind == "log"]
+    assert len(shown) == 1
+    text = pattern(shown[0]).pattern.removesuffix(r"\Z")
+    tour.wait_log(text)
+
+
+# ---- the examples ----------------------------------------------------------
+
+
+def test_waits_take_as_long_as_they_should(tour):
+    def seconds(path):
+        text = tour.get(path).text
+        return float(re.search(r"([\d.]+) s\Z", text).group(1))
+
+    assert seconds("/waiting/sleep") >= 0.5
+    assert seconds("/waiting/all") >= 0.5
+    assert seconds("/waiting/one-by-one") >= 1.2
+    assert seconds("/waiting/race") >= 0.2
+    assert seconds("/waiting/timeout") >= 0.3
+    assert "number 2, the hare" in tour.get("/waiting/race").text
+
+
+def test_countdown_comes_in_pieces(tour):
+    with tour.connect() as wire:
+        wire.send(b"GET /streaming/countdown HTTP/1.1\r\nHost: a\r\n\r\n")
+        data = wire.read_until(b"lift-off!")
+    sizes = re.findall(rb"\r\n([0-9a-f]+)\r\n", data)
+    assert len(sizes) >= 7
+    assert re.search(rb"5 .*4 .*3 .*2 .*1 ", data, re.DOTALL)
+
+
+def test_upload_is_counted(tour):
+    body = bytes(3_000_000)
+    text = tour.request("POST", "/bodies/count", body=body).text
+    assert text.startswith("3000000 bytes in ")
+
+
+def test_cookie_counts_visits(tour):
+    first = tour.get("/input/cookie")
+    cookie = first.header("set-cookie").split(";")[0]
+    assert first.text.endswith(": 1") and cookie == "visits=1"
+    again = tour.get("/input/cookie", {"Cookie": cookie})
+    assert again.text.endswith(": 2")
+
+
+def test_query_is_decoded(tour):
+    text = tour.get("/input/query?crew=%C3%89milie%20%26%20Co&crew=a+b").text
+    assert text.splitlines() == [
+        "crew = Émilie & Co",
+        "1. Émilie & Co",
+        "2. a b",
+    ]
+
+
+def test_json_form_is_tidied(tour):
+    body = urlencode({"text": '{"b":[1,2.50],"a":null}'}).encode()
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    response = tour.request("POST", "/json/tidy", kind, body)
+    assert response.json() == {"a": None, "b": [1, 2.5]}
+    assert response.text.index('"a"') < response.text.index('"b"')
+    assert tour.request("POST", "/json/tidy", kind, b"text=[").status == 400
+
+
+def test_tasks_and_defers(tour):
+    text = tour.get("/tasks/spawn").text
+    assert text == "running; then Columbia is back; done"
+    assert "canceled" in tour.get("/tasks/cancel").text
+    lines = tour.get("/tasks/defer").text.splitlines()
+    assert lines[:3] == ["walk on the moon", "fold the ladder", lines[2]]
+    assert lines[2] == "close the hatch" and "a torn glove" in lines[3]
+
+
+def test_task_goes_on_after_the_answer(tour):
+    response = tour.request("POST", "/tasks/beyond", body=b"")
+    assert response.status == 202
+    tour.wait_log("a second after the answer")
+
+
+def test_timers_count_on_each_worker(tour):
+    def counts():
+        count = tour.get("/schedule/count").json()
+        if count["worker"] != 0:
+            assert count["process"] == 0
+        elif count["mine"] > 0:
+            assert count["process"] > 0
+        return count["mine"] > 1
+
+    wait_for(counts, "a timer of each second to count to two")
+
+
+def test_browser_revalidates_the_style_sheet(tour):
+    first = tour.get("/tour.css")
+    assert first.header("cache-control") == "no-cache"
+    tag = {"If-None-Match": first.header("etag")}
+    assert tour.get("/tour.css", tag).status == 304
+
+
+def test_options_of_the_command_line_exist(tour, command):
+    text = command("--help").stdout
+    page = tour.get("/command").text
+    options = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", page))
+    options = {o for o in options if re.search(f"<code>[^<]*{o}", page)}
+    assert {"-p", "--log", "--access-log"} <= options
+    for option in options:
+        assert re.search(rf"(?<![\w-]){option}(?![\w-])", text), option
+
+
+# ---- in a browser ----------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("chromium is not installed: tools/setup check")
+    with Browser() as browser:
+        yield browser
+
+
+# The smallest contrast of any text of the page with what is behind it, and
+# that text (WCAG 2.2, 1.4.3). Where a gradient is behind, its darker end is
+# known to be dark enough: .hero is left out.
+CONTRAST = """(() => {
+  const luminance = rgb => {
+    const part = rgb.slice(0, 3).map(v => (v /= 255) <= 0.04045
+      ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * part[0] + 0.7152 * part[1] + 0.0722 * part[2];
+  };
+  const numbers = colour => colour.match(/[\\d.]+/g).map(Number);
+  const behind = node => {
+    for (; node; node = node.parentElement) {
+      const rgb = numbers(getComputedStyle(node).backgroundColor);
+      if (rgb.length === 3 || rgb[3] === 1) return rgb;
+    }
+  };
+  let least = [21, ""];
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const text = walk.currentNode, node = text.parentElement;
+    if (!text.data.trim() || node.closest(".hero")) continue;
+    const a = luminance(numbers(getComputedStyle(node).color));
+    const b = luminance(behind(node));
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < least[0]) least = [ratio, text.data];
+  }
+  return least;
+})()"""
+
+LOOKS = [(360, False), (1280, False), (1280, True)]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_page_in_a_browser(tour, browser, path):
+    for width, dark in LOOKS:
+        page = browser.page(width, dark=dark)
+        page.open(tour.url(path))
+        size = page.value("document.documentElement.scrollWidth")
+        assert size <= width, f"{path} is {size} wide at {width}"
+        ratio, text = page.value(CONTRAST)
+        assert ratio >= 4.5, f"{path}: contrast {ratio:.2f} of {text!r}"
+        for url in page.requests():
+            assert url.startswith((tour.url(), "about:")), url
+        page.close()
+
+
+def test_form_answers_into_its_frame_without_a_script(tour, browser):
+    page = browser.page(360)
+    page.open(tour.url("/input"))
+    page.value(
+        "document.querySelector('form[action=\"/input/form\"]').requestSubmit()"
+    )
+    answer = (
+        "document.querySelector('form + iframe').contentDocument"
+        ".body.textContent"
+    )
+    wait_for(
+        lambda: "lands in the Sea" in (page.value(answer) or ""),
+        "the answer of the form in its frame",
+    )
+    assert page.value("location.pathname") == "/input"
+    page.close()
+
+
+def test_picture_has_the_width_of_the_window(tour, browser, tmp_path):
+    page = browser.page(360)
+    page.open(tour.url("/"))
+    path = Path(tmp_path / "cover.png")
+    page.screenshot(path, whole=False)
+    head = path.read_bytes()[:24]
+    assert head[:8] == b"\x89PNG\r\n\x1a\n"
+    assert int.from_bytes(head[16:20], "big") == 360
+    page.close()
