@@ -300,12 +300,21 @@ static struct pl_co *new_call(struct pl_vm *vm, struct call *call)
 
 /* ---- loading ---- */
 
+/* Nobody needs to be shown where a file was not found. */
+static void take_error(struct pl_vm_load *load, struct pl_co *co)
+{
+    int err = pl_lua_error_get(co->vm->main, co->L, &load->error);
+
+    if (load->script && err != PL_ERR_SYNTAX && err != PL_ERR_NOT_FOUND)
+        pl_vm_report(co->vm, &co->task, co->L);
+}
+
 static void on_load_returned(struct pl_co *co, int status, int n)
 {
     struct pl_vm_load *load = co->ctx;
 
     if (status != 0)
-        pl_lua_error_get(co->vm->main, co->L, &load->error);
+        take_error(load, co);
     else if (n > 0 && lua_type(co->L, -n) == LUA_TNUMBER)
         load->value = (int)lua_tointeger(co->L, -n);
 }
@@ -323,19 +332,30 @@ static void cancel_load(struct pl_op *op)
     pl_task_cancel(&PL_CONTAINER_OF(op, struct pl_vm_load, op)->co->task);
 }
 
-static void begin_load(struct pl_vm_load *load, struct pl_vm *vm,
+static void init_load(struct pl_vm_load *load, struct pl_vm *vm, bool script)
+{
+    pl_op_init(&load->op, vm->sched, cancel_load);
+    pl_op_begin(&load->op);
+    load->value = 0;
+    load->script = script;
+    load->error = (struct pl_error){0};
+    load->co = NULL;
+}
+
+static void fail_load(struct pl_vm_load *load)
+{
+    pl_error_set(&load->error, PL_ERR_NOMEM, "", "no memory for a task");
+    pl_op_complete(&load->op, PL_ERR_NOMEM);
+}
+
+static void start_load(struct pl_vm_load *load, struct pl_vm *vm,
                        struct call *call)
 {
     static const struct pl_co_hooks hooks = {on_load_returned, on_load_over};
 
-    pl_op_init(&load->op, vm->sched, cancel_load);
-    pl_op_begin(&load->op);
-    load->value = 0;
-    load->error = (struct pl_error){0};
     load->co = new_call(vm, call);
     if (load->co == NULL) {
-        pl_error_set(&load->error, PL_ERR_NOMEM, "", "no memory for a task");
-        pl_op_complete(&load->op, PL_ERR_NOMEM);
+        fail_load(load);
         return;
     }
     load->co->hooks = &hooks;
@@ -346,7 +366,8 @@ static void begin_load(struct pl_vm_load *load, struct pl_vm *vm,
 void pl_vm_load_begin(struct pl_vm_load *load, struct pl_vm *vm,
                       const char *path)
 {
-    begin_load(
+    init_load(load, vm, false);
+    start_load(
         load, vm,
         &(struct call){.call = PL_VM_CALL_load_file, .args = {pl_str_c(path)}});
 }
@@ -354,9 +375,46 @@ void pl_vm_load_begin(struct pl_vm_load *load, struct pl_vm *vm,
 void pl_vm_load_text_begin(struct pl_vm_load *load, struct pl_vm *vm,
                            const char *name, struct pl_str text)
 {
-    begin_load(load, vm,
+    init_load(load, vm, false);
+    start_load(load, vm,
                &(struct call){.call = PL_VM_CALL_load_text,
                               .args = {pl_str_c(name), text}});
+}
+
+struct script {
+    const char *path;
+    char **args;
+};
+
+static int set_args(lua_State *L)
+{
+    const struct script *script = lua_touserdata(L, 1);
+
+    lua_newtable(L);
+    lua_pushstring(L, script->path);
+    lua_rawseti(L, -2, 0);
+    for (int i = 0; script->args != NULL && script->args[i] != NULL; i++) {
+        lua_pushstring(L, script->args[i]);
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_setglobal(L, "arg");
+    return 0;
+}
+
+void pl_vm_script_begin(struct pl_vm_load *load, struct pl_vm *vm,
+                        const char *path, char **args)
+{
+    struct script script = {path, args};
+
+    init_load(load, vm, true);
+    if (pl_vm_protect(vm->main, set_args, &script) != 0) {
+        lua_pop(vm->main, 1);
+        fail_load(load);
+        return;
+    }
+    start_load(load, vm,
+               &(struct call){.call = PL_VM_CALL_run_script,
+                              .args = {pl_str_c(path)}});
 }
 
 /* ---- the other calls ---- */

@@ -49,6 +49,7 @@ struct pl_vm_load {
     struct pl_op op;
     struct pl_error error;
     int value;
+    bool script; /* of pl_vm_script_begin() */
     struct pl_co *co;
 };
 
@@ -56,6 +57,12 @@ void pl_vm_load_begin(struct pl_vm_load *load, struct pl_vm *vm,
                       const char *path);
 void pl_vm_load_text_begin(struct pl_vm_load *load, struct pl_vm *vm,
                            const char *name, struct pl_str text);
+
+/* Runs a script as a program of its own: args (ends with NULL) are its
+ * arguments, `...` and `arg[1]` and on, and arg[0] is path. An error that it
+ * raises is also reported, with its traceback; one of syntax is not. */
+void pl_vm_script_begin(struct pl_vm_load *load, struct pl_vm *vm,
+                        const char *path, char **args);
 
 /* Starts what was recorded. Timers that previous (may be NULL) has too, by name
  * and period, keep its due times. Returns 0 or PL_ERR_NOMEM. */

@@ -16,7 +16,8 @@ enum pl_vm_phase { PL_VM_LOADING, PL_VM_RUNNING, PL_VM_STOPPING };
 /* Lua functions of lua/perilune/core that C calls, by their names there. */
 #define PL_VM_CALL_MAP(X)                                                      \
     X(load_file)                                                               \
-    X(load_text) X(commit) X(emit) X(retire) X(run_defers) X(describe)
+    X(load_text)                                                               \
+    X(run_script) X(commit) X(emit) X(retire) X(run_defers) X(describe)
 
 enum pl_vm_call {
 #define PL_VM_CALL_ENUM(name) PL_VM_CALL_##name,
@@ -41,7 +42,7 @@ struct pl_vm {
     uint64_t threads;
     struct pl_op *drained; /* completed when nothing is live; or NULL */
 
-    bool running;           /* a task of this VM, in lua_resume */
+    bool running;      /* a task of this VM, in lua_resume */
     lua_State *caller; /* of next(): the state that starts what follows */
 
     int calls[PL_VM_CALLS]; /* references in the registry */

@@ -157,7 +157,7 @@ void pl_listen_close(struct pl_listen_group *group)
 
 /* ---- accepting ---- */
 
-enum { RETRY_NS = 1000000000, COMPLAIN_S = 60 };
+enum { RETRY_NS = 1000000000, COMPLAIN_S = 60, LAST_BATCHES = 64 };
 
 /* Out of descriptors or over a limit: look away until a connection has gone,
  * or for a second. The running connections go on; waiting ones stay in the
@@ -227,31 +227,36 @@ static bool passing(int err)
            err == PL_ERR_TIMEOUT;
 }
 
-static void on_acceptable(struct pl_source *source, unsigned events)
+/* True if there may be more at once. */
+static bool accept_some(struct pl_listener *listener)
 {
-    struct pl_listener *listener =
-        PL_CONTAINER_OF(source, struct pl_listener, source);
     struct pl_net *net = listener->net;
 
-    (void)events;
     for (int i = 0; i < PL_LISTEN_BATCH; i++) {
         int fd;
 
         if (net->limits.max_conns != 0 &&
             net->stats.open >= net->limits.max_conns) {
             pause_accepting(listener, PL_ERR_LIMIT);
-            return;
+            return false;
         }
-        fd = pl_loop_accept(net->loop, source->fd);
+        fd = pl_loop_accept(net->loop, listener->source.fd);
         if (fd == PL_ERR_AGAIN)
-            return;
+            return false;
         if (fd < 0 && passing(fd))
             continue;
         if (fd < 0 || (fd = pl_conn_new(listener, fd)) < 0) {
             pause_accepting(listener, fd);
-            return;
+            return false;
         }
     }
+    return true;
+}
+
+static void on_acceptable(struct pl_source *source, unsigned events)
+{
+    (void)events;
+    accept_some(PL_CONTAINER_OF(source, struct pl_listener, source));
 }
 
 int pl_listener_start(struct pl_net *net, int fd, bool shared, bool nodelay,
@@ -288,6 +293,11 @@ void pl_listener_stop(struct pl_listener *listener)
 {
     struct pl_net *net = listener->net;
 
+    /* The kernel has made connections of what it has queued: their peers have
+     * been told. Who floods us does not keep us, though. */
+    for (int i = 0; i < LAST_BATCHES && !listener->paused; i++)
+        if (!accept_some(listener))
+            break;
     pl_loop_remove(net->loop, &listener->source, true);
     pl_timer_stop(pl_loop_wheel(net->loop), &listener->retry);
     net->paused -= listener->paused;

@@ -59,7 +59,7 @@ int pl_listener_start(struct pl_net *net, int fd, bool shared, bool nodelay,
                       const struct pl_protocol *protocol, void *arg,
                       struct pl_listener **out);
 
-/* Accepts no more; the connections stay. */
+/* Accepts what is queued by now, and then no more; the connections stay. */
 void pl_listener_stop(struct pl_listener *listener);
 
 /* For conn.c: a connection has gone. */

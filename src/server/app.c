@@ -395,7 +395,7 @@ int pl_app_run(struct pl_app *app)
         return complain("pl_app_run() runs one application at a time",
                         PL_EXIT_FAILURE);
     app->running = true;
-    server->options.handle_signals = app->signals;
+    server->options.own_process = app->signals;
     server->options.quiet = !app->announce;
     code = pl_server_run(server);
     atomic_flag_clear(&busy);
@@ -405,7 +405,7 @@ int pl_app_run(struct pl_app *app)
 void pl_app_stop(struct pl_app *app)
 {
     PL_CHECK(app, PL_APP_MAGIC);
-    pl_server_stop(&app->server, app->server.stop_asked > 0, PL_EXIT_OK);
+    pl_server_stop(&app->server, pl_server_stopping(&app->server), PL_EXIT_OK);
 }
 
 unsigned pl_app_port(const struct pl_app *app)

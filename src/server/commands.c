@@ -8,12 +8,6 @@
 #include "server/script.h"
 #include "server/site_file.h"
 
-static int complain(const char *text, int exit_code)
-{
-    fprintf(stderr, "perilune: %s\n", text);
-    return exit_code;
-}
-
 /* ---- serve ---- */
 
 int pl_command_serve(const struct pl_options *options)
@@ -24,11 +18,11 @@ int pl_command_serve(const struct pl_options *options)
     int code;
 
     if (pl_site_file_init(&file, options->path, &error) < 0)
-        return complain(error.text, PL_EXIT_SITE);
+        return pl_exit_say(PL_EXIT_SITE, &error);
     if (pl_server_init(&server, &options->server, &file.loader) < 0) {
         pl_site_file_fini(&file);
-        return complain("cannot start: out of descriptors or memory",
-                        PL_EXIT_FAILURE);
+        return pl_exit_text(PL_EXIT_FAILURE,
+                            "cannot start: out of descriptors or memory");
     }
     file.server = &server;
     code = pl_server_run(&server);
@@ -99,7 +93,7 @@ int pl_command_check(const struct pl_options *options)
     int code;
 
     if (pl_site_file_init(&file, options->path, &error) < 0)
-        return complain(error.text, PL_EXIT_SITE);
+        return pl_exit_say(PL_EXIT_SITE, &error);
     code = PL_EXIT_FAILURE;
     if (pl_server_init(&server, &options->server, &file.loader) == 0) {
         code = pl_server_check(&server, print_site, NULL);

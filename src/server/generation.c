@@ -3,13 +3,21 @@
 #include "base/sys.h"
 #include "server/worker.h"
 
+static void cancel_load(struct pl_op *op)
+{
+    struct pl_load *load = PL_CONTAINER_OF(op, struct pl_load, op);
+
+    if (load->gen->loader->cancel != NULL)
+        load->gen->loader->cancel(load);
+}
+
 void pl_generation_load(struct pl_load *load, const struct pl_loader *loader,
                         struct pl_worker *worker)
 {
     struct pl_generation *gen = pl_calloc(1, sizeof(*gen));
 
     *load = (struct pl_load){.gen = gen};
-    pl_op_init(&load->op, &worker->sched, NULL);
+    pl_op_init(&load->op, &worker->sched, cancel_load);
     pl_op_begin(&load->op);
     if (gen == NULL) {
         pl_op_complete(&load->op, pl_error_set(&load->error, PL_ERR_NOMEM, "",

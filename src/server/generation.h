@@ -35,6 +35,8 @@ struct pl_loader {
     /* Fills load->gen (site, vm) as a task on the loop of its worker, and
      * completes load->op, which has been begun. */
     void (*begin)(void *arg, struct pl_load *load);
+    /* Asks a load to end early; load->op still completes. NULL: cannot. */
+    void (*cancel)(struct pl_load *load);
     /* Gives back site and vm, also half-made ones (NULL). No request uses them,
      * no task of the VM is left. */
     void (*drop)(void *arg, struct pl_generation *gen);

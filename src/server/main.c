@@ -1,17 +1,21 @@
 /* main.c - the command: reads the command line and does what it says. */
 #include <stdio.h>
 
+#include "base/crash.h"
 #include "server/commands.h"
+#include "server/exit.h"
+#include "server/process.h"
 
 int main(int argc, char **argv)
 {
     struct pl_error error = {.code = 0};
     struct pl_options options;
 
-    if (pl_options_parse(argc, argv, &options, &error) < 0) {
-        fprintf(stderr, "perilune: %s\n", error.text);
-        return PL_EXIT_USAGE;
-    }
+    if (pl_options_parse(argc, argv, &options, &error) < 0)
+        return pl_exit_say(PL_EXIT_USAGE, &error);
+    pl_crash_install();
+    pl_crash_thread_enter(); /* without memory for it: a crash says less */
+    pl_descriptors_raise();
     switch (options.command) {
     case PL_COMMAND_HELP:
         fputs(pl_options_help, stdout);

@@ -4,41 +4,48 @@
 
 const char pl_options_help[] =
     "usage: perilune [OPTIONS] [SITE.lua | FOLDER]\n"
-    "       perilune check [SITE.lua | FOLDER]\n"
+    "       perilune check [OPTIONS] [SITE.lua | FOLDER]\n"
     "       perilune run SCRIPT.lua [ARGUMENTS]\n"
     "\n"
     "Serves a site: a Lua file, or a folder (its main.lua is run, its\n"
-    "public_html/ is served). Without either: the current folder.\n"
+    "public_html/ is served; a folder with neither is served itself).\n"
+    "Without either: the current folder.\n"
     "\n"
-    "  check              load the site, list listeners and routes, and exit\n"
-    "  run                run a Lua script with the whole library; the exit\n"
-    "                     code is what the script returns\n"
+    "  check               load the site, list its addresses and routes, exit\n"
+    "  run                 run a Lua script with the whole library; the exit\n"
+    "                      code is the number that it returns\n"
     "\n"
-    "  -p PORT            listen on this port instead of the site's addresses\n"
-    "                     (0: the kernel chooses; see the line it prints)\n"
-    "  -h ADDRESS         ... on this address: 127.0.0.1, ::1, unix:PATH\n"
-    "  -6                 ... over IPv6 if no address is given\n"
-    "  -c WORKERS         worker threads (default: one for each CPU)\n"
-    "      --pid FILE         write the process id to FILE\n"
-    "      --log FILE         error log (default: standard error)\n"
-    "      --log-level LEVEL  debug, info, notice (default), warn, error\n"
-    "      --access-log FILE  access log; - is standard output\n"
-    "  -q, --quiet        do not print the addresses\n"
-    "      --version          version, features and libraries\n"
-    "      --help             this text (-h alone, too)\n"
+    "  -p PORT             listen on this port, not on the site's addresses\n"
+    "                      (0: the kernel chooses; see the line it prints)\n"
+    "  -h ADDRESS          the same, on this address: 127.0.0.1, ::1,\n"
+    "                      unix:PATH (port 8080 unless -p is given)\n"
+    "  -6                  IPv6 where an address does not say which\n"
+    "  -c WORKERS          worker threads (default: one for each CPU)\n"
+    "  --user USER         become this user once the addresses are open\n"
+    "  --pid FILE          write the process id to FILE, removed at the end\n"
+    "  --log FILE          error log (default: standard error)\n"
+    "  --log-level LEVEL   debug, info, notice (default), warn, error\n"
+    "  --access-log FILE   access log; - is standard output\n"
+    "  -q, --quiet         do not print the addresses\n"
+    "  --version           version, features and libraries\n"
+    "  --help              this text (-h alone, too)\n"
     "\n"
-    "Signals: TERM, QUIT finish the running requests, then exit (a second "
-    "one:\n"
-    "at once); INT exit at once; USR1 open the log files again.\n"
-    "Exit codes: 0 stopped as asked, 1 failure, 2 bad command line, 3 the "
-    "site\n"
-    "does not load, 4 an address cannot be listened on.\n";
+    "Options may stand before and after the site; -- ends them. --NAME=VALUE\n"
+    "works, too. What is given here wins over pl.set in the site.\n"
+    "\n"
+    "Signals: TERM and QUIT finish the running requests, then end; a second\n"
+    "one ends at once, a third one by force. INT ends at once. USR1 opens the\n"
+    "log files again.\n"
+    "\n"
+    "Exit codes: 0 stopped as asked, 1 failure, 2 bad command line, 3 the\n"
+    "site does not load, 4 an address cannot be listened on.\n";
 
 enum option {
     OPT_PORT,
     OPT_ADDRESS,
     OPT_V6,
     OPT_WORKERS,
+    OPT_USER,
     OPT_PID,
     OPT_LOG,
     OPT_LOG_LEVEL,
@@ -57,6 +64,7 @@ static const struct {
     {"-h", OPT_ADDRESS, true},
     {"-6", OPT_V6, false},
     {"-c", OPT_WORKERS, true},
+    {"--user", OPT_USER, true},
     {"--pid", OPT_PID, true},
     {"--log", OPT_LOG, true},
     {"--log-level", OPT_LOG_LEVEL, true},
@@ -100,6 +108,9 @@ static int apply(enum option option, const char *name, const char *value,
     case OPT_V6:
         server->v6 = true;
         break;
+    case OPT_USER:
+        server->user = value;
+        break;
     case OPT_PID:
         server->pid_file = value;
         break;
@@ -138,12 +149,14 @@ static int take_option(char **argv, int *i, struct pl_options *out,
 
         if (strlen(name) != len || strncmp(name, argv[*i], len) != 0)
             continue;
-        if (table[n].takes_value) {
+        if (table[n].takes_value)
             value = argv[*i][len] == '=' ? equals + 1 : argv[++*i];
-            if (value == NULL)
-                return pl_error_set(error, PL_ERR_INVALID, "",
-                                    "%s needs a value (see --help)", name);
-        }
+        if (table[n].takes_value && (value == NULL || value[0] == '\0'))
+            return pl_error_set(error, PL_ERR_INVALID, "",
+                                "%s needs a value (see --help)", name);
+        if (!table[n].takes_value && argv[*i][len] == '=')
+            return pl_error_set(error, PL_ERR_INVALID, "",
+                                "%s takes no value (see --help)", name);
         return apply(table[n].option, name, value, out, error);
     }
     return pl_error_set(error, PL_ERR_INVALID, "",
@@ -163,36 +176,58 @@ static int take_command(int argc, char **argv, struct pl_options *out)
     return 2;
 }
 
-int pl_options_parse(int argc, char **argv, struct pl_options *out,
+static int take_word(char **argv, int i, struct pl_options *out,
                      struct pl_error *error)
 {
-    int i, err;
+    if (out->path != NULL)
+        return pl_error_set(error, PL_ERR_INVALID, "",
+                            "one site only: %s is too much", argv[i]);
+    out->path = argv[i];
+    if (out->path[0] == '\0')
+        return pl_error_set(error, PL_ERR_INVALID, "",
+                            "the name of the site is empty");
+    return 0;
+}
 
-    *out = (struct pl_options){.server = {.port = -1, .handle_signals = true}};
-    if (argc == 2 && strcmp(argv[1], "-h") == 0) {
-        out->command = PL_COMMAND_HELP;
-        return 0;
-    }
-    for (i = take_command(argc, argv, out); i < argc; i++) {
-        if (argv[i][0] == '-' && argv[i][1] != '\0') {
+/* The words and options behind the command. */
+static int take_rest(char **argv, int i, struct pl_options *out,
+                     struct pl_error *error)
+{
+    bool words_only = false;
+    int err = 0;
+
+    for (; argv[i] != NULL && err == 0; i++) {
+        if (!words_only && strcmp(argv[i], "--") == 0)
+            words_only = true;
+        else if (!words_only && argv[i][0] == '-' && argv[i][1] != '\0')
             err = take_option(argv, &i, out, error);
-            if (err < 0)
-                return err;
-            continue;
-        }
-        if (out->path != NULL)
-            return pl_error_set(error, PL_ERR_INVALID, "",
-                                "one site only: %s is too much", argv[i]);
-        out->path = argv[i];
-        if (out->command == PL_COMMAND_RUN) {
+        else
+            err = take_word(argv, i, out, error);
+        if (out->command == PL_COMMAND_RUN && out->path != NULL) {
             out->args = argv + i + 1; /* all that follows is the script's */
             break;
         }
     }
-    if (out->path == NULL && out->command == PL_COMMAND_RUN)
-        return pl_error_set(error, PL_ERR_INVALID, "",
-                            "run what? (see --help)");
+    return err;
+}
+
+int pl_options_parse(int argc, char **argv, struct pl_options *out,
+                     struct pl_error *error)
+{
+    int err;
+
+    *out = (struct pl_options){.server = {.port = -1, .own_process = true}};
+    if (argc == 2 && strcmp(argv[1], "-h") == 0) {
+        out->command = PL_COMMAND_HELP;
+        return 0;
+    }
+    err = argc == 0
+              ? 0
+              : take_rest(argv, take_command(argc, argv, out), out, error);
+    if (err == 0 && out->path == NULL && out->command == PL_COMMAND_RUN)
+        err = pl_error_set(error, PL_ERR_INVALID, "",
+                           "run needs a script (see --help)");
     if (out->path == NULL)
         out->path = ".";
-    return 0;
+    return err;
 }

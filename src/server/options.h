@@ -20,7 +20,8 @@ struct pl_options {
 };
 
 /* Reads argv into *options, which borrows from it. Options may stand before
- * and after the path. Returns 0, or PL_ERR_INVALID with *error. */
+ * and after the path ("--" ends them). Returns 0, or PL_ERR_INVALID with
+ * *error. */
 int pl_options_parse(int argc, char **argv, struct pl_options *options,
                      struct pl_error *error);
 

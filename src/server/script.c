@@ -1,11 +1,12 @@
 #include "server/script.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/str.h"
 #include "loop/offload.h"
 #include "lua/vm.h"
-#include "server/server.h"
+#include "server/exit.h"
 
 enum { OFFLOAD_THREADS = 4, OFFLOAD_QUEUE = 1024 };
 
@@ -15,7 +16,8 @@ struct script {
     struct pl_sched sched;
     struct pl_vm *vm;
     struct pl_vm_load load;
-    bool stopped; /* by pl.stop(status) */
+    bool scheduling; /* sched is there */
+    bool stopped;    /* by pl.stop(status) */
     int status;
 };
 
@@ -28,17 +30,12 @@ static void on_stop(void *ctx, int status)
     pl_op_cancel(&script->load.op);
 }
 
-/* arg[0] is the script, arg[1] and on its arguments, as in lua(1). */
-static void set_args(lua_State *L, const char *path, char **args)
+/* As lua(1) does it, to stderr and without a time. */
+static void on_report(void *ctx, struct pl_task *task, struct pl_str text)
 {
-    lua_newtable(L);
-    lua_pushstring(L, path);
-    lua_rawseti(L, -2, 0);
-    for (int i = 0; args != NULL && args[i] != NULL; i++) {
-        lua_pushstring(L, args[i]);
-        lua_rawseti(L, -2, i + 1);
-    }
-    lua_setglobal(L, "arg");
+    (void)ctx;
+    (void)task;
+    fprintf(stderr, "perilune: %.*s\n", PL_STR_ARG(text));
 }
 
 static int open_script(struct script *script, const char *path,
@@ -51,6 +48,7 @@ static int open_script(struct script *script, const char *path,
                                              .worker = 0,
                                              .workers = 1,
                                              .ctx = script,
+                                             .report = on_report,
                                              .stop = on_stop};
     int err;
 
@@ -65,28 +63,43 @@ static int open_script(struct script *script, const char *path,
     if (err < 0)
         return pl_error_set(error, err, "", "cannot start: %s",
                             pl_err_text(err));
-    return pl_vm_new(&script->sched, &vm_options, &script->vm, error);
+    script->scheduling = true;
+    err = pl_vm_new(&script->sched, &vm_options, &script->vm, error);
+    if (err < 0)
+        return err;
+    err = pl_vm_commit(script->vm, NULL); /* spawn and every start at once */
+    return err == 0 ? 0 : pl_error_set(error, err, "", "out of memory");
 }
 
 static void turn_until_done(struct script *script, const struct pl_op *op)
 {
-    while (op->state != PL_OP_DONE && pl_loop_step(script->loop, -1) >= 0)
-        continue;
+    while (op->state != PL_OP_DONE)
+        pl_loop_step(script->loop, -1);
 }
 
-static void close_script(struct script *script)
+static void end_tasks(struct script *script)
 {
     struct pl_op drained;
 
     pl_vm_stop_begin(&drained, script->vm);
     turn_until_done(script, &drained);
     while (!pl_sched_idle(&script->sched))
-        if (pl_loop_step(script->loop, -1) < 0)
-            break;
-    pl_vm_free(script->vm);
-    pl_sched_fini(&script->sched);
-    pl_loop_free(script->loop);
-    pl_offload_free(script->offload);
+        pl_loop_step(script->loop, -1);
+}
+
+/* Also of one that could not be opened. */
+static void close_script(struct script *script)
+{
+    if (script->vm != NULL) {
+        end_tasks(script);
+        pl_vm_free(script->vm);
+    }
+    if (script->offload != NULL)
+        pl_offload_free(script->offload);
+    if (script->scheduling)
+        pl_sched_fini(&script->sched);
+    if (script->loop != NULL)
+        pl_loop_free(script->loop);
 }
 
 static int exit_code(const struct script *script)
@@ -97,12 +110,9 @@ static int exit_code(const struct script *script)
         return script->status;
     if (load->op.result == 0)
         return load->value;
-    fprintf(stderr, "perilune: %s%s%s\n", load->error.where,
-            load->error.where[0] != '\0' ? ": " : "", load->error.text);
-    return load->op.result == PL_ERR_SYNTAX ||
-                   load->op.result == PL_ERR_NOT_FOUND
-               ? PL_EXIT_SITE
-               : PL_EXIT_FAILURE;
+    if (load->op.result == PL_ERR_SYNTAX || load->op.result == PL_ERR_NOT_FOUND)
+        return pl_exit_say(PL_EXIT_SITE, &load->error);
+    return PL_EXIT_FAILURE; /* reported */
 }
 
 int pl_script_run(const char *path, char **args)
@@ -112,12 +122,10 @@ int pl_script_run(const char *path, char **args)
     int code;
 
     if (open_script(&script, path, &error) < 0) {
-        fprintf(stderr, "perilune: %s\n", error.text);
-        return PL_EXIT_FAILURE;
+        close_script(&script);
+        return pl_exit_say(PL_EXIT_FAILURE, &error);
     }
-    set_args(pl_vm_state(script.vm), path, args);
-    pl_vm_commit(script.vm, NULL); /* spawn and every start at once */
-    pl_vm_load_begin(&script.load, script.vm, path);
+    pl_vm_script_begin(&script.load, script.vm, path, args);
     turn_until_done(&script, &script.load.op);
     code = exit_code(&script);
     close_script(&script);

@@ -1,16 +1,16 @@
 #include "server/server.h"
 
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 
-#include "base/check.h"
+#include "base/crash.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "base/sys.h"
 #include "http/mime.h"
 #include "loop/offload.h"
-#include "net/addr.h"
+#include "server/control.h"
+#include "server/listeners.h"
 
 enum { OFFLOAD_THREADS = 4, OFFLOAD_QUEUE = 1024 };
 
@@ -23,7 +23,8 @@ int pl_server_init(struct pl_server *server,
 {
     int err;
 
-    *server = (struct pl_server){.options = *options, .loader = loader};
+    *server = (struct pl_server){
+        .options = *options, .loader = loader, .signals = -1};
     server->control = pl_sys_eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (server->control < 0)
         return pl_err_from_errno(errno);
@@ -35,244 +36,72 @@ int pl_server_init(struct pl_server *server,
 
 void pl_server_fini(struct pl_server *server)
 {
-    for (unsigned i = 0; i < server->ngroups; i++)
-        pl_listen_close(server->groups[i]);
-    pl_free(server->groups);
+    pl_listeners_close(server);
     pl_free(server->workers);
     pl_offload_free(server->offload);
     pl_sys_close(server->control);
 }
 
-static int complain(const struct pl_error *error, int exit_code)
-{
-    if (error->where[0] != '\0' &&
-        !pl_str_starts(pl_str_c(error->text), pl_str_c(error->where)) &&
-        exit_code == PL_EXIT_SITE)
-        fprintf(stderr, "perilune: %s: %s\n", error->where, error->text);
-    else
-        fprintf(stderr, "perilune: %s\n", error->text);
-    return exit_code;
-}
-
 /* ---- the manifest ---- */
 
-/* Loads the site into a scratch worker; the caller ends that. */
+/* Loads the site into a scratch worker; pl_worker_fini() follows in any case.
+ */
 static int scratch_load(struct pl_server *server, struct pl_worker *scratch)
 {
-    struct pl_error error = {.code = 0};
     int err = pl_worker_init(scratch, server, 0, 1);
 
-    if (err < 0) {
-        fprintf(stderr, "perilune: %s\n", pl_err_text(err));
-        return PL_EXIT_FAILURE;
-    }
-    if (pl_worker_load(scratch, &error) < 0) {
-        pl_worker_fini(scratch);
-        return complain(&error, PL_EXIT_SITE);
-    }
+    if (err < 0)
+        return pl_exit_text(PL_EXIT_FAILURE, pl_err_text(err));
+    if (pl_worker_load(scratch) < 0)
+        return pl_exit_say(PL_EXIT_SITE, &scratch->error);
     return PL_EXIT_OK;
+}
+
+/* One that is no address is the site's fault. */
+static int say_listen(int err, const struct pl_error *error)
+{
+    return pl_exit_say(err == PL_ERR_INVALID ? PL_EXIT_SITE : PL_EXIT_LISTEN,
+                       error);
 }
 
 int pl_server_check(struct pl_server *server,
                     void (*see)(void *arg, const struct pl_site *site),
                     void *arg)
 {
+    struct pl_error error = {.code = 0};
     struct pl_worker scratch;
-    int code = scratch_load(server, &scratch);
+    int code = scratch_load(server, &scratch), err;
 
-    if (code != PL_EXIT_OK)
-        return code;
-    see(arg, scratch.generation->site);
+    if (code == PL_EXIT_OK) {
+        see(arg, scratch.generation->site);
+        err = pl_listeners_check(scratch.generation->site, &error);
+        if (err < 0)
+            code = say_listen(err, &error);
+    }
     pl_worker_fini(&scratch);
-    return PL_EXIT_OK;
+    return code;
 }
 
-/* ---- listeners ---- */
+/* ---- what the process needs from the manifest, before any worker ---- */
 
-static int open_address(struct pl_server *server, struct pl_str text,
-                        const struct pl_listen_options *options,
-                        struct pl_error *error)
+static const char *either(const char *option, const char *setting)
 {
-    struct pl_listen_group **grown =
-        pl_realloc(server->groups, (server->ngroups + 1) * sizeof(*grown));
-    struct pl_addr addr;
-    int err;
-
-    if (grown == NULL)
-        return pl_error_set(error, PL_ERR_NOMEM, "", "out of memory");
-    server->groups = grown;
-    err = pl_addr_parse(text, server->options.v6, &addr, error);
-    if (err == 0)
-        err = pl_listen_open(&addr, options, &server->groups[server->ngroups],
-                             error);
-    if (err == 0)
-        server->ngroups++;
-    return err;
+    return option != NULL ? option : setting;
 }
 
-/* -p and -h take the place of what the site says; a site without pl.listen
- * gets port 8080 of the loopback address. */
-static int open_listeners(struct pl_server *server, const struct pl_site *site,
-                          struct pl_error *error)
+static int start_logs(const struct pl_server *server,
+                      const struct pl_site *site, struct pl_error *error)
 {
     const struct pl_server_options *options = &server->options;
-    const struct pl_listen_options plain = {.sockets = 0};
-    struct pl_list *node;
-    char text[300];
-    int err = 0;
+    const char *level = either(options->log_level, site->log_level);
 
-    if (options->port >= 0 || options->address != NULL ||
-        pl_list_empty(&site->listeners)) {
-        const char *host = options->address != NULL ? options->address
-                           : options->port >= 0     ? ""
-                           : options->v6            ? "[::1]"
-                                                    : "127.0.0.1";
-        int port = options->port >= 0 ? options->port : 8080;
-
-        if (pl_str_starts(pl_str_c(host), PL_STR("unix:")))
-            snprintf(text, sizeof(text), "%s", host);
-        else if (strchr(host, ':') != NULL && host[0] != '[')
-            snprintf(text, sizeof(text), "[%s]:%d", host, port);
-        else
-            snprintf(text, sizeof(text), "%s:%d", host, port);
-        return open_address(server, pl_str_c(text), &plain, error);
-    }
-    PL_LIST_FOREACH (node, &site->listeners) {
-        const struct pl_listen_spec *spec =
-            PL_LIST_ENTRY(node, struct pl_listen_spec, node);
-        const struct pl_listen_options one = {.sockets = spec->sockets,
-                                              .backlog = (int)spec->backlog,
-                                              .mode = spec->mode,
-                                              .v6only = spec->v6only};
-
-        err = open_address(server, pl_str_c(spec->address), &one, error);
-        if (err < 0)
-            break;
-    }
-    return err;
-}
-
-static void announce(const struct pl_server *server)
-{
-    char text[PL_ADDR_TEXT];
-
-    for (unsigned i = 0; i < server->ngroups && !server->options.quiet; i++) {
-        pl_addr_format(&server->groups[i]->addr, text);
-        if (server->groups[i]->shared)
-            printf("listening on %s\n", text);
-        else
-            printf("listening on http://%s/\n", text);
-    }
-    fflush(stdout);
-}
-
-/* ---- workers ---- */
-
-/* Loading goes from worker to worker, so a semaphore passes the turn; nothing
- * here is on the way of a request. */
-struct turn {
-    struct pl_worker *worker;
-    struct pl_error error;
-    pthread_mutex_t mutex;
-    pthread_cond_t cond;
-    enum { TURN_LOADING, TURN_LOADED, TURN_FAILED, TURN_GO, TURN_BACK } state;
-};
-
-static void set_turn(struct turn *turn, int state)
-{
-    pthread_mutex_lock(&turn->mutex);
-    turn->state = (typeof(turn->state))state;
-    pthread_cond_broadcast(&turn->cond);
-    pthread_mutex_unlock(&turn->mutex);
-}
-
-static int wait_turn(struct turn *turn, int past)
-{
-    int state;
-
-    pthread_mutex_lock(&turn->mutex);
-    while ((int)turn->state <= past)
-        pthread_cond_wait(&turn->cond, &turn->mutex);
-    state = turn->state;
-    pthread_mutex_unlock(&turn->mutex);
-    return state;
-}
-
-static void wake_control(struct pl_server *server)
-{
-    uint64_t one = 1;
-
-    if (pl_sys_write(server->control, &one, sizeof(one)) < 0)
-        return; /* full: it is awake anyway */
-}
-
-/* The thread leaves the worker standing, so that mail can still be sent to it:
- * end_workers() takes it down. */
-static void *worker_main(void *arg)
-{
-    struct turn *turn = arg;
-    struct pl_worker *worker = turn->worker;
-    struct pl_server *server = worker->server;
-    char name[16];
-    int err = pl_worker_init(worker, server, worker->id, server->nworkers);
-
-    snprintf(name, sizeof(name), "worker %u", worker->id);
-    pthread_setname_np(pthread_self(), name);
-    worker->made = err == 0;
-    if (err < 0)
-        pl_error_set(&turn->error, err, "", "%s", pl_err_text(err));
-    else
-        err = pl_worker_load(worker, &turn->error);
-    set_turn(turn, err < 0 ? TURN_FAILED : TURN_LOADED);
-    if (err < 0 || wait_turn(turn, TURN_FAILED) != TURN_GO)
-        return NULL;
-    err = pl_worker_commit(worker);
-    if (err < 0) {
-        pl_log(PL_LOG_ERROR, "server", "worker %u cannot start: %s", worker->id,
-               pl_err_text(err));
-        pl_server_stop(server, true, PL_EXIT_FAILURE);
-    }
-    pl_worker_run(worker);
-    worker->over = true;
-    wake_control(server);
-    return NULL;
-}
-
-/* Starts the workers up to "loaded". Returns 0, or PL_ERR_* of the one that
- * failed. */
-static int load_workers(struct pl_server *server, struct turn *turns,
-                        struct pl_error *error)
-{
-    for (unsigned i = 0; i < server->nworkers; i++) {
-        struct turn *turn = &turns[i];
-
-        server->workers[i].id = i;
-        server->workers[i].server = server;
-        *turn = (struct turn){.worker = &server->workers[i],
-                              .mutex = PTHREAD_MUTEX_INITIALIZER,
-                              .cond = PTHREAD_COND_INITIALIZER};
-        if (pthread_create(&turn->worker->thread, NULL, worker_main, turn) != 0)
-            return pl_error_set(error, PL_ERR_NOMEM, "",
-                                "cannot start a thread");
-        turn->worker->threaded = true;
-        if (wait_turn(turn, TURN_LOADING) == TURN_FAILED) {
-            *error = turn->error;
-            return turn->error.code;
-        }
-    }
-    return 0;
-}
-
-static void end_workers(struct pl_server *server)
-{
-    for (unsigned i = 0; i < server->nworkers; i++) {
-        struct pl_worker *worker = &server->workers[i];
-
-        if (worker->threaded)
-            pthread_join(worker->thread, NULL);
-        if (worker->made)
-            pl_worker_fini(worker);
-    }
+    if (level != NULL && !pl_log_level_parse(pl_str_c(level), &pl_log_level))
+        return pl_error_set(error, PL_ERR_INVALID, "",
+                            "log level '%s': use debug, info, notice, warn or "
+                            "error",
+                            level);
+    return pl_log_start(either(options->error_log, site->error_log),
+                        either(options->access_log, site->access_log), error);
 }
 
 static unsigned worker_count(const struct pl_server *server,
@@ -285,174 +114,167 @@ static unsigned worker_count(const struct pl_server *server,
     return site->workers > 0 ? site->workers : (unsigned)PL_MAX(cpus, 1);
 }
 
-/* ---- signals ---- */
-
-static void wanted_signals(sigset_t *set)
+static int make_workers(struct pl_server *server, const struct pl_site *site,
+                        struct pl_error *error)
 {
-    static const int signals[] = {SIGTERM, SIGQUIT, SIGINT,
-                                  SIGHUP,  SIGUSR1, SIGUSR2};
-
-    sigemptyset(set);
-    for (size_t i = 0; i < PL_COUNT(signals); i++)
-        sigaddset(set, signals[i]);
+    server->nworkers = worker_count(server, site);
+    server->max_conns = pl_descriptors_share(server->nworkers);
+    server->stop_ms = site->stop_ms;
+    server->workers = pl_calloc(server->nworkers, sizeof(*server->workers));
+    if (server->workers == NULL)
+        return pl_error_set(error, PL_ERR_NOMEM, "", "out of memory");
+    return 0;
 }
 
-static void on_signal(struct pl_server *server, uint32_t number)
+/* In an order that needs no way back: what only the old user may do comes
+ * before becoming the new one, and the pid file before everything that a
+ * running server would suffer from. */
+static int prepare(struct pl_server *server, const struct pl_site *site)
 {
-    switch (number) {
-    case SIGTERM:
-    case SIGQUIT:
-        pl_server_stop(server, server->stop_asked > 0, PL_EXIT_OK);
-        break;
-    case SIGINT:
-        pl_server_stop(server, true, PL_EXIT_OK);
-        break;
-    case SIGUSR1:
-        pl_log_reopen();
-        break;
-    default:
-        pl_log(PL_LOG_WARN, "server", "signal %u is not used yet: ignored",
-               number);
+    const struct pl_server_options *options = &server->options;
+    struct pl_error error = {.code = 0};
+    struct pl_user user;
+    int err;
+
+    if (pl_user_find(either(options->user, site->user),
+                     either(options->group, site->group), &user, &error) < 0 ||
+        pl_pid_file_claim(&server->pid_file,
+                          either(options->pid_file, site->pid_file),
+                          &error) < 0)
+        return pl_exit_say(PL_EXIT_FAILURE, &error);
+    err = pl_listeners_open(server, site, &error);
+    if (err < 0)
+        return say_listen(err, &error);
+    if (make_workers(server, site, &error) < 0 ||
+        start_logs(server, site, &error) < 0)
+        return pl_exit_say(PL_EXIT_FAILURE, &error);
+    if (pl_user_become(&user, &error) < 0) {
+        pl_log_stop();
+        return pl_exit_say(PL_EXIT_FAILURE, &error);
     }
+    return PL_EXIT_OK;
+}
+
+/* ---- workers ---- */
+
+static bool last_is_loaded(const struct pl_server *server)
+{
+    return server->workers[server->started - 1].stage >= PL_WORKER_LOADED;
+}
+
+/* Workers load one after another, so that a site's modules need not expect to
+ * be loaded by two threads at once. Stops at the first that fails, or when the
+ * server is asked to stop. */
+static int load_workers(struct pl_server *server)
+{
+    struct pl_error error;
+
+    for (unsigned i = 0; i < server->nworkers && !pl_server_stopping(server);
+         i++) {
+        struct pl_worker *worker = &server->workers[i];
+        int err = pl_worker_start(worker, server, i, server->nworkers);
+
+        if (err < 0) {
+            pl_error_set(&error, err, "", "cannot start a thread: %s",
+                         pl_err_text(err));
+            return pl_exit_say(PL_EXIT_FAILURE, &error);
+        }
+        server->started++;
+        pl_control_until(server, last_is_loaded);
+        if (worker->stage == PL_WORKER_FAILED && !pl_server_stopping(server))
+            return pl_exit_say(worker->made ? PL_EXIT_SITE : PL_EXIT_FAILURE,
+                               &worker->error);
+    }
+    return PL_EXIT_OK;
+}
+
+static bool all_serve(const struct pl_server *server)
+{
+    for (unsigned i = 0; i < server->nworkers; i++)
+        if (server->workers[i].stage < PL_WORKER_SERVING)
+            return pl_server_stopping(server);
+    return true;
 }
 
 static bool all_over(const struct pl_server *server)
 {
-    for (unsigned i = 0; i < server->nworkers; i++)
-        if (!server->workers[i].over)
+    for (unsigned i = 0; i < server->started; i++)
+        if (server->workers[i].stage < PL_WORKER_OVER)
             return false;
     return true;
 }
 
-/* Sends on what was asked for, each step once. */
-static void pass_on(struct pl_server *server, int *passed_on)
+static void commit_workers(struct pl_server *server)
 {
-    int asked = server->stop_asked;
+    struct pl_error error;
 
-    for (unsigned i = 0; i < server->nworkers && asked > *passed_on; i++) {
-        if (asked == 2)
-            pl_worker_kill(&server->workers[i]);
-        else
-            pl_worker_stop(&server->workers[i]);
-    }
-    *passed_on = asked;
-}
-
-/* The main thread: signals and pl_server_stop(), until all workers are over. */
-static void control(struct pl_server *server, int signals)
-{
-    struct pollfd fds[2] = {{.fd = server->control, .events = POLLIN},
-                            {.fd = signals, .events = POLLIN}};
-    struct signalfd_siginfo info;
-    int passed_on = 0;
-    uint64_t count;
-
-    while (!all_over(server)) {
-        poll(fds, signals < 0 ? 1 : 2, -1);
-        (void)!pl_sys_read(server->control, &count, sizeof(count));
-        if (signals >= 0 &&
-            pl_sys_read(signals, &info, sizeof(info)) == sizeof(info))
-            on_signal(server, info.ssi_signo);
-        pass_on(server, &passed_on);
+    for (unsigned i = 0; i < server->nworkers; i++)
+        pl_worker_commit(&server->workers[i]);
+    pl_control_until(server, all_serve);
+    if (pl_server_stopping(server))
+        return;
+    if (server->options.own_process)
+        pl_crash_install(); /* again: the site has loaded C modules */
+    if (pl_pid_file_write(&server->pid_file, &error) < 0) {
+        pl_exit_say(PL_EXIT_FAILURE, &error);
+        pl_server_stop(server, true, PL_EXIT_FAILURE);
+    } else if (!server->options.quiet) {
+        pl_listeners_announce(server);
     }
 }
 
-void pl_server_stop(struct pl_server *server, bool now, int exit_status)
+/* What was asked for by the first who stopped the server. */
+static int exit_status(const struct pl_server *server)
 {
-    int step = now ? 2 : 1;
+    return (int)(server->stop >> 2);
+}
 
-    server->exit_status = exit_status;
-    if (server->stop_asked < step)
-        server->stop_asked = step;
-    wake_control(server);
+static int serve(struct pl_server *server)
+{
+    int code = load_workers(server);
+
+    if (code != PL_EXIT_OK)
+        pl_server_stop(server, true, code);
+    else if (!pl_server_stopping(server))
+        commit_workers(server);
+    pl_control_until(server, all_over);
+    for (unsigned i = 0; i < server->started; i++)
+        pl_worker_end(&server->workers[i]);
+    pl_log_stop();
+    return exit_status(server);
 }
 
 /* ---- the whole ---- */
 
-static int start_logs(const struct pl_server *server,
-                      const struct pl_site *site, struct pl_error *error)
+/* Signals do what they do by default until the site has been read once: one
+ * that hangs while it loads can be interrupted. */
+static int begin(struct pl_server *server)
 {
-    const struct pl_server_options *options = &server->options;
-    const char *level =
-        options->log_level != NULL ? options->log_level : site->log_level;
-
-    if (level != NULL && !pl_log_level_parse(pl_str_c(level), &pl_log_level))
-        return pl_error_set(error, PL_ERR_INVALID, "",
-                            "log level '%s': use debug, info, notice, warn or "
-                            "error",
-                            level);
-    return pl_log_start(
-        options->error_log != NULL ? options->error_log : site->error_log,
-        options->access_log != NULL ? options->access_log : site->access_log,
-        error);
-}
-
-/* Everything that the process needs from the manifest, before any thread. */
-static int prepare(struct pl_server *server)
-{
-    struct pl_error error = {.code = 0};
     struct pl_worker scratch;
-    const struct pl_site *site;
     int code = scratch_load(server, &scratch);
 
-    if (code != PL_EXIT_OK)
-        return code;
-    site = scratch.generation->site;
-    if (open_listeners(server, site, &error) < 0)
-        code = complain(&error, PL_EXIT_LISTEN);
-    else if (start_logs(server, site, &error) < 0)
-        code = complain(&error, PL_EXIT_FAILURE);
-    server->nworkers = worker_count(server, site);
-    pl_worker_fini(&scratch);
-    if (code != PL_EXIT_OK)
-        return code;
-    server->workers = pl_calloc(server->nworkers, sizeof(*server->workers));
-    return server->workers == NULL ? PL_EXIT_FAILURE : PL_EXIT_OK;
-}
-
-static int serve(struct pl_server *server, struct turn *turns, int signals)
-{
-    struct pl_error error = {.code = 0};
-    int err = load_workers(server, turns, &error);
-
-    for (unsigned i = 0; i < server->nworkers; i++)
-        if (server->workers[i].threaded)
-            set_turn(&turns[i], err < 0 ? TURN_BACK : TURN_GO);
-    if (err == 0) {
-        announce(server);
-        control(server, signals);
+    if (code == PL_EXIT_OK && pl_server_stopping(server)) {
+        code = exit_status(server); /* pl.stop() while loading */
+    } else if (code == PL_EXIT_OK) {
+        code = pl_control_open(server) < 0
+                   ? pl_exit_text(PL_EXIT_FAILURE, "cannot watch for signals")
+                   : prepare(server, scratch.generation->site);
     }
-    end_workers(server);
-    return err < 0 ? complain(&error, PL_EXIT_SITE) : server->exit_status;
-}
-
-static int block_signals(const struct pl_server *server)
-{
-    sigset_t set;
-
-    signal(SIGPIPE, SIG_IGN);
-    if (!server->options.handle_signals)
-        return -1;
-    wanted_signals(&set);
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
-    return pl_sys_signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    pl_worker_fini(&scratch);
+    return code;
 }
 
 int pl_server_run(struct pl_server *server)
 {
-    struct turn *turns;
-    int code, signals;
+    int code;
 
-    signals = block_signals(server); /* before any thread exists */
+    if (server->options.own_process)
+        signal(SIGPIPE, SIG_IGN);
     pl_mime_load(MIME_TYPES);
-    code = prepare(server);
-    if (code == PL_EXIT_OK) {
-        turns = pl_calloc(server->nworkers, sizeof(*turns));
-        code = turns == NULL ? PL_EXIT_FAILURE : serve(server, turns, signals);
-        pl_free(turns);
-        pl_log_stop();
-    }
-    if (signals >= 0)
-        pl_sys_close(signals);
+    code = begin(server);
+    if (code == PL_EXIT_OK && !pl_server_stopping(server))
+        code = serve(server);
+    pl_control_close(server);
+    pl_pid_file_release(&server->pid_file);
     return code;
 }

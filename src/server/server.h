@@ -1,9 +1,9 @@
 /* server.h - the process: listeners, workers, signals, the end.
  *
  * The site is loaded once by a scratch worker on the main thread, only to read
- * what the process needs (the manifest: listeners, workers, logs); then each
- * worker loads it for itself, one after another, and all of them commit. The
- * main thread never runs the site again: it waits for signals.
+ * what the process needs (the manifest: listeners, user, workers, logs); then
+ * each worker loads it for itself, one after another, and all of them commit.
+ * The main thread never runs the site again: it waits for signals.
  *
  * The scratch load and the opening of listeners are the places that move into
  * the loader and the supervisor. */
@@ -11,27 +11,23 @@
 #define PL_SERVER_SERVER_H
 
 #include "net/listener.h"
+#include "server/exit.h"
 #include "server/generation.h"
+#include "server/process.h"
 #include "server/worker.h"
-
-/* Exit codes of the command. */
-enum pl_exit {
-    PL_EXIT_OK = 0,
-    PL_EXIT_FAILURE = 1, /* at run time */
-    PL_EXIT_USAGE = 2,   /* command line */
-    PL_EXIT_SITE = 3,    /* the site does not load */
-    PL_EXIT_LISTEN = 4,  /* an address cannot be listened on */
-};
 
 struct pl_server_options {
     unsigned workers;    /* over the site's; 0: as it says */
     const char *address; /* -h: host part for -p; NULL */
     int port;            /* -p: listen here instead of the site's; -1 */
     bool v6;             /* -6 */
-    bool handle_signals; /* TERM, QUIT, INT, HUP, USR1 */
     bool quiet;          /* no "listening on" lines */
-    const char *pid_file;
-    const char *error_log, *access_log, *log_level; /* over the site's; NULL */
+    /* The process is ours: TERM, QUIT, INT, HUP, USR1, USR2 are handled, the
+     * last words of a crash are logged, and a worker that does not end is left
+     * behind by _exit(). */
+    bool own_process;
+    const char *user, *group, *pid_file;            /* over the site's; NULL */
+    const char *error_log, *access_log, *log_level; /* the same */
 };
 
 struct pl_server {
@@ -41,11 +37,21 @@ struct pl_server {
     struct pl_listen_group **groups;
     unsigned ngroups;
     struct pl_worker *workers;
-    unsigned nworkers;
-    int control;            /* eventfd: pl_server_stop() */
-    _Atomic int stop_asked; /* 0, 1: graceful, 2: now */
-    _Atomic int exit_status;
+    unsigned nworkers, started;
+    unsigned max_conns; /* of a worker whose site does not say */
+    uint32_t stop_ms;   /* how long a graceful stop may take */
+    struct pl_pid_file pid_file;
+    int control; /* eventfd: a worker or pl_server_stop() wants to be seen */
+    int signals; /* signalfd, or -1 */
+    _Atomic unsigned stop; /* how far we are asked to stop, and exit status */
 };
+
+enum { PL_STOP_STEPS = 3 }; /* bits of server->stop; the status follows */
+
+PL_INLINE bool pl_server_stopping(const struct pl_server *server)
+{
+    return (server->stop & PL_STOP_STEPS) != 0;
+}
 
 /* Borrows options and loader for the life of the server. 0 or PL_ERR_*. */
 int pl_server_init(struct pl_server *server,
@@ -63,7 +69,13 @@ int pl_server_check(struct pl_server *server,
  * asked for), having said on stderr what is wrong. */
 int pl_server_run(struct pl_server *server);
 
-/* Any thread: ends pl_server_run(). now: without waiting for requests. */
+/* ---- any thread ---- */
+
+/* Ends pl_server_run(). now: without waiting for requests. Who asks first says
+ * the exit status. */
 void pl_server_stop(struct pl_server *server, bool now, int exit_status);
+
+/* The main thread looks at the workers' stages again. */
+void pl_server_wake(struct pl_server *server);
 
 #endif

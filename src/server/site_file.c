@@ -188,6 +188,14 @@ static void begin(void *arg, struct pl_load *load)
     pl_op_then(&state->vm.op, script_done);
 }
 
+static void cancel(struct pl_load *load)
+{
+    struct file_load *state = load->state;
+
+    if (state != NULL)
+        pl_op_cancel(&state->vm.op);
+}
+
 /* Handlers refer to the VM: the routes go first. */
 static void drop(void *arg, struct pl_generation *gen)
 {
@@ -201,14 +209,17 @@ static void drop(void *arg, struct pl_generation *gen)
 int pl_site_file_init(struct pl_site_file *file, const char *path,
                       struct pl_error *error)
 {
-    *file = (struct pl_site_file){
-        .loader = {.name = path, .arg = file, .begin = begin, .drop = drop}};
+    *file = (struct pl_site_file){.loader = {.name = path,
+                                             .arg = file,
+                                             .begin = begin,
+                                             .cancel = cancel,
+                                             .drop = drop}};
     if (is_kind(path, S_IFDIR))
         set_folder(file, path);
     else if (is_kind(path, S_IFREG))
         set_script(file, path);
     else
-        return pl_error_set(error, PL_ERR_NOT_FOUND, path,
+        return pl_error_set(error, PL_ERR_NOT_FOUND, "",
                             "%s: no such file or folder", path);
     if (file->folder == NULL || (file->script == NULL && file->root == NULL)) {
         pl_site_file_fini(file);

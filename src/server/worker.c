@@ -1,11 +1,57 @@
 #include "server/worker.h"
 
+#include <stdio.h>
+
 #include "base/check.h"
+#include "base/crash.h"
 #include "base/log.h"
+#include "base/sys.h"
 #include "lua/vm.h"
 #include "route/dispatch.h"
 #include "server/access.h"
 #include "server/server.h"
+
+/* ---- upkeep: the garbage of a busy time is collected in the next idle one.
+ *
+ * The first request after an idle time sets a timer. When it fires in a second
+ * without requests, a collection is made in small steps; then nothing runs any
+ * more until the next request. Busy workers pay one comparison a request. */
+
+enum {
+    UPKEEP_LOOK_NS = 1000000000, /* no request for this long: idle */
+    UPKEEP_STEP_NS = 500000,     /* how long a step may hold the loop, */
+    UPKEEP_PAUSE_NS = 1000000,   /* and what lies between two steps */
+};
+
+static void set_upkeep(struct pl_worker *worker, uint64_t delay)
+{
+    worker->upkeep_requests = worker->http.stats.requests;
+    pl_timer_start(pl_loop_wheel(worker->loop), &worker->upkeep,
+                   pl_now(worker->loop) + delay);
+}
+
+static void collect_step(struct pl_worker *worker, struct pl_vm *vm)
+{
+    uint64_t end = pl_clock_monotonic() + UPKEEP_STEP_NS;
+
+    while (!pl_vm_idle(vm)) {
+        if (pl_clock_monotonic() > end) {
+            set_upkeep(worker, UPKEEP_PAUSE_NS);
+            return;
+        }
+    }
+}
+
+static void on_upkeep(struct pl_timer *timer)
+{
+    struct pl_worker *worker = PL_CONTAINER_OF(timer, struct pl_worker, upkeep);
+    struct pl_vm *vm = worker->generation->vm;
+
+    if (worker->http.stats.requests != worker->upkeep_requests)
+        set_upkeep(worker, UPKEEP_LOOK_NS);
+    else if (vm != NULL)
+        collect_step(worker, vm);
+}
 
 /* ---- requests ---- */
 
@@ -22,6 +68,8 @@ static void on_request(void *arg, struct pl_request *req)
     gen->refs++;
     req->generation = gen;
     req->drop_generation = drop_generation;
+    if (PL_UNLIKELY(!worker->upkeep.armed))
+        set_upkeep(worker, UPKEEP_LOOK_NS);
     if (pl_log_access_enabled()) /* the peer may be gone when it is written */
         pl_request_remote(req, &req->remote_port);
     pl_dispatch(gen->site->router, req);
@@ -38,21 +86,16 @@ static const struct pl_http_ops http_ops = {on_request, on_finished};
 
 /* ---- life ---- */
 
-int pl_worker_init(struct pl_worker *worker, struct pl_server *server,
-                   unsigned id, unsigned count)
+static int open_worker(struct pl_worker *worker)
 {
     const struct pl_loop_options options = {.backend = NULL};
     int err;
 
-    memset(worker, 0, offsetof(struct pl_worker, thread));
-    worker->id = id;
-    worker->count = count;
-    worker->server = server;
-    worker->state = PL_WORKER_RUNNING;
+    pl_timer_init(&worker->upkeep, on_upkeep);
     err = pl_loop_new(&options, &worker->loop);
     if (err < 0)
         return err;
-    err = pl_sched_init(&worker->sched, worker->loop, server->offload);
+    err = pl_sched_init(&worker->sched, worker->loop, worker->server->offload);
     if (err < 0)
         goto fail_loop;
     err = pl_net_init(&worker->net, worker->loop, NULL);
@@ -60,12 +103,32 @@ int pl_worker_init(struct pl_worker *worker, struct pl_server *server,
         goto fail_sched;
     pl_http_init(&worker->http, &worker->net, &worker->sched,
                  &pl_http_default_settings, &http_ops, worker);
+    worker->made = true;
     return 0;
 fail_sched:
     pl_sched_fini(&worker->sched);
 fail_loop:
     pl_loop_free(worker->loop);
     return err;
+}
+
+int pl_worker_init(struct pl_worker *worker, struct pl_server *server,
+                   unsigned id, unsigned count)
+{
+    *worker = (struct pl_worker){.id = id, .count = count, .server = server};
+    return open_worker(worker);
+}
+
+enum { WAIT_FAILURES = 100 };
+
+void pl_worker_turn(struct pl_worker *worker, const struct pl_op *op)
+{
+    int failures = 0;
+
+    /* The kernel may fail one wait; if it fails them all, we broke the loop. */
+    while (op->state != PL_OP_DONE)
+        if (pl_loop_step(worker->loop, -1) < 0)
+            PL_ASSERT(++failures < WAIT_FAILURES);
 }
 
 /* Ends the tasks of a generation that nothing runs on, so that it can be
@@ -77,41 +140,50 @@ static void abandon(struct pl_worker *worker, struct pl_generation *gen)
     if (gen == NULL || gen->vm == NULL)
         return;
     pl_vm_stop_begin(&drained, gen->vm);
-    while (drained.state != PL_OP_DONE)
-        if (pl_loop_step(worker->loop, -1) < 0)
-            break;
+    pl_worker_turn(worker, &drained);
 }
 
 void pl_worker_fini(struct pl_worker *worker)
 {
+    if (!worker->made)
+        return;
     if (worker->generation != NULL) {
-        if (worker->state != PL_WORKER_ENDING)
+        if (worker->stage != PL_WORKER_OVER)
             abandon(worker, worker->generation);
         pl_generation_drop(worker->generation);
     }
+    pl_timer_stop(pl_loop_wheel(worker->loop), &worker->upkeep);
     pl_net_fini(&worker->net);
     pl_sched_fini(&worker->sched);
     pl_loop_free(worker->loop);
+    worker->made = false;
 }
 
-int pl_worker_load(struct pl_worker *worker, struct pl_error *error)
-{
-    struct pl_load load;
-    int result;
+/* ---- the generation ---- */
 
-    pl_generation_load(&load, worker->server->loader, worker);
-    while (load.op.state != PL_OP_DONE)
-        if (pl_loop_step(worker->loop, -1) < 0)
-            break;
-    result = load.op.result;
-    *error = load.error;
-    if (result < 0)
-        abandon(worker, load.gen);
-    worker->generation = pl_generation_take(&load);
-    if (result < 0)
-        return result;
-    worker->http.settings = &worker->generation->site->http;
-    worker->net.limits = worker->generation->site->net;
+static void apply_settings(struct pl_worker *worker)
+{
+    const struct pl_site *site = worker->generation->site;
+
+    worker->http.settings = &site->http;
+    worker->net.limits = site->net;
+    if (worker->net.limits.max_conns == 0)
+        worker->net.limits.max_conns = worker->server->max_conns;
+}
+
+int pl_worker_load(struct pl_worker *worker)
+{
+    struct pl_load *load = &worker->load;
+
+    pl_generation_load(load, worker->server->loader, worker);
+    pl_worker_turn(worker, &load->op);
+    if (load->op.result < 0)
+        abandon(worker, load->gen);
+    worker->error = load->error;
+    worker->generation = pl_generation_take(load);
+    if (load->op.result < 0)
+        return load->op.result;
+    apply_settings(worker);
     return 0;
 }
 
@@ -134,7 +206,7 @@ static int listen_on(struct pl_worker *worker,
     return err;
 }
 
-int pl_worker_commit(struct pl_worker *worker)
+static int commit(struct pl_worker *worker)
 {
     struct pl_server *server = worker->server;
     struct pl_vm *vm = worker->generation->vm;
@@ -147,117 +219,91 @@ int pl_worker_commit(struct pl_worker *worker)
     return err;
 }
 
-void pl_worker_run(struct pl_worker *worker)
+static void on_commit(struct pl_mail *mail)
 {
-    pl_loop_run(worker->loop);
-}
+    struct pl_worker *worker =
+        PL_CONTAINER_OF(mail, struct pl_worker, commit_mail);
+    int err;
 
-/* ---- stopping ---- */
-
-static void stop_listening(struct pl_worker *worker)
-{
-    struct pl_list *node, *tmp;
-
-    PL_LIST_FOREACH_SAFE (node, tmp, &worker->net.listeners)
-        pl_listener_stop(PL_LIST_ENTRY(node, struct pl_listener, node));
-}
-
-static void close_conn(struct pl_conn *conn, void *arg)
-{
-    (void)arg;
-    pl_conn_close(conn, PL_ERR_CANCELED);
-}
-
-/* Nothing may wait any longer. */
-static void end_now(struct pl_worker *worker)
-{
-    struct pl_vm *vm = worker->generation->vm;
-
-    if (worker->state == PL_WORKER_ENDING)
+    if (worker->stage != PL_WORKER_LOADED)
+        return; /* a stop came first */
+    err = commit(worker);
+    pl_worker_set_stage(worker, PL_WORKER_SERVING);
+    if (err == 0)
         return;
-    worker->state = PL_WORKER_ENDING;
-    pl_timer_stop(pl_loop_wheel(worker->loop), &worker->stop_timer);
-    if (worker->http.stats.open > 0)
-        pl_log(PL_LOG_WARN, "server",
-               "requests were cut off by the stop: worker=%u requests=%u",
-               worker->id, worker->http.stats.open);
-    pl_net_each(&worker->net, close_conn, NULL);
-    if (vm != NULL)
-        pl_vm_stop_begin(&worker->vm_drained, vm);
-    pl_sched_cancel_all(&worker->sched);
+    pl_log(PL_LOG_ERROR, "server", "worker %u cannot start: %s", worker->id,
+           pl_err_text(err));
+    pl_server_stop(worker->server, true, PL_EXIT_FAILURE);
 }
 
-/* At the end of every turn while stopping: is everything done? */
-static bool check_stopped(struct pl_hook *hook)
+void pl_worker_commit(struct pl_worker *worker)
 {
-    struct pl_worker *worker =
-        PL_CONTAINER_OF(hook, struct pl_worker, stop_hook);
-    struct pl_vm *vm = worker->generation->vm;
+    worker->commit_mail.deliver = on_commit;
+    pl_mailbox_send(pl_loop_mailbox(worker->loop), &worker->commit_mail);
+}
 
-    if (worker->state == PL_WORKER_DRAINING && worker->net.stats.open == 0 &&
-        worker->http.stats.open == 0 &&
-        (vm == NULL || worker->stop_handlers.op.state != PL_OP_PENDING)) {
-        end_now(worker);
-        return true;
+/* ---- the thread ---- */
+
+void pl_worker_set_stage(struct pl_worker *worker, enum pl_worker_stage stage)
+{
+    worker->stage = stage;
+    pl_server_wake(worker->server);
+}
+
+static int make_generation(struct pl_worker *worker)
+{
+    int err = open_worker(worker);
+
+    if (err < 0)
+        return pl_error_set(&worker->error, err, "", "cannot start: %s",
+                            pl_err_text(err));
+    pl_worker_set_stage(worker, PL_WORKER_LOADING);
+    err = pl_worker_load(worker);
+    /* Asked to stop, but the load was over before it heard of that. */
+    return worker->load.op.canceled ? PL_ERR_CANCELED : err;
+}
+
+static void serve(struct pl_worker *worker)
+{
+    while (pl_loop_run(worker->loop) < 0) {
+        pl_log(PL_LOG_ERROR, "server", "worker %u cannot wait for events",
+               worker->id);
+        pl_server_stop(worker->server, true, PL_EXIT_FAILURE);
     }
-    if (worker->state == PL_WORKER_ENDING && worker->net.stats.open == 0 &&
-        worker->http.stats.open == 0 &&
-        (vm == NULL || worker->vm_drained.state == PL_OP_DONE) &&
-        pl_sched_idle(&worker->sched)) {
-        pl_loop_remove_hook(hook);
-        pl_loop_stop(worker->loop);
+}
+
+/* The thread leaves the worker standing, so that mail can still be sent to it:
+ * pl_worker_end() takes it down. */
+static void *run(void *arg)
+{
+    struct pl_worker *worker = arg;
+    char name[16];
+
+    snprintf(name, sizeof(name), "worker %u", worker->id % 1000);
+    pthread_setname_np(pthread_self(), name);
+    pl_crash_thread_enter(); /* without memory for it: a crash says less */
+    if (make_generation(worker) < 0) {
+        pl_worker_set_stage(worker, PL_WORKER_FAILED);
+    } else {
+        pl_worker_set_stage(worker, PL_WORKER_LOADED);
+        serve(worker);
+        pl_worker_set_stage(worker, PL_WORKER_OVER);
     }
-    return false;
+    pl_crash_thread_leave();
+    return NULL;
 }
 
-static void on_stop_timer(struct pl_timer *timer)
+int pl_worker_start(struct pl_worker *worker, struct pl_server *server,
+                    unsigned id, unsigned count)
 {
-    end_now(PL_CONTAINER_OF(timer, struct pl_worker, stop_timer));
+    *worker = (struct pl_worker){.id = id, .count = count, .server = server};
+    return pl_sys_thread(&worker->thread, run, worker) < 0
+               ? pl_err_from_errno(errno)
+               : 0;
 }
 
-static void begin_stop(struct pl_worker *worker)
+void pl_worker_end(struct pl_worker *worker)
 {
-    uint64_t limit = (uint64_t)worker->generation->site->stop_ms * 1000000u;
-
-    worker->state = PL_WORKER_DRAINING;
-    stop_listening(worker);
-    pl_http_drain(&worker->http);
-    if (worker->generation->vm != NULL)
-        pl_vm_emit(worker->generation->vm, "stop", &worker->stop_handlers);
-    pl_timer_init(&worker->stop_timer, on_stop_timer);
-    pl_timer_start(pl_loop_wheel(worker->loop), &worker->stop_timer,
-                   pl_now(worker->loop) + limit);
-    worker->stop_hook.run = check_stopped;
-    pl_loop_add_hook(worker->loop, &worker->stop_hook);
-}
-
-static void on_stop(struct pl_mail *mail)
-{
-    struct pl_worker *worker =
-        PL_CONTAINER_OF(mail, struct pl_worker, stop_mail);
-
-    if (worker->state == PL_WORKER_RUNNING)
-        begin_stop(worker);
-}
-
-static void on_kill(struct pl_mail *mail)
-{
-    struct pl_worker *worker =
-        PL_CONTAINER_OF(mail, struct pl_worker, kill_mail);
-
-    if (worker->state == PL_WORKER_RUNNING)
-        begin_stop(worker);
-    end_now(worker);
-}
-
-void pl_worker_stop(struct pl_worker *worker)
-{
-    worker->stop_mail.deliver = on_stop;
-    pl_mailbox_send(pl_loop_mailbox(worker->loop), &worker->stop_mail);
-}
-
-void pl_worker_kill(struct pl_worker *worker)
-{
-    worker->kill_mail.deliver = on_kill;
-    pl_mailbox_send(pl_loop_mailbox(worker->loop), &worker->kill_mail);
+    pthread_join(worker->thread, NULL);
+    pl_worker_fini(worker);
 }

@@ -1,8 +1,11 @@
 /* worker.h - one worker: a thread with a loop, connections and a generation.
  *
- *     init -> load -> (thread) run -> drain -> end -> fini
+ *     STARTING -> LOADING -> LOADED --commit--> SERVING -> DRAINING -> OVER
+ *                    |                                                  ^
+ *                    +---> FAILED          (a stop or kill, at any time)+
  *
- * Workers share nothing that changes. The process talks to a worker by mail. */
+ * Workers share nothing that changes. The process talks to a worker by mail,
+ * and a worker to the process by its stage. */
 #ifndef PL_SERVER_WORKER_H
 #define PL_SERVER_WORKER_H
 
@@ -14,6 +17,17 @@
 
 struct pl_server;
 
+enum pl_worker_stage {
+    PL_WORKER_STARTING,
+    PL_WORKER_LOADING,
+    PL_WORKER_LOADED,   /* waits for the commit */
+    PL_WORKER_SERVING,  /* accepts connections */
+    PL_WORKER_DRAINING, /* requests finish, pl.on("stop") runs */
+    PL_WORKER_ENDING,   /* what is left is cancelled */
+    PL_WORKER_OVER,     /* the loop turns no more */
+    PL_WORKER_FAILED,   /* error says why there is no generation */
+};
+
 struct pl_worker {
     unsigned id, count;
     struct pl_server *server;
@@ -22,41 +36,63 @@ struct pl_worker {
     struct pl_net net;
     struct pl_http http;
     struct pl_generation *generation;
-    pthread_t thread;
-    bool threaded, made; /* the thread, the worker: to be taken down */
-    atomic_bool over;    /* the thread has nothing more to do */
+    /* garbage collection between requests */
+    struct pl_timer upkeep;
+    uint64_t upkeep_requests; /* when the timer was set */
     /* stopping */
-    struct pl_mail stop_mail, kill_mail;
     struct pl_timer stop_timer;
     struct pl_hook stop_hook;
     struct pl_join_op stop_handlers;
     struct pl_op vm_drained;
-    enum pl_worker_state {
-        PL_WORKER_RUNNING,
-        PL_WORKER_DRAINING, /* requests finish, pl.on("stop") runs */
-        PL_WORKER_ENDING,   /* what is left is cancelled */
-    } state;
+    /* of the process: */
+    struct pl_load load;
+    struct pl_error error; /* FAILED */
+    struct pl_mail commit_mail, stop_mail, kill_mail;
+    int told; /* 1: stop_mail was sent, 2: kill_mail too */
+    bool made;
+    pthread_t thread;
+    _Atomic(enum pl_worker_stage) stage;
 };
 
-/* On the thread that will load. 0 or PL_ERR_NOMEM and the like. */
+/* ---- on its own thread, or for a worker without one ---- */
+
+/* 0 or PL_ERR_*. */
 int pl_worker_init(struct pl_worker *worker, struct pl_server *server,
                    unsigned id, unsigned count);
 
-/* No connection, no task is left. */
+/* No connection is left. Ends the tasks of a generation that never served. */
 void pl_worker_fini(struct pl_worker *worker);
 
-/* Makes and keeps a generation by server->loader. */
-int pl_worker_load(struct pl_worker *worker, struct pl_error *error);
+/* Makes and keeps a generation by server->loader; else worker->error. */
+int pl_worker_load(struct pl_worker *worker);
 
-/* Accepts connections and runs what the site has recorded. */
-int pl_worker_commit(struct pl_worker *worker);
+/* ---- by the main thread ---- */
 
-/* Turns the loop until the worker has been stopped. */
-void pl_worker_run(struct pl_worker *worker);
+/* Starts its thread, which loads and then waits for the commit. Returns 0 or
+ * PL_ERR_*; from then on pl_worker_end() is due. */
+int pl_worker_start(struct pl_worker *worker, struct pl_server *server,
+                    unsigned id, unsigned count);
 
-/* Any thread: finish the running requests within the site's stop time, then
- * end; or end now. Each at most once. */
+/* LOADED: to accept connections and to run what the site has recorded. */
+void pl_worker_commit(struct pl_worker *worker);
+
+/* LOADING or later, each at most once: to finish the running requests within
+ * the site's stop time and then end; to end now. */
 void pl_worker_stop(struct pl_worker *worker);
 void pl_worker_kill(struct pl_worker *worker);
+
+/* OVER or FAILED: ends the thread and the worker. */
+void pl_worker_end(struct pl_worker *worker);
+
+/* ---- between the files of worker ---- */
+
+void pl_worker_set_stage(struct pl_worker *worker, enum pl_worker_stage stage);
+
+/* Turns the loop until op is DONE. */
+void pl_worker_turn(struct pl_worker *worker, const struct pl_op *op);
+
+/* The deliveries of stop_mail and kill_mail (worker_stop.c). */
+void pl_worker_on_stop(struct pl_mail *mail);
+void pl_worker_on_kill(struct pl_mail *mail);
 
 #endif

@@ -3,6 +3,7 @@
 local core, pl = ...
 local failure = core.failure
 local error, load, loadfile, loadstring = error, load, loadfile, loadstring
+local unpack = table.unpack or unpack
 
 pl.version = core.version
 pl.worker = { id = core.worker, count = core.workers }
@@ -13,13 +14,21 @@ package.loaded.perilune = pl
 
 local SYNTAX, NOT_FOUND = core.SYNTAX, core.NOT_FOUND
 
-function core.load_file(path)
+local function compile(path)
   local chunk, err = loadfile(path)
   if not chunk then
     local code = err:find("^cannot ") and NOT_FOUND or SYNTAX
     error(failure(code, nil, err), 0)
   end
-  return chunk(path)
+  return chunk
+end
+
+function core.load_file(path)
+  return compile(path)(path)
+end
+
+function core.run_script(path)
+  return compile(path)(unpack(arg))
 end
 
 function core.load_text(name, text)

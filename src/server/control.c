@@ -1,0 +1,215 @@
+#include "server/control.h"
+
+#include <poll.h>
+#include <signal.h>
+
+#include "base/log.h"
+#include "base/sys.h"
+#include "server/exit.h"
+#include "server/listeners.h"
+#include "server/server.h"
+
+/* What a worker gets on top of its own limits before it is left behind. */
+enum { GRACE_MS = 5000 };
+
+/* The steps of server->stop. */
+enum { STOP = 1, KILL = 2, LEAVE = 3 };
+
+static int asked_step(const struct pl_server *server)
+{
+    return (int)(server->stop & PL_STOP_STEPS);
+}
+
+static void wanted_signals(sigset_t *set)
+{
+    static const int signals[] = {SIGTERM, SIGQUIT, SIGINT,
+                                  SIGHUP,  SIGUSR1, SIGUSR2};
+
+    sigemptyset(set);
+    for (size_t i = 0; i < PL_COUNT(signals); i++)
+        sigaddset(set, signals[i]);
+}
+
+int pl_control_open(struct pl_server *server)
+{
+    sigset_t set;
+
+    if (!server->options.own_process)
+        return 0;
+    wanted_signals(&set);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    server->signals = pl_sys_signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return server->signals < 0 ? pl_err_from_errno(errno) : 0;
+}
+
+void pl_control_close(struct pl_server *server)
+{
+    if (server->signals >= 0)
+        pl_sys_close(server->signals);
+    server->signals = -1;
+}
+
+/* ---- stopping ---- */
+
+/* Raises what is asked for; the first to ask says the exit status. */
+static void ask(struct pl_server *server, unsigned step, int exit_status)
+{
+    unsigned before = server->stop, after;
+
+    do {
+        if ((before & PL_STOP_STEPS) >= step)
+            break;
+        after = (before & PL_STOP_STEPS) == 0
+                    ? ((unsigned)exit_status & 255) << 2 | step
+                    : (before & ~(unsigned)PL_STOP_STEPS) | step;
+    } while (!atomic_compare_exchange_weak(&server->stop, &before, after));
+    pl_server_wake(server);
+}
+
+void pl_server_stop(struct pl_server *server, bool now, int exit_status)
+{
+    ask(server, now ? KILL : STOP, exit_status);
+}
+
+void pl_server_wake(struct pl_server *server)
+{
+    uint64_t one = 1;
+
+    if (pl_sys_write(server->control, &one, sizeof(one)) < 0)
+        return; /* full: it is awake anyway */
+}
+
+/* Each worker is told each step once, as soon as it has a loop. */
+static void tell_workers(struct pl_server *server)
+{
+    int asked = asked_step(server);
+
+    for (unsigned i = 0; i < server->started; i++) {
+        struct pl_worker *worker = &server->workers[i];
+
+        if (worker->stage < PL_WORKER_LOADING ||
+            worker->stage >= PL_WORKER_OVER)
+            continue;
+        if (asked >= STOP && worker->told < STOP)
+            pl_worker_stop(worker);
+        if (asked >= KILL && worker->told < KILL)
+            pl_worker_kill(worker);
+        worker->told = asked;
+    }
+}
+
+static bool nobody_accepts(const struct pl_server *server)
+{
+    for (unsigned i = 0; i < server->started; i++)
+        if (server->workers[i].stage < PL_WORKER_DRAINING)
+            return false;
+    return true;
+}
+
+/* A handler that never returns holds its worker, and nothing but the end of
+ * the process can take it from there. */
+PL_NORETURN static void leave_behind(struct pl_server *server)
+{
+    for (unsigned i = 0; i < server->started; i++)
+        if (server->workers[i].stage < PL_WORKER_OVER)
+            pl_log(PL_LOG_ERROR, "server",
+                   "worker %u does not end, it is held by what it runs: the "
+                   "process ends without it",
+                   i);
+    pl_log_flush();
+    pl_listeners_close(server);
+    pl_pid_file_release(&server->pid_file);
+    _exit(PL_EXIT_FAILURE);
+}
+
+/* When leave_behind() is due (monotonic ms; 0: not yet) after step. */
+static uint64_t last_moment(const struct pl_server *server, int step)
+{
+    uint64_t now = pl_clock_monotonic() / 1000000;
+
+    if (!server->options.own_process || step < STOP)
+        return 0;
+    return now + GRACE_MS + (step == STOP ? server->stop_ms : 0);
+}
+
+/* ---- signals ---- */
+
+static void on_signal(struct pl_server *server, uint32_t number)
+{
+    const char *name = sigabbrev_np((int)number);
+    int asked = asked_step(server);
+
+    switch (number) {
+    case SIGTERM:
+    case SIGQUIT:
+    case SIGINT:
+        if (number == SIGINT && asked < STOP)
+            asked = STOP; /* fast: the first is like a second TERM */
+        ask(server, (unsigned)PL_MIN(asked + 1, LEAVE), PL_EXIT_OK);
+        pl_log(PL_LOG_NOTICE, "server", "SIG%s: %s", name,
+               asked < STOP   ? "running requests are finished, then the end"
+               : asked < KILL ? "the end, at once"
+                              : "the end, by force");
+        break;
+    case SIGUSR1:
+        pl_log_reopen();
+        break;
+    default:
+        pl_log(PL_LOG_WARN, "server", "SIG%s is not used yet: ignored", name);
+    }
+}
+
+static void read_signals(struct pl_server *server)
+{
+    struct signalfd_siginfo info;
+
+    while (server->signals >= 0 &&
+           pl_sys_read(server->signals, &info, sizeof(info)) == sizeof(info))
+        on_signal(server, info.ssi_signo);
+}
+
+/* ---- waiting ---- */
+
+static int time_left(uint64_t last)
+{
+    uint64_t now = pl_clock_monotonic() / 1000000;
+
+    if (last == 0)
+        return -1;
+    return last > now ? (int)PL_MIN(last - now, (uint64_t)INT32_MAX) : 0;
+}
+
+static void wait_for_news(const struct pl_server *server, int timeout_ms)
+{
+    struct pollfd fds[2] = {{.fd = server->control, .events = POLLIN},
+                            {.fd = server->signals, .events = POLLIN}};
+    uint64_t count;
+
+    /* A descriptor of -1 is skipped; after a failure everything is looked at.
+     */
+    poll(fds, PL_COUNT(fds), timeout_ms);
+    (void)!pl_sys_read(server->control, &count, sizeof(count));
+}
+
+void pl_control_until(struct pl_server *server,
+                      bool (*reached)(const struct pl_server *server))
+{
+    uint64_t last = 0;
+    int step = 0;
+
+    for (;;) {
+        if (asked_step(server) > step) {
+            step = asked_step(server);
+            last = last_moment(server, step);
+        }
+        tell_workers(server);
+        if (step >= STOP && server->ngroups > 0 && nobody_accepts(server))
+            pl_listeners_close(server);
+        if (reached(server))
+            return;
+        if (step >= LEAVE || time_left(last) == 0)
+            leave_behind(server);
+        wait_for_news(server, time_left(last));
+        read_signals(server);
+    }
+}

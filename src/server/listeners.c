@@ -1,0 +1,122 @@
+#include "server/listeners.h"
+
+#include <stdio.h>
+
+#include "base/str.h"
+#include "base/sys.h"
+#include "net/addr.h"
+#include "route/site.h"
+#include "server/server.h"
+
+enum { DEFAULT_PORT = 8080 };
+
+static int open_address(struct pl_server *server,
+                        const struct pl_listen_spec *spec,
+                        struct pl_error *error)
+{
+    const struct pl_listen_options options = {.sockets = spec->sockets,
+                                              .backlog = (int)spec->backlog,
+                                              .mode = spec->mode,
+                                              .v6only = spec->v6only};
+    struct pl_listen_group **grown =
+        pl_realloc(server->groups, (server->ngroups + 1) * sizeof(*grown));
+    struct pl_addr addr;
+    int err;
+
+    if (grown == NULL)
+        return pl_error_set(error, PL_ERR_NOMEM, "", "out of memory");
+    server->groups = grown;
+    err = pl_addr_parse(pl_str_c(spec->address), server->options.v6, &addr,
+                        error);
+    if (err == 0)
+        err = pl_listen_open(&addr, &options, &server->groups[server->ngroups],
+                             error);
+    if (err == 0)
+        server->ngroups++;
+    else
+        snprintf(error->where, sizeof(error->where), "%s", spec->where);
+    return err;
+}
+
+/* The address of the command line, or the default one. */
+static int open_given(struct pl_server *server, struct pl_error *error)
+{
+    const struct pl_server_options *options = &server->options;
+    const char *host = options->address != NULL ? options->address
+                       : options->port >= 0     ? ""
+                       : options->v6            ? "[::1]"
+                                                : "127.0.0.1";
+    int port = options->port >= 0 ? options->port : DEFAULT_PORT;
+    struct pl_listen_spec spec = {.where = ""};
+    char text[300];
+
+    if (pl_str_starts(pl_str_c(host), PL_STR("unix:")))
+        snprintf(text, sizeof(text), "%s", host);
+    else if (strchr(host, ':') != NULL && host[0] != '[')
+        snprintf(text, sizeof(text), "[%s]:%d", host, port);
+    else
+        snprintf(text, sizeof(text), "%s:%d", host, port);
+    spec.address = text;
+    return open_address(server, &spec, error);
+}
+
+int pl_listeners_open(struct pl_server *server, const struct pl_site *site,
+                      struct pl_error *error)
+{
+    const struct pl_server_options *options = &server->options;
+    struct pl_list *node;
+    int err = 0;
+
+    if (options->port >= 0 || options->address != NULL ||
+        pl_list_empty(&site->listeners))
+        return open_given(server, error);
+    PL_LIST_FOREACH (node, &site->listeners) {
+        err = open_address(
+            server, PL_LIST_ENTRY(node, struct pl_listen_spec, node), error);
+        if (err < 0)
+            break;
+    }
+    return err;
+}
+
+int pl_listeners_check(const struct pl_site *site, struct pl_error *error)
+{
+    struct pl_list *node;
+    struct pl_addr addr;
+    int err;
+
+    PL_LIST_FOREACH (node, &site->listeners) {
+        const struct pl_listen_spec *spec =
+            PL_LIST_ENTRY(node, struct pl_listen_spec, node);
+
+        err = pl_addr_parse(pl_str_c(spec->address), false, &addr, error);
+        if (err < 0) {
+            snprintf(error->where, sizeof(error->where), "%s", spec->where);
+            return err;
+        }
+    }
+    return 0;
+}
+
+void pl_listeners_announce(const struct pl_server *server)
+{
+    char text[PL_ADDR_TEXT];
+
+    for (unsigned i = 0; i < server->ngroups; i++) {
+        pl_addr_format(&server->groups[i]->addr, text);
+        if (server->groups[i]->shared)
+            printf("listening on %s\n", text);
+        else
+            printf("listening on http://%s/\n", text);
+    }
+    fflush(stdout);
+}
+
+void pl_listeners_close(struct pl_server *server)
+{
+    for (unsigned i = 0; i < server->ngroups; i++)
+        pl_listen_close(server->groups[i]);
+    server->ngroups = 0;
+    pl_free(server->groups);
+    server->groups = NULL;
+}

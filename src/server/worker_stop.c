@@ -1,0 +1,139 @@
+/* worker_stop.c - how a worker ends.
+ *
+ *     stop: DRAINING  no new connections; what runs may finish, pl.on("stop")
+ *           ENDING    runs. When that is done or the stop time is over:
+ *     kill: ENDING    connections are closed, tasks cancelled and awaited
+ *           (OVER)    the loop turns no more */
+#include "server/worker.h"
+
+#include "base/log.h"
+#include "lua/vm.h"
+#include "server/server.h"
+
+/* How long the defers of a task may still wait when everything must end. */
+enum { LAST_DEFERS_NS = 1000000000 };
+
+static void stop_listening(struct pl_worker *worker)
+{
+    struct pl_list *node, *tmp;
+
+    PL_LIST_FOREACH_SAFE (node, tmp, &worker->net.listeners)
+        pl_listener_stop(PL_LIST_ENTRY(node, struct pl_listener, node));
+}
+
+static void close_conn(struct pl_conn *conn, void *arg)
+{
+    (void)arg;
+    pl_conn_close(conn, PL_ERR_CANCELED);
+}
+
+/* Nothing may wait any longer. */
+static void end_now(struct pl_worker *worker)
+{
+    struct pl_vm *vm = worker->generation->vm;
+
+    if (worker->stage >= PL_WORKER_ENDING)
+        return;
+    pl_worker_set_stage(worker, PL_WORKER_ENDING);
+    pl_timer_stop(pl_loop_wheel(worker->loop), &worker->stop_timer);
+    if (worker->http.stats.open > 0)
+        pl_log(PL_LOG_WARN, "server",
+               "requests were cut off by the stop: worker=%u requests=%u",
+               worker->id, worker->http.stats.open);
+    worker->sched.defer_limit =
+        PL_MIN(worker->sched.defer_limit, (uint64_t)LAST_DEFERS_NS);
+    pl_net_each(&worker->net, close_conn, NULL);
+    if (vm != NULL)
+        pl_vm_stop_begin(&worker->vm_drained, vm);
+    pl_sched_cancel_all(&worker->sched);
+}
+
+static bool quiet(const struct pl_worker *worker)
+{
+    return worker->net.stats.open == 0 && worker->http.stats.open == 0;
+}
+
+/* At the end of every turn while stopping: is everything done? */
+static bool check_stopped(struct pl_hook *hook)
+{
+    struct pl_worker *worker =
+        PL_CONTAINER_OF(hook, struct pl_worker, stop_hook);
+    const struct pl_vm *vm = worker->generation->vm;
+
+    if (worker->stage == PL_WORKER_DRAINING && quiet(worker) &&
+        worker->stop_handlers.op.state != PL_OP_PENDING) {
+        end_now(worker);
+        return true;
+    }
+    if (worker->stage == PL_WORKER_ENDING && quiet(worker) &&
+        (vm == NULL || worker->vm_drained.state == PL_OP_DONE) &&
+        pl_sched_idle(&worker->sched)) {
+        pl_loop_remove_hook(hook);
+        pl_loop_stop(worker->loop);
+    }
+    return false;
+}
+
+static void on_stop_timer(struct pl_timer *timer)
+{
+    end_now(PL_CONTAINER_OF(timer, struct pl_worker, stop_timer));
+}
+
+/* A generation that was never committed has no requests, and nothing that its
+ * stop handlers could undo. */
+static void begin_stop(struct pl_worker *worker)
+{
+    struct pl_generation *gen = worker->generation;
+    bool committed = worker->stage == PL_WORKER_SERVING;
+    uint64_t limit = (uint64_t)gen->site->stop_ms * 1000000u;
+
+    worker->stop_hook.run = check_stopped;
+    pl_loop_add_hook(worker->loop, &worker->stop_hook);
+    pl_timer_init(&worker->stop_timer, on_stop_timer);
+    pl_timer_start(pl_loop_wheel(worker->loop), &worker->stop_timer,
+                   pl_now(worker->loop) + limit);
+    stop_listening(worker);
+    pl_http_drain(&worker->http);
+    if (committed && gen->vm != NULL &&
+        pl_vm_emit(gen->vm, "stop", &worker->stop_handlers) < 0)
+        pl_log(PL_LOG_ERROR, "server",
+               "no memory for the stop handlers: worker=%u", worker->id);
+    pl_worker_set_stage(worker, PL_WORKER_DRAINING);
+}
+
+void pl_worker_on_stop(struct pl_mail *mail)
+{
+    struct pl_worker *worker =
+        PL_CONTAINER_OF(mail, struct pl_worker, stop_mail);
+
+    if (worker->stage == PL_WORKER_LOADING)
+        pl_op_cancel(&worker->load.op);
+    else if (worker->stage < PL_WORKER_DRAINING)
+        begin_stop(worker);
+}
+
+void pl_worker_on_kill(struct pl_mail *mail)
+{
+    struct pl_worker *worker =
+        PL_CONTAINER_OF(mail, struct pl_worker, kill_mail);
+
+    if (worker->stage == PL_WORKER_LOADING) {
+        pl_op_cancel(&worker->load.op);
+        return;
+    }
+    if (worker->stage < PL_WORKER_DRAINING)
+        begin_stop(worker);
+    end_now(worker);
+}
+
+void pl_worker_stop(struct pl_worker *worker)
+{
+    worker->stop_mail.deliver = pl_worker_on_stop;
+    pl_mailbox_send(pl_loop_mailbox(worker->loop), &worker->stop_mail);
+}
+
+void pl_worker_kill(struct pl_worker *worker)
+{
+    worker->kill_mail.deliver = pl_worker_on_kill;
+    pl_mailbox_send(pl_loop_mailbox(worker->loop), &worker->kill_mail);
+}
