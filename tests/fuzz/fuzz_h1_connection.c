@@ -94,7 +94,7 @@ static int send_large(struct pl_request *req, struct pl_response *res,
 static int pass_on(struct pl_request *req, struct pl_response *res,
                    const struct pl_next *next, void *arg)
 {
-    return pl_next_run(next, req);
+    return pl_next(req, next);
 }
 
 /* ---- the worker ---- */
@@ -136,7 +136,7 @@ static void on_finished(void *arg, struct pl_request *req)
 
 static const struct pl_http_ops ops = {on_request, on_finished};
 
-static void add(const char *pattern, pl_fiber_handler_fn *fn, bool filtered)
+static void add(const char *pattern, pl_handler_fn *fn, bool filtered)
 {
     struct pl_filter *filter = pl_fiber_filter_new(pass_on, NULL, NULL);
     struct pl_route route = {

@@ -86,7 +86,7 @@ static int send_bytes(struct pl_request *req, struct pl_response *res,
 static int pass_on(struct pl_request *req, struct pl_response *res,
                    const struct pl_next *next, void *arg)
 {
-    int result = pl_next_run(next, req);
+    int result = pl_next(req, next);
     int err = pl_response_set(res, PL_STR("X-Passed"), PL_STR("yes"));
 
     return result < 0 || err == PL_ERR_STATE ? result : err;
@@ -106,7 +106,7 @@ static void on_finished(void *arg, struct pl_request *req)
 
 static const struct pl_http_ops ops = {on_request, on_finished};
 
-static int add(const char *pattern, pl_fiber_handler_fn *fn)
+static int add(const char *pattern, pl_handler_fn *fn)
 {
     struct pl_handler *handler = pl_fiber_handler_new(fn, NULL, NULL);
 
