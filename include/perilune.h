@@ -53,6 +53,10 @@ static inline bool pl_str_eq(struct pl_str a, struct pl_str b)
     return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
+/* The number that s is: decimal digits only, no sign, no space, not empty.
+ * False (and *out left alone) for anything else and beyond 64 bits. */
+PL_API bool pl_str_to_u64(struct pl_str s, uint64_t *out);
+
 /* ---- errors ------------------------------------------------------------ */
 
 /* One list makes the enum, the names and the texts. The third column is the

@@ -56,9 +56,7 @@ struct pl_str pl_str_trim(struct pl_str s);
  * was absent; after the last part *rest is absent. "a,,b" gives three parts. */
 bool pl_str_split(struct pl_str *rest, char sep, struct pl_str *part);
 
-/* Decimal or hexadecimal digits only: no sign, no space, not empty. Returns
- * false (and leaves *out alone) for anything else and beyond 64 bits. */
-bool pl_str_to_u64(struct pl_str s, uint64_t *out);
+/* As pl_str_to_u64(), of hexadecimal digits in any case. */
 bool pl_str_to_u64_hex(struct pl_str s, uint64_t *out);
 
 /* "10", "8k", "1m", "2g" (1024 each) to bytes; "500ms", "10s", "5m", "2h", "1d"

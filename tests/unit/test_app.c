@@ -14,7 +14,7 @@ static int tell(struct pl_request *req, struct pl_response *res, void *arg)
 {
     struct pl_builder *text = pl_builder_new(req);
     struct pl_str name, value;
-    char id[PL_REQUEST_ID_LEN];
+    char id[PL_REQUEST_ID_LEN + 1] = "";
     uint16_t port, host_port;
 
 #define TELL(what, s) pl_builder_addf(text, what "=%.*s\n", PL_STR_ARG(s))
@@ -35,8 +35,7 @@ static int tell(struct pl_request *req, struct pl_response *res, void *arg)
     pl_request_id(req, id);
     pl_builder_addf(text, "\nversion=%d port=%d host_port=%d id=%d app=%d\n",
                     pl_request_version(req), port > 0, host_port,
-                    (int)strspn(pl_str(id, sizeof(id)).data,
-                                "0123456789abcdef") >= PL_REQUEST_ID_LEN,
+                    (int)strspn(id, "0123456789abcdef") >= PL_REQUEST_ID_LEN,
                     pl_request_app(req) == app);
     pl_builder_addc(text, '.');
     pl_response_set(res, PL_STR("Content-Type"), PL_STR("text/plain"));

@@ -1,0 +1,217 @@
+/* main.c - perilune inside a C program. docs/c-api.md goes through it.
+ *
+ *     embed-in-c [ADDRESS [FOLDER]]      (127.0.0.1:8080 and .)
+ */
+#include <perilune.h>
+
+#include <arpa/inet.h>
+#include <inttypes.h>
+#include <netdb.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* What all workers share. Nothing here is locked: a counter is atomic, the rest
+ * does not change while the application runs. */
+struct state {
+    atomic_ulong requests;
+    const char *folder;
+    struct pl_cache *addresses;
+};
+
+static struct state *state_of(struct pl_request *req)
+{
+    return pl_app_state(pl_request_app(req));
+}
+
+/* ---- straight-line code ---- */
+
+/* /hello?name=moon */
+static int hello(struct pl_request *req, struct pl_response *res, void *arg)
+{
+    struct pl_str name = pl_request_arg(req, PL_STR("name"));
+
+    if (name.data == NULL)
+        name = PL_STR("world");
+    return pl_respondf(res, 200, "text/plain", "Hello, %.*s!\n",
+                       PL_STR_ARG(name));
+}
+
+/* /users/42 */
+static int user(struct pl_request *req, struct pl_response *res, void *arg)
+{
+    uint64_t id;
+
+    if (!pl_str_to_u64(pl_request_param(req, PL_STR("id")), &id))
+        return 404; /* a small page says so */
+    return pl_respondf(res, 200, "application/json", "{\"id\":%" PRIu64 "}\n",
+                       id);
+}
+
+/* /sleep?ms=100: this request waits, its worker does not. */
+static int nap(struct pl_request *req, struct pl_response *res, void *arg)
+{
+    uint64_t ms = 100;
+    int err;
+
+    pl_str_to_u64(pl_request_arg(req, PL_STR("ms")), &ms);
+    err = pl_sleep(req, ms);
+    if (err < 0)
+        return err; /* the client has gone, or the server stops */
+    return pl_respond(res, 200, "text/plain", PL_STR("Good morning.\n"));
+}
+
+/* ---- shared by all workers ---- */
+
+/* A filter: around every route that is added after it. */
+static int count(struct pl_request *req, struct pl_response *res,
+                 const struct pl_next *next, void *arg)
+{
+    atomic_fetch_add(&state_of(req)->requests, 1);
+    return pl_next(req, next);
+}
+
+static int counter(struct pl_request *req, struct pl_response *res, void *arg)
+{
+    return pl_respondf(res, 200, "text/plain", "%lu\n",
+                       atomic_load(&state_of(req)->requests));
+}
+
+/* ---- streams and bodies ---- */
+
+/* The first piece sends the head; a slow reader makes this wait. */
+static int countdown(struct pl_request *req, struct pl_response *res, void *arg)
+{
+    int err = pl_response_set(res, PL_STR("Content-Type"),
+                              PL_STR("text/plain; charset=utf-8"));
+
+    for (int i = 3; i > 0 && err == 0; i--) {
+        err = pl_response_write(res, pl_printf(req, "%d...\n", i));
+        if (err == 0)
+            err = pl_response_flush(res); /* now, not when we wait next */
+        if (err == 0)
+            err = pl_sleep(req, 100);
+    }
+    return err < 0 ? err : pl_response_write(res, PL_STR("Lift-off.\n"));
+}
+
+/* A body of any length, read as it arrives. */
+static int sum(struct pl_request *req, struct pl_response *res, void *arg)
+{
+    unsigned long total = 0;
+    unsigned char piece[4096];
+    ssize_t n;
+
+    while ((n = pl_request_read(req, (char *)piece, sizeof(piece))) > 0)
+        for (ssize_t i = 0; i < n; i++)
+            total += piece[i];
+    if (n < 0)
+        return (int)n; /* broken off, too slow: the client hears why */
+    return pl_respondf(res, 200, "text/plain", "%lu\n", total);
+}
+
+/* /file?name=main.c: the name comes from a stranger, so it is looked up below
+ * a folder, and nothing outside of that is ever sent. */
+static int file(struct pl_request *req, struct pl_response *res, void *arg)
+{
+    return pl_response_send_file(res, state_of(req)->folder,
+                                 pl_request_arg(req, PL_STR("name")));
+}
+
+/* ---- what blocks, and what is kept ---- */
+
+struct lookup {
+    const char *host;
+    char address[INET6_ADDRSTRLEN];
+};
+
+/* getaddrinfo() blocks: this runs on a thread made for such calls. */
+static int look_up(void *arg)
+{
+    struct lookup *lookup = arg;
+    const struct addrinfo hints = {.ai_family = AF_INET,
+                                   .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found;
+
+    if (getaddrinfo(lookup->host, NULL, &hints, &found) != 0)
+        return PL_ERR_NOT_FOUND;
+    inet_ntop(AF_INET, &((struct sockaddr_in *)found->ai_addr)->sin_addr,
+              lookup->address, sizeof(lookup->address));
+    freeaddrinfo(found);
+    return 0;
+}
+
+/* Makes the value that the cache keeps under this name. */
+static int make_address(struct pl_request *req, struct pl_str name, void *arg,
+                        void **value, size_t *cost)
+{
+    struct lookup lookup = {.host = pl_strdup(req, name).data};
+    int err =
+        lookup.host == NULL ? PL_ERR_NOMEM : pl_offload(req, look_up, &lookup);
+
+    if (err < 0)
+        return err;
+    *value = strdup(lookup.address);
+    *cost = sizeof(lookup.address);
+    return *value == NULL ? PL_ERR_NOMEM : 0;
+}
+
+static void free_address(void *value, void *arg)
+{
+    free(value);
+}
+
+/* /resolve?host=localhost */
+static int resolve(struct pl_request *req, struct pl_response *res, void *arg)
+{
+    struct pl_str host = pl_request_arg(req, PL_STR("host"));
+    void *address;
+    int err;
+
+    if (host.len == 0)
+        return pl_respond_error(res, 400, "host is missing");
+    err = pl_cache_get(req, state_of(req)->addresses, host, &address);
+    if (err < 0)
+        return err;
+    return pl_respondf(res, 200, "text/plain", "%s\n", (char *)address);
+}
+
+/* ---- the application ---- */
+
+static void add_routes(struct pl_app *app)
+{
+    pl_app_use(app, count, NULL);
+    pl_app_get(app, "/hello", hello, NULL);
+    pl_app_get(app, "/users/:id", user, NULL);
+    pl_app_get(app, "/sleep", nap, NULL);
+    pl_app_get(app, "/counter", counter, NULL);
+    pl_app_get(app, "/countdown", countdown, NULL);
+    pl_app_post(app, "/sum", sum, NULL);
+    pl_app_get(app, "/file", file, NULL);
+    pl_app_get(app, "/resolve", resolve, NULL);
+}
+
+int main(int argc, char **argv)
+{
+    struct pl_cache_options kept = {.size = sizeof(kept),
+                                    .ttl_ms = 60 * 1000,
+                                    .limit = 64 * 1024,
+                                    .create = make_address,
+                                    .free_value = free_address};
+    struct state state = {.folder = argc > 2 ? argv[2] : "."};
+    struct pl_app *app = pl_app_new();
+    int code;
+
+    if (app == NULL)
+        return 1;
+    state.addresses = pl_cache_new(app, &kept);
+    pl_app_set_state(app, &state, NULL);
+    pl_app_set(app, "signals", "on");  /* TERM and INT end it in good order */
+    pl_app_set(app, "announce", "on"); /* "listening on http://..." */
+    pl_app_listen(app, argc > 1 ? argv[1] : "127.0.0.1:8080");
+    pl_app_static(app, "/files", state.folder, NULL);
+    add_routes(app);
+    code = pl_app_run(app);
+    pl_app_free(app);
+    return code;
+}

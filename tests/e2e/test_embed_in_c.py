@@ -1,0 +1,114 @@
+"""examples/embed-in-c: a C program around libperilune, over real sockets."""
+
+import re
+import sys
+
+import pytest
+
+from harness.server import TOP, Server, build_folder
+
+sys.path.insert(0, str(TOP / "tools"))
+
+import docblocks  # noqa: E402
+
+EXAMPLE = TOP / "examples/embed-in-c"
+TOUR = TOP / "docs/c-api.md"
+
+
+@pytest.fixture
+def example(tmp_path):
+    program = build_folder() / "examples/embed-in-c/embed-in-c"
+    server = Server([program, "127.0.0.1:0", EXAMPLE], tmp_path, {})
+    yield server
+    faults = server.finish()
+    print(server.log())
+    assert not faults, "; ".join(faults)
+
+
+def text(server, target: str) -> str:
+    response = server.get(target)
+    assert response.status == 200, target
+    return response.body.decode()
+
+
+def test_arguments_and_parameters(example):
+    assert text(example, "/hello") == "Hello, world!\n"
+    assert text(example, "/hello?name=the%20moon") == "Hello, the moon!\n"
+    assert text(example, "/users/42") == '{"id":42}\n'
+    assert example.get("/users/x").status == 404
+    assert example.request("POST", "/users/42").status == 405
+    assert text(example, "/sleep?ms=1") == "Good morning.\n"
+
+
+def test_workers_share_the_counter(example):
+    """Each connection may be served by another worker."""
+    for _ in range(20):
+        text(example, "/hello")
+    assert text(example, "/counter") == "21\n"
+
+
+def test_streams(example):
+    response = example.get("/countdown")
+    assert response.header("transfer-encoding") == "chunked"
+    assert response.body == b"3...\n2...\n1...\nLift-off.\n"
+
+
+def test_sleeping_holds_nobody_up(example):
+    """More naps at a time than there are workers, on one connection each."""
+    wires = [example.connect() for _ in range(200)]
+    for wire in wires:
+        wire.send(b"GET /sleep?ms=50 HTTP/1.1\r\nHost: a\r\n\r\n")
+    for wire in wires:
+        assert wire.response().body == b"Good morning.\n"
+        wire.close()
+
+
+def test_bodies_of_any_length(example):
+    body = bytes(range(256)) * 10000
+    response = example.request("POST", "/sum", body=body)
+    assert response.body == b"%d\n" % sum(body)
+
+
+def test_files(example):
+    source = (EXAMPLE / "main.c").read_bytes()
+    response = example.get("/file?name=main.c")
+    assert response.body == source
+    assert response.header("content-type").startswith("text/x-c")
+    assert example.get("/files/main.c").body == source
+    ranged = example.get("/file?name=main.c", {"Range": "bytes=3-8"})
+    assert (ranged.status, ranged.body) == (206, source[3:9])
+    assert example.get("/file?name=../../VERSION").status == 404
+    assert example.get("/file?name=").status == 404
+
+
+def test_blocking_calls_and_kept_values(example):
+    for _ in range(2):
+        assert text(example, "/resolve?host=localhost") == "127.0.0.1\n"
+    assert example.get("/resolve?host=not%20a%20host").status == 404
+    assert example.get("/resolve").status == 400
+
+
+def test_term_finishes_what_runs(example):
+    with example.connect() as wire:
+        wire.send(b"GET /countdown HTTP/1.1\r\nHost: a\r\n\r\n")
+        begun = wire.read_until(b"3...")
+        example.send_signal()
+        wire.buffer = begun + wire.buffer
+        assert wire.response().body.endswith(b"Lift-off.\n")
+    assert example.wait() == 0
+
+
+def test_the_tour_shows_the_example():
+    source = (EXAMPLE / "main.c").read_text()
+    shown = [b for b in docblocks.blocks(TOUR) if b.language == "c"]
+    assert shown
+    for block in shown:
+        assert block.text in source, f"{TOUR.name}:{block.line}"
+
+
+def test_the_tour_lists_all_settings():
+    table = (TOP / "src/route/settings.c").read_text()
+    names = re.findall(r'^    (?:ROW|TEXT)\("(\w+)"', table, re.MULTILINE)
+    assert len(names) > 10
+    listed = TOUR.read_text()
+    assert [name for name in names if f"`{name}`" not in listed] == []
