@@ -215,8 +215,10 @@ PL_API int pl_app_listen(struct pl_app *app, const char *address);
  *
  *     signals   off*   TERM and INT are the program's own affair: without a
  *                      handler of its own they end the process at once
- *               on     TERM and QUIT finish the running requests, a second one
- *                      or INT ends at once; USR1 opens the log files anew
+ *               on     the process is perilune's. TERM and QUIT finish the
+ *                      running requests, a second one or INT ends at once, a
+ *                      third by _exit(); USR1 opens the log files anew; PIPE
+ *                      is ignored; a crash leaves its last words in the log
  *     announce  off*   say nothing
  *               on     a line "listening on ..." for each address to stdout */
 PL_API int pl_app_set(struct pl_app *app, const char *name, const char *value);

@@ -2,6 +2,8 @@
  * sockets: what perilune.h promises of it. */
 #include "app_world.h"
 
+#include "base/faults.h"
+
 /* ---- handlers ---- */
 
 static int hello(struct pl_request *req, struct pl_response *res, void *arg)
@@ -547,6 +549,60 @@ static void test_app__takes_shorter_options(void **state)
     pl_app_free(app);
 }
 
+static void stop_at_once(struct pl_app *self, void *arg)
+{
+    pl_app_stop(self);
+}
+
+/* Whichever call fails while it starts: it says so and leaves nothing. */
+static void start_and_stop(void)
+{
+    struct pl_cache_options options = {.size = sizeof(options)};
+    int code;
+
+    app = pl_app_new();
+    if (app == NULL) {
+        CHECK(pl_faults_hit(), "new");
+        return;
+    }
+    if (pl_cache_new(app, &options) == NULL)
+        CHECK(pl_faults_hit(), "cache");
+    pl_app_set(app, "workers", "2");
+    pl_app_set_header(app, "X-Every", "one");
+    pl_app_host_begin(app, "a.example");
+    pl_app_use(app, run_filter, NULL);
+    pl_app_get(app, "/", hello, NULL);
+    pl_app_static(app, "/etc", "/etc", NULL);
+    if (pl_app_host_end(app) < 0)
+        CHECK(pl_faults_hit(), "host");
+    pl_app_listen(app, "127.0.0.1:0");
+    pl_app_on_start(app, stop_at_once, NULL);
+    code = pl_app_run(app);
+    CHECK(code == 0 || pl_faults_hit(), pl_app_error(app));
+    pl_app_free(app);
+}
+
+static void test_app__survives_failing_calls(void **state)
+{
+    static const struct {
+        enum pl_sys_call call;
+        int error;
+    } faults[] = {
+        {PL_SYS_malloc, ENOMEM},     {PL_SYS_eventfd, EMFILE},
+        {PL_SYS_socket, EMFILE},     {PL_SYS_bind, EACCES},
+        {PL_SYS_listen, EADDRINUSE}, {PL_SYS_epoll_create1, EMFILE},
+        {PL_SYS_epoll_ctl, ENOSPC},  {PL_SYS_open, EMFILE},
+        {PL_SYS_thread, EAGAIN},     {PL_SYS_mmap, ENOMEM},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < PL_COUNT(faults); i++)
+        FOR_EACH_FAULT (faults[i].call, faults[i].error) {
+            start_and_stop();
+        }
+    pl_faults_reset();
+}
+
 #define SERVED(name) cmocka_unit_test_setup_teardown(name, make_app, end_app)
 
 RUN_TESTS(SERVED(test_app__routes_by_method),
@@ -562,4 +618,5 @@ RUN_TESTS(SERVED(test_app__routes_by_method),
           cmocka_unit_test(test_app__can_be_stopped_before_it_runs),
           cmocka_unit_test(test_app__can_be_stopped_by_a_handler),
           cmocka_unit_test(test_app__frees_its_state),
-          cmocka_unit_test(test_app__takes_shorter_options))
+          cmocka_unit_test(test_app__takes_shorter_options),
+          cmocka_unit_test(test_app__survives_failing_calls))
