@@ -94,22 +94,6 @@ void pl_request_lost(struct pl_request *req, int why)
     pl_request_drop(req);
 }
 
-/* What becomes of a handler's result when it has built no answer itself. */
-static void answer_result(struct pl_request *req, int result)
-{
-    struct pl_response *res = &req->response;
-
-    if (result >= 200 && res->status == 0) {
-        if (res->content == PL_CONTENT_NONE && result >= 400)
-            pl_response_error(res, result, pl_str(NULL, 0));
-        else
-            pl_response_status(res, result);
-    } else if (result < 0) {
-        pl_response_reset(res);
-        pl_response_error(res, pl_err_status(result), pl_str(NULL, 0));
-    }
-}
-
 static void report(struct pl_request *req, int result)
 {
     char id[PL_REQUEST_ID_LEN];
@@ -122,6 +106,22 @@ static void report(struct pl_request *req, int result)
            PL_STR_ARG(req->path), pl_err_text(result), id);
 }
 
+void pl_request_answer(struct pl_request *req, int result)
+{
+    struct pl_response *res = &req->response;
+
+    report(req, result);
+    if (result >= 200 && res->status == 0) {
+        if (res->content == PL_CONTENT_NONE && result >= 400)
+            pl_response_error(res, result, pl_str(NULL, 0));
+        else
+            pl_response_status(res, result);
+    } else if (result < 0) {
+        pl_response_reset(res);
+        pl_response_error(res, pl_err_status(result), pl_str(NULL, 0));
+    }
+}
+
 void pl_request_finish(struct pl_request *req, int result)
 {
     struct pl_response *res = &req->response;
@@ -130,9 +130,10 @@ void pl_request_finish(struct pl_request *req, int result)
     PL_ASSERT(!req->finished);
     req->finished = true;
     pl_request_hold(req); /* the wire may give up its own on the way */
-    report(req, result);
-    if (!res->started) {
-        answer_result(req, result);
+    if (res->started) {
+        report(req, result);
+    } else {
+        pl_request_answer(req, result);
         if (pl_response_send(res) < 0)
             result = PL_ERR_CLOSED;
     }

@@ -90,6 +90,10 @@ void pl_request_lost(struct pl_request *req, int why);
 void pl_request_hold(struct pl_request *req);
 void pl_request_drop(struct pl_request *req);
 
+/* Builds the answer that a handler's result (as below) means where the handler
+ * has built none itself, and logs an error, once. The head has not left. */
+void pl_request_answer(struct pl_request *req, int result);
+
 /* The handler is done. result: 0, an HTTP status to answer with (if nothing
  * was built), or PL_ERR_*. Sends what has not been sent; logs an error once.
  * Any stack. */

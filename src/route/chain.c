@@ -59,6 +59,14 @@ unsigned pl_chain_filters(const struct pl_chain *chain)
     return chain->count;
 }
 
+struct pl_link pl_next_link(const struct pl_next *next,
+                            const struct pl_request *req)
+{
+    if (next->filter != NULL)
+        return (struct pl_link){.filter = next->filter, .rest = next + 1};
+    return (struct pl_link){.handler = req->chain->handler};
+}
+
 void pl_next_start(const struct pl_next *next, struct pl_request *req,
                    struct pl_then *then)
 {

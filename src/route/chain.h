@@ -24,6 +24,17 @@ unsigned pl_chain_filters(const struct pl_chain *chain);
 
 void pl_filter_drop(struct pl_filter *filter);
 
+/* What pl_next_start(next) would start: a filter and what is the rest for it,
+ * or the handler. For filters that can run their own kind without a task. */
+struct pl_link {
+    struct pl_filter *filter; /* NULL: the handler */
+    struct pl_handler *handler;
+    const struct pl_next *rest;
+};
+
+struct pl_link pl_next_link(const struct pl_next *next,
+                            const struct pl_request *req);
+
 /* ---- C functions on fibers ---- */
 
 /* free_arg (may be NULL) is called with the handler's end; also on failure. */
