@@ -36,22 +36,32 @@ void pl_lua_push_error(lua_State *L, int code, const char *call,
     luaL_setmetatable(L, meta_name);
 }
 
-/* Recognised by the metatable; the number is at [1], where reading it needs no
- * string. */
-int pl_lua_error_code(lua_State *L, int index)
+/* Numbers of an error object are at [1] and [2], where reading them needs no
+ * string. The object is recognised by its metatable. */
+static int get_number(lua_State *L, int index, int place)
 {
-    int code = 0;
+    int number = 0;
 
     if (!lua_istable(L, index) || !lua_getmetatable(L, index))
         return 0;
     lua_rawgetp(L, LUA_REGISTRYINDEX, meta_name);
     if (lua_rawequal(L, -1, -2)) {
-        lua_rawgeti(L, index < 0 ? index - 2 : index, 1);
-        code = (int)lua_tointeger(L, -1);
+        lua_rawgeti(L, index < 0 ? index - 2 : index, place);
+        number = (int)lua_tointeger(L, -1);
         lua_pop(L, 1);
     }
     lua_pop(L, 2);
-    return code;
+    return number;
+}
+
+int pl_lua_error_code(lua_State *L, int index)
+{
+    return get_number(L, index, 1);
+}
+
+int pl_lua_error_status(lua_State *L, int index)
+{
+    return get_number(L, index, 2);
 }
 
 /* The length of "site.lua:3" in "site.lua:3: text", or 0. */
@@ -106,11 +116,17 @@ int pl_lua_error_get(lua_State *L, lua_State *from, struct pl_error *error)
 
 /* ---- for Lua ---- */
 
-/* core.failure(code, call [, text]) -> error object. */
+/* core.failure(code, call [, text [, status]]) -> error object. */
 static int failure(lua_State *L)
 {
     pl_lua_push_error(L, (int)luaL_checkinteger(L, 1),
                       luaL_optstring(L, 2, NULL), luaL_optstring(L, 3, NULL));
+    if (!lua_isnoneornil(L, 4)) {
+        lua_pushvalue(L, 4);
+        lua_rawseti(L, -2, 2);
+        lua_pushvalue(L, 4);
+        lua_setfield(L, -2, "status");
+    }
     return 1;
 }
 

@@ -18,6 +18,10 @@ void pl_lua_push_error(lua_State *L, int code, const char *call,
  * memory. */
 int pl_lua_error_code(lua_State *L, int index);
 
+/* The status that the error answers a request with, if it is the peer's fault
+ * (err.status); 0 for any other value. Needs no memory. */
+int pl_lua_error_status(lua_State *L, int index);
+
 /* Fills *error from the error value on top of from: "site.lua:3: text" is taken
  * apart, the code is that of an error object or PL_ERR_STATE. Returns the code.
  * Works on L (from itself will do if it has not failed); does not raise. */

@@ -535,6 +535,7 @@ bool pl_vm_idle(struct pl_vm *vm)
 {
     if (vm->spare_count > PL_VM_SPARE_IDLE)
         pl_co_trim(vm, PL_VM_SPARE_IDLE);
+    pl_web_trim(vm, PL_VM_SPARE_IDLE);
     return pl_vm_collect(vm, LUA_GCSTEP);
 }
 

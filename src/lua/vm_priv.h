@@ -26,6 +26,16 @@ enum pl_vm_call {
         PL_VM_CALLS
 };
 
+/* How web.lua runs a handler that takes one argument or both, and a filter. */
+enum pl_web_call {
+    PL_WEB_CALL_REQUEST,
+    PL_WEB_CALL_BOTH,
+    PL_WEB_CALL_FILTER,
+    PL_WEB_CALLS
+};
+
+struct pl_web;
+
 struct pl_vm {
     uint32_t magic;
     enum pl_vm_phase phase;
@@ -45,8 +55,12 @@ struct pl_vm {
     bool running;      /* a task of this VM, in lua_resume */
     lua_State *caller; /* of next(): the state that starts what follows */
 
+    struct pl_web *webs; /* spare ones, for the next requests */
+    unsigned webs_count;
+
     int calls[PL_VM_CALLS]; /* references in the registry */
     int timers, chain;      /* the same: tables of timer.lua, coroutine.lua */
+    int web_calls[PL_WEB_CALLS]; /* the same: functions of web.lua */
 };
 
 /* The VM of a C function that was registered with pl_vm_register(). */
@@ -66,6 +80,9 @@ PL_INLINE void pl_vm_push_call(lua_State *L, struct pl_vm *vm,
 
 /* Frees spare threads until so many are left. */
 void pl_co_trim(struct pl_vm *vm, unsigned keep);
+
+/* The same for what requests are kept in (web_object.c). */
+void pl_web_trim(struct pl_vm *vm, unsigned keep);
 
 /* Runs fn(L) with arg as its light userdata; errors of Lua come back as a
  * status, with the error value on top of *L. */

@@ -2,24 +2,22 @@
  * lua/perilune/core/request.lua; each function here does one step. */
 #include "base/str.h"
 #include "http/media.h"
-#include "http/query.h"
-#include "http/uri.h"
 #include "lua/json.h"
 #include "lua/web_priv.h"
 
-enum { READ_MAX = 1 << 20 };
+enum { READ_DEFAULT = 64 * 1024, READ_MAX = 1 << 20 };
 
 static struct pl_request *self(lua_State *L)
 {
     return pl_web_check(L, 1, PL_WEB_REQUEST);
 }
 
-/* core.body_wait(req) -> 0 when there is something to see, or a negative code.
- */
+/* core.body_wait(req, call) -> 0 when there is something to see, or a negative
+ * code */
 static int body_wait(lua_State *L)
 {
     struct pl_request *req = self(L);
-    struct pl_co *co = pl_co_may_wait(L, "reading the request's body");
+    struct pl_co *co = pl_co_may_wait(L, lua_tostring(L, 2));
     struct pl_body_op *wait = lua_newuserdata(L, sizeof(*wait));
 
     pl_body_wait_begin(wait, req);
@@ -41,21 +39,23 @@ static int body_text(lua_State *L)
     return 1;
 }
 
-/* core.body_read(req, n) -> up to n bytes; "" at the end; or a code */
+/* core.body_read(req [, n]) -> up to n bytes; "" at the end; or a code */
 static int body_read(lua_State *L)
 {
     struct pl_request *req = self(L);
-    lua_Integer n = luaL_optinteger(L, 2, 65536);
+    lua_Integer n = READ_DEFAULT;
     struct pl_str there;
     int err;
 
-    luaL_argcheck(L, n > 0 && n <= READ_MAX, 2, "1 to 1048576 bytes");
+    if (!lua_isnoneornil(L, 2))
+        n = pl_web_integer(L, 2, "req:read", "the number of bytes", 1,
+                           READ_MAX);
     err = pl_body_peek(req, (size_t)n, &there);
     if (err < 0) {
         lua_pushinteger(L, err);
         return 1;
     }
-    lua_pushlstring(L, there.data, there.len);
+    lua_pushlstring(L, there.data, there.len); /* may raise: skip after it */
     pl_body_skip(req, there.len);
     return 1;
 }
@@ -79,26 +79,12 @@ static int body_form(lua_State *L)
 {
     struct pl_request *req = self(L);
     struct pl_str type = pl_request_header_id(req, PL_HEADER_CONTENT_TYPE);
-    struct pl_str rest = pl_buf_str(&req->body.whole), name, value;
 
     if (type.data != NULL &&
-        !pl_media_is(type, PL_STR("application/x-www-form-urlencoded"))) {
+        !pl_media_is(type, PL_STR("application/x-www-form-urlencoded")))
         lua_pushnil(L);
-        return 1;
-    }
-    lua_newtable(L);
-    while (pl_query_next(&rest, &name, &value)) {
-        pl_lua_push_str(L, pl_uri_decode(name, &req->arena, true));
-        lua_pushvalue(L, -1);
-        lua_rawget(L, -3);
-        if (!lua_isnil(L, -1)) { /* the first one counts, as in req.args */
-            lua_pop(L, 2);
-            continue;
-        }
-        lua_pop(L, 1);
-        pl_lua_push_str(L, pl_uri_decode(value, &req->arena, true));
-        lua_rawset(L, -3);
-    }
+    else
+        pl_web_push_pairs(L, req, pl_buf_str(&req->body.whole));
     return 1;
 }
 
@@ -114,11 +100,5 @@ void pl_lua_open_web_body(lua_State *L, struct pl_vm *vm)
         {NULL, NULL},
     };
 
-    pl_vm_register(L, vm, functions);
-    lua_pushinteger(L, PL_ERR_AGAIN);
-    lua_setfield(L, -2, "AGAIN");
-    lua_pushinteger(L, PL_ERR_PROTO);
-    lua_setfield(L, -2, "PROTO");
-    lua_pushinteger(L, PL_ERR_UNSUPPORTED);
-    lua_setfield(L, -2, "UNSUPPORTED");
+    pl_web_register(L, vm, functions);
 }

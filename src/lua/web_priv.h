@@ -1,8 +1,11 @@
 /* web_priv.h - what the files of the web binding share.
  *
  * A request is two Lua objects, made when the first Lua function of its chain
- * runs and used by all of them. They are detached when the handler's task is
- * over: using one later is the script's error, never a crash. */
+ * runs and used by all of them. They are detached when the task of that
+ * function is over: using one later is the script's error, never a crash.
+ *
+ * Whatever Lua can keep (a request, the `next` of a filter) leads to C memory
+ * only through pl_web_check(). */
 #ifndef PL_LUA_WEB_PRIV_H
 #define PL_LUA_WEB_PRIV_H
 
@@ -10,40 +13,82 @@
 #include "lua/failure.h"
 #include "lua/vm_priv.h"
 #include "lua/wait.h"
+#include "route/site.h"
 
-/* Both objects of a request; in its arena, at req->lua. */
-struct pl_web {
-    struct pl_vm *vm;
-    struct pl_web_object *objects[2];
-    int refs[2]; /* keep the objects */
-    int fields;  /* the table of fields that were made or set, or LUA_NOREF */
-};
+enum pl_web_kind { PL_WEB_REQUEST, PL_WEB_RESPONSE, PL_WEB_KINDS };
 
-enum pl_web_kind { PL_WEB_REQUEST, PL_WEB_RESPONSE };
-
-/* The userdata. */
+/* The userdata of both kinds. */
 struct pl_web_object {
     struct pl_request *req; /* NULL: detached */
 };
 
-/* Pushes the request and the response object. Raises when out of memory. */
-void pl_web_push_objects(lua_State *L, struct pl_vm *vm,
-                         struct pl_request *req);
+/* Places in the table that keeps what belongs to a request. */
+enum pl_web_slot {
+    PL_WEB_SLOT_SELF = 1,
+    PL_WEB_SLOT_OBJECTS, /* one for each kind */
+    PL_WEB_SLOT_TABLES = PL_WEB_SLOT_OBJECTS + PL_WEB_KINDS,
+    PL_WEB_SLOT_ARGS = PL_WEB_SLOT_TABLES,
+    PL_WEB_SLOT_PARAMS,
+    PL_WEB_SLOT_HEADERS,
+    PL_WEB_SLOT_COOKIES,
+    PL_WEB_SLOT_OWN, /* what scripts have set */
+    PL_WEB_SLOT_END
+};
 
-/* The handler's task is over. Needs no memory. */
+/* What stands between a request and its objects; at req->lua. A userdata, used
+ * again for later requests, so that these need neither a reference nor memory
+ * of their own. */
+struct pl_web {
+    struct pl_web *next; /* in the VM's spare ones */
+    struct pl_vm *vm;
+    const void *outer; /* the call with whose task the objects end */
+    struct pl_web_object *objects[PL_WEB_KINDS];
+    unsigned tables; /* bits of the slots in use */
+    int kept;        /* reference to the table of slots */
+    int broken;      /* why a response that had started cannot be ended; or 0 */
+};
+
+/* ---- web_object.c ---- */
+
+/* Sets functions in the table on top, as pl_vm_register() does, with the two
+ * metatables as further upvalues. The functions below that say so are for
+ * functions registered like this. */
+void pl_web_register(lua_State *L, struct pl_vm *vm, const luaL_Reg *functions);
+
+/* Sets core.request_meta and core.response_meta: the metatables. */
+void pl_web_share_metatables(lua_State *L);
+
+/* Pushes a table of slots and then the objects: the request, and both if
+ * response says so. outer is the call that asks. Raises when out of memory. For
+ * registered functions. */
+void pl_web_push_objects(lua_State *L, struct pl_request *req,
+                         const void *outer, bool response);
+
+/* The outermost call is over. Needs no memory. */
 void pl_web_detach(struct pl_request *req);
 
 /* The request of the object at index; raises for anything else, and for one
- * that is detached. */
+ * that is detached. For registered functions. */
 struct pl_request *pl_web_check(lua_State *L, int index, enum pl_web_kind kind);
 
-PL_INLINE struct pl_str pl_lua_check_str(lua_State *L, int index)
-{
-    size_t len;
-    const char *data = luaL_checklstring(L, index, &len);
+/* Pushes the table in slot, if there is one. */
+bool pl_web_push_table(lua_State *L, struct pl_request *req,
+                       enum pl_web_slot slot);
 
-    return (struct pl_str){data, len};
-}
+/* Keeps the table on top in slot, and leaves it there. */
+void pl_web_keep_table(lua_State *L, struct pl_request *req,
+                       enum pl_web_slot slot);
+
+/* ---- web_value.c: arguments and results ---- */
+
+/* A string (or number) argument; raises "call: what must be a string, not a
+ * ...", with the caller's position. */
+struct pl_str pl_web_str(lua_State *L, int index, const char *call,
+                         const char *what);
+
+/* The same for a whole number from low to high. */
+lua_Integer pl_web_integer(lua_State *L, int index, const char *call,
+                           const char *what, lua_Integer low, lua_Integer high);
 
 /* nil for an absent string. */
 PL_INLINE void pl_lua_push_str(lua_State *L, struct pl_str s)
@@ -57,16 +102,48 @@ PL_INLINE void pl_lua_push_str(lua_State *L, struct pl_str s)
 /* Raises the error of a call that cannot wait, with the caller's position. */
 int pl_web_raise(lua_State *L, const char *call, int err);
 
-/* Makes the Lua value at index the body: a string, or a table as JSON. */
-void pl_web_set_body(lua_State *L, struct pl_vm *vm, struct pl_request *req,
-                     int index);
+/* Pushes a table of the decoded pairs of a query or form: the first value of
+ * each name. */
+void pl_web_push_pairs(lua_State *L, struct pl_request *req,
+                       struct pl_str text);
+
+/* ---- web_result.c ---- */
+
+/* Makes the Lua value at index the body: a string, or a table as JSON. call is
+ * for errors; NULL: a handler has returned it. */
+void pl_web_set_body(lua_State *L, struct pl_request *req, int index,
+                     const char *call);
+void pl_web_set_json(lua_State *L, struct pl_request *req, int index,
+                     const char *call);
+
+/* Sets a field of the response from the value at index: a string, an array of
+ * strings (several fields), nil or false (none). */
+void pl_web_set_field(lua_State *L, struct pl_request *req, struct pl_str name,
+                      int index, const char *call);
+int pl_web_field_failed(lua_State *L, struct pl_request *req, const char *call,
+                        struct pl_str name, int err);
+
+/* What a handler or filter has returned, from index on, becomes the response:
+ * nothing; body; status; status, body; status, body, headers; nil, err. */
+void pl_web_respond(lua_State *L, struct pl_request *req, int index);
+
+/* ---- web_run.c ---- */
+
+/* A handler or filter of the function at index; both raises to say that. */
+struct pl_handler *pl_web_handler_new(lua_State *L, struct pl_vm *vm, int index,
+                                      bool response);
+struct pl_filter *pl_web_filter_new(lua_State *L, struct pl_vm *vm, int index);
 
 /* ---- each adds its functions to the table on top ("core") ---- */
 
-void pl_lua_open_web_objects(lua_State *L, struct pl_vm *vm);
 void pl_lua_open_web_request(lua_State *L, struct pl_vm *vm);
 void pl_lua_open_web_body(lua_State *L, struct pl_vm *vm);
 void pl_lua_open_web_response(lua_State *L, struct pl_vm *vm);
-void pl_lua_open_web_handler(lua_State *L, struct pl_vm *vm);
+void pl_lua_open_web_run(lua_State *L, struct pl_vm *vm);
+void pl_lua_open_web_record(lua_State *L, struct pl_vm *vm,
+                            struct pl_site *site);
+
+/* Its functions of Lua have been defined in core. */
+void pl_web_find_runners(lua_State *L, struct pl_vm *vm);
 
 #endif

@@ -12,6 +12,11 @@ static struct pl_request *self(lua_State *L)
     return pl_web_check(L, 1, PL_WEB_REQUEST);
 }
 
+static struct pl_str name_arg(lua_State *L, const char *call)
+{
+    return pl_web_str(L, 2, call, "the name");
+}
+
 /* ---- the request line ---- */
 
 static int get_method(lua_State *L)
@@ -104,7 +109,7 @@ static int header(lua_State *L)
 {
     struct pl_request *req = self(L);
 
-    pl_lua_push_str(L, pl_request_header(req, pl_lua_check_str(L, 2)));
+    pl_lua_push_str(L, pl_request_header(req, name_arg(L, "req:header")));
     return 1;
 }
 
@@ -114,7 +119,7 @@ static int arg(lua_State *L)
 {
     struct pl_request *req = self(L);
 
-    pl_lua_push_str(L, pl_request_arg(req, pl_lua_check_str(L, 2)));
+    pl_lua_push_str(L, pl_request_arg(req, name_arg(L, "req:arg")));
     return 1;
 }
 
@@ -123,7 +128,7 @@ static int param(lua_State *L)
 {
     struct pl_request *req = self(L);
 
-    pl_lua_push_str(L, pl_request_param(req, pl_lua_check_str(L, 2)));
+    pl_lua_push_str(L, pl_request_param(req, name_arg(L, "req:param")));
     return 1;
 }
 
@@ -132,61 +137,138 @@ static int cookie(lua_State *L)
 {
     struct pl_request *req = self(L);
 
-    pl_lua_push_str(L, pl_request_cookie(req, pl_lua_check_str(L, 2)));
+    pl_lua_push_str(L, pl_request_cookie(req, name_arg(L, "req:cookie")));
     return 1;
 }
 
-/* ---- tables ---- */
+/* ---- tables: made when they are first asked for ---- */
 
 /* t[name] = value unless it is there: the first one counts. Table on top. */
-static void set_first(lua_State *L, struct pl_str name, struct pl_str value)
+static void set_first(lua_State *L, struct pl_str name, struct pl_str value,
+                      bool empty)
 {
     pl_lua_push_str(L, name);
-    lua_pushvalue(L, -1);
-    lua_rawget(L, -3);
-    if (lua_isnil(L, -1)) {
+    if (!empty) {
+        lua_pushvalue(L, -1);
+        lua_rawget(L, -3);
+        if (!lua_isnil(L, -1)) {
+            lua_pop(L, 2);
+            return;
+        }
         lua_pop(L, 1);
-        pl_lua_push_str(L, value);
-        lua_rawset(L, -3);
-    } else {
-        lua_pop(L, 2);
     }
+    pl_lua_push_str(L, value);
+    lua_rawset(L, -3);
 }
 
-/* core.req_headers(req) -> table by lower-case name */
+/* A decoded part of a query or form; raises when out of memory. */
+static struct pl_str decode(lua_State *L, struct pl_request *req,
+                            struct pl_str part)
+{
+    struct pl_str text = pl_uri_decode(part, &req->arena, true);
+
+    if (text.data == NULL)
+        luaL_error(L, "not enough memory");
+    return text;
+}
+
+void pl_web_push_pairs(lua_State *L, struct pl_request *req, struct pl_str text)
+{
+    struct pl_str name, value;
+    bool empty = true;
+    int count = text.len > 0;
+
+    for (size_t i = 0; i < text.len; i++)
+        count += text.data[i] == '&';
+    lua_createtable(L, 0, PL_MIN(count, 64));
+    for (; pl_query_next(&text, &name, &value); empty = false)
+        set_first(L, decode(L, req, name), decode(L, req, value), empty);
+}
+
+/* req.args: the decoded query */
+static int args(lua_State *L)
+{
+    struct pl_request *req = self(L);
+
+    if (!pl_web_push_table(L, req, PL_WEB_SLOT_ARGS)) {
+        pl_web_push_pairs(L, req, req->query);
+        pl_web_keep_table(L, req, PL_WEB_SLOT_ARGS);
+    }
+    return 1;
+}
+
+static const char headers_name[] = "pl.headers";
+
+/* req.headers: by lower-case name; the metatable finds them in any case. */
 static int headers(lua_State *L)
 {
     struct pl_request *req = self(L);
 
+    if (pl_web_push_table(L, req, PL_WEB_SLOT_HEADERS))
+        return 1;
     lua_createtable(L, 0, req->nheaders);
     for (unsigned i = 0; i < req->nheaders; i++) {
         struct pl_str name = pl_header_name(&req->headers[i]);
         char *lower = pl_arena_bytes(&req->arena, name.len);
 
         if (lower == NULL)
-            return luaL_error(L, "out of memory");
+            return luaL_error(L, "not enough memory");
         pl_str_lower(lower, name);
-        set_first(L, pl_str(lower, name.len), pl_request_header(req, name));
+        set_first(L, pl_str(lower, name.len), pl_request_header(req, name),
+                  false);
     }
+    luaL_setmetatable(L, headers_name);
+    pl_web_keep_table(L, req, PL_WEB_SLOT_HEADERS);
     return 1;
 }
 
-static void add_pairs(lua_State *L, struct pl_request *req, struct pl_str text)
-{
-    struct pl_str name, value;
-
-    while (pl_query_next(&text, &name, &value))
-        set_first(L, pl_uri_decode(name, &req->arena, true),
-                  pl_uri_decode(value, &req->arena, true));
-}
-
-/* core.req_args(req) -> table of the decoded query */
-static int args(lua_State *L)
+/* req.params: of the route's pattern */
+static int params(lua_State *L)
 {
     struct pl_request *req = self(L);
 
+    if (pl_web_push_table(L, req, PL_WEB_SLOT_PARAMS))
+        return 1;
+    lua_createtable(L, 0, req->nparams);
+    for (unsigned i = 0; i < req->nparams; i++) {
+        pl_lua_push_str(L, req->params[i].name);
+        pl_lua_push_str(L, req->params[i].value);
+        lua_rawset(L, -3);
+    }
+    pl_web_keep_table(L, req, PL_WEB_SLOT_PARAMS);
+    return 1;
+}
+
+/* req.cookies: by name */
+static int cookies(lua_State *L)
+{
+    struct pl_request *req = self(L);
+    struct pl_str rest, name, value;
+
+    if (pl_web_push_table(L, req, PL_WEB_SLOT_COOKIES))
+        return 1;
+    rest = pl_request_header_id(req, PL_HEADER_COOKIE);
     lua_newtable(L);
-    add_pairs(L, req, req->query);
+    while (pl_cookie_next(&rest, &name, &value))
+        set_first(L, name, value, false);
+    pl_web_keep_table(L, req, PL_WEB_SLOT_COOKIES);
+    return 1;
+}
+
+/* core.req_own(req [, create]): what scripts have set in the request; nil if
+ * that is nothing and it is not to be made */
+static int own(lua_State *L)
+{
+    struct pl_request *req = self(L);
+
+    if (pl_web_push_table(L, req, PL_WEB_SLOT_OWN))
+        return 1;
+    if (!lua_toboolean(L, 2)) {
+        lua_pushnil(L);
+        return 1;
+    }
+    lua_newtable(L);
+    pl_web_keep_table(L, req, PL_WEB_SLOT_OWN);
     return 1;
 }
 
@@ -194,7 +276,7 @@ static int args(lua_State *L)
 static int all(lua_State *L)
 {
     struct pl_request *req = self(L);
-    struct pl_str want = pl_lua_check_str(L, 2), rest = req->query;
+    struct pl_str want = name_arg(L, "req:all"), rest = req->query;
     struct pl_str name, value;
     int n = 0;
 
@@ -202,36 +284,22 @@ static int all(lua_State *L)
     while (pl_query_next(&rest, &name, &value)) {
         if (!pl_uri_decodes_to(name, want))
             continue;
-        pl_lua_push_str(L, pl_uri_decode(value, &req->arena, true));
+        pl_lua_push_str(L, decode(L, req, value));
         lua_rawseti(L, -2, ++n);
     }
     return 1;
 }
 
-/* core.req_params(req) -> table of the route's parameters */
-static int params(lua_State *L)
+/* "pl.request: GET /path" */
+static int as_text(lua_State *L)
 {
     struct pl_request *req = self(L);
 
-    lua_createtable(L, 0, req->nparams);
-    for (unsigned i = 0; i < req->nparams; i++) {
-        pl_lua_push_str(L, req->params[i].name);
-        pl_lua_push_str(L, req->params[i].value);
-        lua_rawset(L, -3);
-    }
-    return 1;
-}
-
-/* core.req_cookies(req) -> table by name */
-static int cookies(lua_State *L)
-{
-    struct pl_request *req = self(L);
-    struct pl_str rest = pl_request_header_id(req, PL_HEADER_COOKIE);
-    struct pl_str name, value;
-
-    lua_newtable(L);
-    while (pl_cookie_next(&rest, &name, &value))
-        set_first(L, name, value);
+    lua_pushliteral(L, "pl.request: ");
+    pl_lua_push_str(L, req->method_name);
+    lua_pushliteral(L, " ");
+    pl_lua_push_str(L, req->path);
+    lua_concat(L, 4);
     return 1;
 }
 
@@ -253,13 +321,17 @@ void pl_lua_open_web_request(lua_State *L, struct pl_vm *vm)
         {"req_arg", arg},
         {"req_param", param},
         {"req_cookie", cookie},
-        {"req_headers", headers},
         {"req_args", args},
         {"req_all", all},
         {"req_params", params},
         {"req_cookies", cookies},
+        {"req_headers", headers},
+        {"req_own", own},
+        {"req_text", as_text},
         {NULL, NULL},
     };
 
-    pl_vm_register(L, vm, functions);
+    pl_web_register(L, vm, functions);
+    luaL_newmetatable(L, headers_name);
+    lua_setfield(L, -2, "headers_meta");
 }

@@ -1,13 +1,10 @@
 /* web_response.c - answering from Lua. What waits (write) is one step here and
  * a loop in lua/perilune/core/response.lua. */
 #include "base/str.h"
+#include "base/sys.h"
+#include "handlers/static.h"
 #include "http/cookie.h"
-#include "lua/json.h"
 #include "lua/web_priv.h"
-
-/* Bodies up to this are copied into the request's arena; larger strings are
- * kept by a reference until they have been sent. */
-enum { COPY_MAX = 4096 };
 
 static struct pl_request *self(lua_State *L)
 {
@@ -16,86 +13,10 @@ static struct pl_request *self(lua_State *L)
 
 /* ---- the body ---- */
 
-struct kept {
-    struct pl_vm *vm;
-    int ref;
-};
-
-static void release_kept(void *arg)
-{
-    struct kept *kept = arg;
-
-    luaL_unref(kept->vm->main, LUA_REGISTRYINDEX, kept->ref);
-}
-
-static int set_string(lua_State *L, struct pl_vm *vm, struct pl_request *req,
-                      int index)
-{
-    struct pl_str text = pl_lua_check_str(L, index);
-    struct kept *kept;
-
-    if (text.len <= COPY_MAX) {
-        text = pl_arena_str(&req->arena, text);
-        return text.data == NULL
-                   ? PL_ERR_NOMEM
-                   : pl_response_bytes(&req->response, text, NULL, NULL);
-    }
-    kept = pl_arena_alloc(&req->arena, sizeof(*kept));
-    if (kept == NULL)
-        return PL_ERR_NOMEM;
-    lua_pushvalue(L, index);
-    *kept = (struct kept){.vm = vm, .ref = luaL_ref(L, LUA_REGISTRYINDEX)};
-    return pl_response_bytes(&req->response, text, release_kept, kept);
-}
-
-static int set_json(lua_State *L, struct pl_request *req, int index)
-{
-    struct pl_response *res = &req->response;
-    struct pl_error error;
-
-    res->text.len = 0;
-    if (pl_lua_json_encode(L, index, &res->text, &error) < 0)
-        return pl_lua_fail(L, "JSON: %s", error.text);
-    if (res->type.data == NULL)
-        res->type = PL_STR("application/json");
-    return pl_response_bytes(res, pl_buf_str(&res->text), NULL, NULL);
-}
-
-void pl_web_set_body(lua_State *L, struct pl_vm *vm, struct pl_request *req,
-                     int index)
-{
-    struct pl_response *res = &req->response;
-    int err = 0;
-
-    switch (lua_type(L, index)) {
-    case LUA_TNIL:
-    case LUA_TNONE:
-        return;
-    case LUA_TTABLE:
-        err = set_json(L, req, index);
-        break;
-    case LUA_TNUMBER:
-    case LUA_TSTRING:
-        err = set_string(L, vm, req, index);
-        if (err == 0 && res->type.data == NULL)
-            res->type = res->bytes.len > 0 && res->bytes.data[0] == '<'
-                            ? PL_STR("text/html; charset=utf-8")
-                            : PL_STR("text/plain; charset=utf-8");
-        break;
-    default:
-        pl_lua_fail(L, "a body is a string or a table, not a %s",
-                    luaL_typename(L, index));
-    }
-    if (err < 0)
-        pl_lua_fail(L, "the response cannot be set: %s",
-                    err == PL_ERR_STATE ? "it has been sent already"
-                                        : pl_err_text(err));
-}
-
 /* res:send(value): the whole body, a string or (as JSON) a table */
 static int send_body(lua_State *L)
 {
-    pl_web_set_body(L, pl_vm_upvalue(L), self(L), 2);
+    pl_web_set_body(L, self(L), 2, "res:send");
     return 0;
 }
 
@@ -103,11 +24,40 @@ static int send_body(lua_State *L)
 static int json(lua_State *L)
 {
     struct pl_request *req = self(L);
-    int err;
 
-    luaL_checkany(L, 2);
-    err = set_json(L, req, 2);
-    return err < 0 ? pl_web_raise(L, "res:json", err) : 0;
+    lua_settop(L, 2);
+    pl_web_set_json(L, req, 2, "res:json");
+    return 0;
+}
+
+/* Below root, a folder of the site's, or wherever path says. */
+static int send_path(struct pl_request *req, const char *root,
+                     struct pl_str path)
+{
+    int folder = PL_STATIC_ANYWHERE, err;
+
+    if (root != NULL) {
+        folder = pl_sys_open(root, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+        if (folder < 0)
+            return pl_err_from_errno(errno);
+    }
+    err = pl_static_send(req, folder, path);
+    if (root != NULL)
+        pl_sys_close(folder);
+    return err;
+}
+
+/* core.res_send_file(res, path [, root]) -> 0 or a code */
+static int send_file(lua_State *L)
+{
+    struct pl_request *req = self(L);
+    struct pl_str path = pl_web_str(L, 2, "res:send_file", "the path");
+    int err = send_path(req, lua_tostring(L, 3), path);
+
+    if (err == PL_ERR_STATE)
+        return pl_web_raise(L, "res:send_file", err);
+    lua_pushinteger(L, err);
+    return 1;
 }
 
 /* ---- head ---- */
@@ -116,103 +66,75 @@ static int json(lua_State *L)
 static int status(lua_State *L)
 {
     struct pl_response *res = &self(L)->response;
+    lua_Integer code;
     int err;
 
-    if (lua_isnoneornil(L, 2)) {
+    if (lua_isnone(L, 2)) {
         lua_pushinteger(L, res->status == 0 ? 200 : res->status);
         return 1;
     }
-    err = pl_response_status(res, (int)luaL_checkinteger(L, 2));
-    if (err < 0)
-        return pl_lua_fail(L, "res:status: %s",
-                           err == PL_ERR_STATE
-                               ? "the response has been sent already"
-                               : "a number from 200 to 999 is needed");
-    return 0;
-}
-
-static int field_failed(lua_State *L, const char *call, struct pl_str name,
-                        int err)
-{
-    const char *why = err == PL_ERR_STATE ? "the response has been sent already"
-                      : err == PL_ERR_DENIED
-                          ? "the server makes this field itself"
-                      : err == PL_ERR_INVALID ? "not a valid name or value"
-                                              : pl_err_text(err);
-
-    lua_pushlstring(L, name.data, PL_MIN(name.len, 64));
-    return pl_lua_fail(L, "%s(\"%s\"): %s", call, lua_tostring(L, -1), why);
-}
-
-/* An array of values is several fields (Set-Cookie, Link). */
-static int add_each(lua_State *L, struct pl_response *res, struct pl_str name)
-{
-    int err = pl_response_set(res, name, pl_str(NULL, 0));
-
-    for (int i = 1; err == 0 && i <= (int)lua_rawlen(L, 3); i++) {
-        lua_rawgeti(L, 3, i);
-        err = pl_response_add(res, name, pl_lua_check_str(L, -1));
-        lua_pop(L, 1);
-    }
-    return err;
+    code = pl_web_integer(L, 2, "res:status", "the status", 200, 999);
+    err = pl_response_status(res, (int)code);
+    return err < 0 ? pl_web_raise(L, "res:status", err) : 0;
 }
 
 /* res:header(name) -> value or nil; res:header(name, value) sets the field, a
  * table of strings several, nil or false removes it */
 static int header(lua_State *L)
 {
-    struct pl_response *res = &self(L)->response;
-    struct pl_str name = pl_lua_check_str(L, 2), none = {NULL, 0};
-    int err;
+    struct pl_request *req = self(L);
+    struct pl_str name = pl_web_str(L, 2, "res:header", "the name");
 
     if (lua_isnone(L, 3)) {
-        pl_lua_push_str(L, pl_response_get(res, name));
+        pl_lua_push_str(L, pl_response_get(&req->response, name));
         return 1;
     }
-    if (lua_istable(L, 3))
-        err = add_each(L, res, name);
-    else
-        err = pl_response_set(
-            res, name, lua_toboolean(L, 3) ? pl_lua_check_str(L, 3) : none);
-    return err < 0 ? field_failed(L, "res:header", name, err) : 0;
+    pl_web_set_field(L, req, name, 3, "res:header");
+    return 0;
 }
 
 /* res:add_header(name, value): one field more */
 static int add_header(lua_State *L)
 {
-    struct pl_response *res = &self(L)->response;
-    struct pl_str name = pl_lua_check_str(L, 2);
-    int err = pl_response_add(res, name, pl_lua_check_str(L, 3));
+    struct pl_request *req = self(L);
+    struct pl_str name = pl_web_str(L, 2, "res:add_header", "the name");
+    struct pl_str value = pl_web_str(L, 3, "res:add_header", "the value");
+    int err = pl_response_add(&req->response, name, value);
 
-    return err < 0 ? field_failed(L, "res:add_header", name, err) : 0;
+    return err < 0 ? pl_web_field_failed(L, req, "res:add_header", name, err)
+                   : 0;
 }
 
 /* res:redirect(location [, status = 302]) */
 static int redirect(lua_State *L)
 {
     struct pl_response *res = &self(L)->response;
-    int code = (int)luaL_optinteger(L, 3, 302);
-    int err = pl_response_redirect(res, pl_lua_check_str(L, 2), code);
+    struct pl_str location = pl_web_str(L, 2, "res:redirect", "the location");
+    lua_Integer code = 302;
+    int err;
 
+    if (!lua_isnoneornil(L, 3))
+        code = pl_web_integer(L, 3, "res:redirect", "the status", 300, 399);
+    err = pl_response_redirect(res, location, (int)code);
     if (err == PL_ERR_INVALID)
-        return pl_lua_fail(L, "res:redirect: a location without control "
-                              "characters and a status from 300 to 399");
+        return pl_lua_fail(L, "res:redirect: a location has no control "
+                              "characters");
     return err < 0 ? pl_web_raise(L, "res:redirect", err) : 0;
 }
 
 /* ---- cookies ---- */
 
+/* Options of a cookie: the value of one is popped, and kept by the table. */
 static struct pl_str field_str(lua_State *L, int table, const char *name)
 {
     struct pl_str value = {NULL, 0};
 
     lua_getfield(L, table, name);
-    if (!lua_isnil(L, -1)) {
-        if (lua_type(L, -1) != LUA_TSTRING)
-            pl_lua_fail(L, "res:cookie: %s must be a string", name);
-        value = pl_lua_check_str(L, -1);
-    }
-    lua_pop(L, 1); /* still kept by the table */
+    if (lua_type(L, -1) == LUA_TSTRING)
+        value.data = lua_tolstring(L, -1, &value.len);
+    else if (!lua_isnil(L, -1))
+        pl_lua_fail(L, "res:cookie: option '%s' must be a string", name);
+    lua_pop(L, 1);
     return value;
 }
 
@@ -225,7 +147,7 @@ static bool field_number(lua_State *L, int table, const char *name,
         return false;
     }
     if (lua_type(L, -1) != LUA_TNUMBER)
-        pl_lua_fail(L, "res:cookie: %s must be a number", name);
+        pl_lua_fail(L, "res:cookie: option '%s' must be a number", name);
     *out = (int64_t)lua_tonumber(L, -1);
     lua_pop(L, 1);
     return true;
@@ -262,40 +184,51 @@ static enum pl_same_site same_site(lua_State *L, int table)
     return PL_SAME_SITE_UNSET;
 }
 
-/* res:cookie(name, value [, { path = "/", domain, max_age, expires, secure,
- * http_only = true, same_site = "lax", partitioned }]) */
+static void cookie_options(lua_State *L, int table, struct pl_cookie *c)
+{
+    struct pl_str path = field_str(L, table, "path");
+    enum pl_same_site site = same_site(L, table);
+
+    c->path = path.data != NULL ? path : c->path;
+    c->domain = field_str(L, table, "domain");
+    c->has_max_age = field_number(L, table, "max_age", &c->max_age);
+    c->has_expires = field_number(L, table, "expires", &c->expires);
+    c->secure = field_bool(L, table, "secure", false);
+    c->http_only = field_bool(L, table, "http_only", true);
+    c->partitioned = field_bool(L, table, "partitioned", false);
+    c->same_site = site != PL_SAME_SITE_UNSET ? site : c->same_site;
+}
+
+static int add_cookie(struct pl_request *req, const struct pl_cookie *c)
+{
+    struct pl_buf text;
+    int err;
+
+    pl_buf_init(&text, req->arena.pool, &req->account, 0);
+    err = pl_cookie_format(c, &text);
+    if (err == 0)
+        err = pl_response_add(&req->response, PL_STR("Set-Cookie"),
+                              pl_buf_str(&text));
+    pl_buf_fini(&text);
+    return err;
+}
+
+/* core.res_cookie(res, name, value [, { path = "/", domain, max_age, expires,
+ * secure, http_only = true, same_site = "lax", partitioned }]) */
 static int cookie(lua_State *L)
 {
-    struct pl_response *res = &self(L)->response;
-    struct pl_cookie c = {.name = pl_lua_check_str(L, 2),
-                          .value = pl_lua_check_str(L, 3),
+    struct pl_request *req = self(L);
+    struct pl_cookie c = {.name = pl_web_str(L, 2, "res:cookie", "the name"),
+                          .value = pl_web_str(L, 3, "res:cookie", "the value"),
                           .path = PL_STR("/"),
                           .http_only = true,
                           .same_site = PL_SAME_SITE_LAX};
     int err;
 
-    if (!lua_isnoneornil(L, 4)) {
-        struct pl_str path;
-
-        luaL_checktype(L, 4, LUA_TTABLE);
-        path = field_str(L, 4, "path");
-        c.path = path.data != NULL ? path : c.path;
-        c.domain = field_str(L, 4, "domain");
-        c.has_max_age = field_number(L, 4, "max_age", &c.max_age);
-        c.has_expires = field_number(L, 4, "expires", &c.expires);
-        c.secure = field_bool(L, 4, "secure", false);
-        c.http_only = field_bool(L, 4, "http_only", true);
-        c.partitioned = field_bool(L, 4, "partitioned", false);
-        if (same_site(L, 4) != PL_SAME_SITE_UNSET)
-            c.same_site = same_site(L, 4);
-    }
-    res->text.len = 0;
-    err = pl_cookie_format(&c, &res->text);
-    if (err == 0)
-        err =
-            pl_response_add(res, PL_STR("Set-Cookie"), pl_buf_str(&res->text));
-    res->text.len = 0;
-    return err < 0 ? field_failed(L, "res:cookie", c.name, err) : 0;
+    if (!lua_isnoneornil(L, 4))
+        cookie_options(L, 4, &c);
+    err = add_cookie(req, &c);
+    return err < 0 ? pl_web_field_failed(L, req, "res:cookie", c.name, err) : 0;
 }
 
 /* ---- streams ---- */
@@ -305,7 +238,10 @@ static int push(lua_State *L)
 {
     struct pl_response *res = &self(L)->response;
 
-    lua_pushinteger(L, pl_response_push(res, pl_lua_check_str(L, 2)));
+    struct pl_str text = {NULL, 0};
+
+    text.data = lua_tolstring(L, 2, &text.len);
+    lua_pushinteger(L, pl_response_push(res, text));
     return 1;
 }
 
@@ -339,6 +275,7 @@ void pl_lua_open_web_response(lua_State *L, struct pl_vm *vm)
         {"res_header", header},
         {"res_add_header", add_header},
         {"res_redirect", redirect},
+        {"res_send_file", send_file},
         {"res_cookie", cookie},
         {"res_push", push},
         {"res_drain", drain},
@@ -346,5 +283,5 @@ void pl_lua_open_web_response(lua_State *L, struct pl_vm *vm)
         {NULL, NULL},
     };
 
-    pl_vm_register(L, vm, functions);
+    pl_web_register(L, vm, functions);
 }

@@ -2,16 +2,17 @@
 -- for, and the loops over what waits.
 
 local core = ...
-local fields, raise, failure, fail =
-  core.fields, core.raise, core.failure, core.fail
+local own, failure, fail = core.req_own, core.failure, core.fail
 local body_wait, body_collect, body_text =
   core.body_wait, core.body_collect, core.body_text
 local body_read, body_json, body_form =
   core.body_read, core.body_json, core.body_form
-local AGAIN, PROTO, UNSUPPORTED = core.AGAIN, core.PROTO, core.UNSUPPORTED
-local setmetatable, type, lower = setmetatable, type, string.lower
+local AGAIN, CLOSED, LIMIT, PROTO, STATE, TIMEOUT, UNSUPPORTED =
+  core.AGAIN, core.CLOSED, core.LIMIT, core.PROTO, core.STATE, core.TIMEOUT,
+  core.UNSUPPORTED
+local error, type, lower = error, type, string.lower
 
--- Cheap enough to be asked anew each time.
+-- Looked at by a C function each time; tables are made once per request.
 local getters = {
   method = core.req_method,
   path = core.req_path,
@@ -24,24 +25,10 @@ local getters = {
   remote = core.req_remote,
   remote_port = core.req_remote_port,
   id = core.req_id,
-}
-
--- Header names in any case; the table itself has them in lower case.
-local any_case = {
-  __index = function(headers, name)
-    local key = type(name) == "string" and lower(name)
-    return key and key ~= name and headers[key] or nil
-  end,
-}
-
--- Made once per request.
-local tables = {
   args = core.req_args,
   params = core.req_params,
+  headers = core.req_headers,
   cookies = core.req_cookies,
-  headers = function(req)
-    return setmetatable(core.req_headers(req), any_case)
-  end,
 }
 
 local methods = {
@@ -52,52 +39,65 @@ local methods = {
   cookie = core.req_cookie,
 }
 
+local reserved = { tls = true } -- nil as long as there is none
+
+-- Header names in any case; the table itself has them in lower case.
+function core.headers_meta.__index(headers, name)
+  local key = type(name) == "string" and lower(name)
+  return key and key ~= name and headers[key] or nil
+end
+
 local function index(req, key)
-  local method = methods[key]
-  if method then
-    return method
-  end
   local get = getters[key]
   if get then
     return get(req)
   end
-  local make = tables[key]
-  local own = fields(req, make ~= nil)
-  if not own then
-    return nil
+  local method = methods[key]
+  if method then
+    return method
   end
-  local value = own[key]
-  if value == nil and make then
-    value = make(req)
-    own[key] = value
-  end
-  return value
+  local values = own(req)
+  return values and values[key]
 end
 
 -- A script may keep values of its own in the request, for its later filters
 -- and handlers.
 local function newindex(req, key, value)
-  if methods[key] or getters[key] or tables[key] then
+  if methods[key] or getters[key] or reserved[key] then
     fail(("req.%s cannot be set"):format(key))
   end
-  fields(req, true)[key] = value
+  own(req, true)[key] = value
 end
 
-local meta = core.metatable("request")
+local meta = core.request_meta
 meta.__name = "pl.request"
 meta.__metatable = "pl.request"
 meta.__index = index
 meta.__newindex = newindex
-meta.__tostring = function()
-  return "pl.request"
-end
+meta.__tostring = core.req_text
 
 -- ---- the body --------------------------------------------------------------
 
+local faults = {
+  [STATE] = "another task is reading the body",
+}
+
+-- The status for what the client has done wrong; nil for other errors.
+local statuses = {
+  [PROTO] = 400, [CLOSED] = 400, [TIMEOUT] = 408, [LIMIT] = 413,
+}
+
+local function give_up(call, result)
+  if faults[result] then
+    fail(call .. ": " .. faults[result])
+  end
+  error(failure(result, call, nil, statuses[result]), 0)
+end
+
 local function wait(req, call)
-  local result = body_wait(req)
+  local result = body_wait(req, call)
   if result < 0 then
-    raise(call, result)
+    give_up(call, result)
   end
 end
 
@@ -108,7 +108,7 @@ local function collect(req, call)
     result = body_collect(req)
   end
   if result < 0 then
-    raise(call, result)
+    give_up(call, result)
   end
 end
 
@@ -129,30 +129,33 @@ function methods:read(n)
     bytes = body_read(self, n)
   end
   if type(bytes) == "number" then
-    raise("req:read", bytes)
+    give_up("req:read", bytes)
   end
   return bytes ~= "" and bytes or nil
 end
 
 --- for chunk in req:chunks([n]) do ... end
 function methods:chunks(n)
+  local read = methods.read
+  own(self) -- raises for a request that is over
   return function()
-    return methods.read(self, n)
+    return read(self, n)
   end
 end
 
---- req:json() -> value, or nil, err (code "proto") when it is not JSON
+--- req:json() -> value, or nil, err (code "proto", status 400) when it is not
+--- JSON
 function methods:json()
   collect(self, "req:json")
   local ok, value = body_json(self)
   if ok then
     return value
   end
-  return nil, failure(PROTO, "req:json", value)
+  return nil, failure(PROTO, "req:json", value, 400)
 end
 
 --- req:form() -> table of the first value of each name, or nil, err (code
---- "unsupported") when the body is of another type
+--- "unsupported", status 415) when the body is of another type
 function methods:form()
   collect(self, "req:form")
   local form = body_form(self)
@@ -160,5 +163,5 @@ function methods:form()
     return form
   end
   return nil, failure(UNSUPPORTED, "req:form",
-    "the body is not application/x-www-form-urlencoded")
+    "the body is not application/x-www-form-urlencoded", 415)
 end

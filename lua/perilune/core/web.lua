@@ -1,35 +1,92 @@
 -- web.lua - what a site says of itself: routes, filters, listeners, settings.
--- Everything here records while the site is loaded; nothing starts.
+-- Everything here records while the site is loaded; nothing starts. The first
+-- part is how handlers and filters run.
 
 local core, pl = ...
-local objects, respond, next_step = core.objects, core.respond, core.next
+local begin_request, begin_both, begin_filter, respond =
+  core.begin_request, core.begin_both, core.begin_filter, core.respond
+local next_step, next_result, next_respond, next_failed =
+  core.next, core.next_result, core.next_respond, core.next_failed
 local route, use, enter, leave = core.route, core.use, core.enter, core.leave
 local listen, set, set_header, static =
   core.listen, core.set, core.set_header, core.static
 local fail, check_function, is_loading =
   core.fail, core.check_function, core.is_loading
-local raise, failure = core.raise, core.failure
-local error, ipairs, pairs, pcall, tostring, type =
-  error, ipairs, pairs, pcall, tostring, type
+local check_string, check_options = core.check_string, core.check_options
+local raise, traced, describe, report =
+  core.raise, core.traced, core.describe, core.report
+local getinfo = debug.getinfo
+local error, pairs, pcall, setmetatable, tostring, type, xpcall =
+  error, pairs, pcall, setmetatable, tostring, type, xpcall
 
 -- ---- running ---------------------------------------------------------------
 
-local function run_handler(fn, call)
-  return respond(call, fn(objects(call)))
+function core.run_request(fn)
+  return respond(fn(begin_request()))
 end
 
-local function run_filter(fn, call)
-  local req, res = objects(call)
-  local function next()
-    local result = next_step(call)
+function core.run_both(fn)
+  return respond(fn(begin_both()))
+end
+
+local new_next
+
+local function run_inner(fn, req, res, call)
+  if call then
+    return next_respond(req, call, fn(req, res, new_next(req, res, call)))
+  end
+  return next_respond(req, nil, fn(req, res))
+end
+
+-- The next function of the chain in this task. Its error becomes the response,
+-- as it would in a task of its own.
+local function run_here(fn, req, res, call)
+  local ok, err = xpcall(run_inner, traced, fn, req, res, call)
+  if not ok then
+    local tell, result = next_failed(req, call, err)
+    if tell then
+      report(describe(err))
+    end
     if result < 0 then
       raise("next", result)
     end
   end
-  return respond(call, fn(req, res, next))
 end
 
--- ---- checks ----------------------------------------------------------------
+-- The `next` of a filter. Scripts may keep it: C checks req before it looks at
+-- call.
+function new_next(req, res, call)
+  return function()
+    local fn, inner = next_step(req, call)
+    if type(fn) == "function" then
+      return run_here(fn, req, res, inner)
+    elseif fn ~= 0 then
+      local result = next_result(req, fn)
+      if result < 0 then
+        raise("next", result)
+      end
+    end
+  end
+end
+
+function core.run_filter(fn)
+  local req, res, call = begin_filter()
+  return respond(fn(req, res, new_next(req, res, call)))
+end
+
+-- A handler that takes the request only gets no response object.
+local function wants_response(fn)
+  local info = getinfo(fn, "u")
+  return info.isvararg or info.nparams ~= 1
+end
+
+-- ---- routes ----------------------------------------------------------------
+
+local route_options = {
+  expires = "duration", cache_control = "text", max_body = "size",
+}
+
+local inherited = {} -- options of the groups around
 
 local function check_loading(call)
   if not is_loading() then
@@ -37,58 +94,44 @@ local function check_loading(call)
   end
 end
 
-local function check_string(call, what, value)
-  if type(value) ~= "string" then
-    fail(("%s: %s must be a string, not a %s"):format(call, what, type(value)))
-  end
-end
-
 -- (fn) or (options, fn)
-local function options_and_function(call, known, options, fn)
+local function options_and_function(call, options, fn)
   if fn == nil then
     options, fn = nil, options
   end
   check_function(call, fn)
-  if options == nil then
-    return {}, fn
-  end
-  if type(options) ~= "table" then
-    fail(call .. ": options must be a table, not a " .. type(options))
-  end
-  for name in pairs(options) do
-    if not known[name] then
-      fail(("%s: unknown option '%s'"):format(call, tostring(name)))
-    end
-  end
-  return options, fn
+  options = check_options(call, route_options, options)
+  return setmetatable(options, { __index = inherited }), fn
 end
-
--- ---- routes ----------------------------------------------------------------
-
-local route_options = { expires = true, cache_control = true, max_body = true }
 
 local function add_route(call, methods, pattern, options, fn)
   check_loading(call)
   check_string(call, "the path", pattern)
-  options, fn = options_and_function(call, route_options, options, fn)
-  route(methods, pattern, fn, run_handler, options)
+  options, fn = options_and_function(call, options, fn)
+  route(call, methods, pattern, fn, wants_response(fn),
+    options.expires, options.cache_control, options.max_body)
 end
 
 --- pl.get(path, [options,] fn) and so on: fn(req, res). What it returns is the
 --- response: nothing; body; status; status, body; status, body, headers. A
---- string body is text (HTML if it begins with "<"), a table is JSON.
---- options: expires, cache_control, max_body.
-for _, method in ipairs {
-  "get", "post", "put", "patch", "delete", "head", "options", "any",
-} do
-  pl[method] = function(pattern, options, fn)
-    add_route("pl." .. method, method, pattern, options, fn)
+--- string body is text (HTML if it begins with "<"), a table is JSON. nil, err
+--- is an error. options: expires, cache_control, max_body.
+local function method_function(method)
+  local call = "pl." .. method
+  return function(pattern, options, fn)
+    add_route(call, method, pattern, options, fn)
   end
 end
 
+pl.get, pl.post, pl.put = method_function("get"), method_function("post"),
+  method_function("put")
+pl.patch, pl.delete, pl.head = method_function("patch"),
+  method_function("delete"), method_function("head")
+pl.options, pl.any = method_function("options"), method_function("any")
+
 --- pl.route("GET POST", path, [options,] fn)
 function pl.route(methods, pattern, options, fn)
-  check_string("pl.route", "the methods", methods)
+  check_string("pl.route", "the list of methods", methods)
   add_route("pl.route", methods, pattern, options, fn)
 end
 
@@ -98,38 +141,45 @@ end
 function pl.use(fn)
   check_loading("pl.use")
   check_function("pl.use", fn)
-  use(fn, run_filter)
+  use("pl.use", fn)
 end
 
-local function scope(host, prefix, fn)
-  enter(host, prefix)
+local function scope(call, host, prefix, options, fn)
+  local outer = inherited
+  enter(call, host, prefix)
+  inherited = options
   local ok, err = pcall(fn)
+  inherited = outer
   leave()
   if not ok then
     error(err, 0)
   end
 end
 
---- pl.host("a.example", fn): the routes that fn adds are for this host only;
---- "*.example" is for all hosts below it.
-function pl.host(name, fn)
+--- pl.host("a.example", [options,] fn): the routes that fn adds are for this
+--- host only; "*.example" is for all hosts below it. options are those of the
+--- routes.
+function pl.host(name, options, fn)
   check_loading("pl.host")
   check_string("pl.host", "the name", name)
-  check_function("pl.host", fn)
-  scope(name, "", fn)
+  options, fn = options_and_function("pl.host", options, fn)
+  if name == "" then
+    fail("pl.host: the name is empty")
+  end
+  scope("pl.host", name, "", options, fn)
 end
 
---- pl.group("/admin", fn): the routes that fn adds are below the prefix, and
---- the filters it uses are for them only.
+--- pl.group("/admin", [options,] fn): the routes that fn adds are below the
+--- prefix, and the filters it uses are for them only.
 function pl.group(prefix, options, fn)
   check_loading("pl.group")
   check_string("pl.group", "the prefix", prefix)
-  options, fn = options_and_function("pl.group", {}, options, fn)
-  scope("", prefix, fn)
+  options, fn = options_and_function("pl.group", options, fn)
+  scope("pl.group", "", prefix, options, fn)
 end
 
--- Paths in a site file are relative to its folder.
-local function in_folder(path)
+-- Paths in a site are relative to its folder.
+function core.in_folder(path)
   if path:find("^/") or not core.folder then
     return path
   end
@@ -137,52 +187,59 @@ local function in_folder(path)
 end
 
 local static_options = {
-  root = true, index = true, dot_files = true, follow_links = true,
-  expires = true, cache_control = true,
+  root = "text", index = "text", dot_files = "flag", follow_links = "flag",
+  expires = "duration", cache_control = "text",
 }
 
 --- pl.static(prefix, { root = "public", index = "index.html",
 --- dot_files = false, follow_links = false, expires, cache_control })
+--- index = false: no index files.
 function pl.static(prefix, options)
   check_loading("pl.static")
   check_string("pl.static", "the prefix", prefix)
-  if type(options) ~= "table" then
-    fail("pl.static: a table with root is needed")
-  end
-  for name in pairs(options) do
-    if not static_options[name] then
-      fail(("pl.static: unknown option '%s'"):format(tostring(name)))
-    end
-  end
-  check_string("pl.static", "root", options.root)
-  static(prefix, in_folder(options.root), options)
+  options = check_options("pl.static", static_options, options)
+  check_string("pl.static", "option 'root'", options.root)
+  local index = options.index
+  setmetatable(options, { __index = inherited })
+  static("pl.static", prefix, core.in_folder(options.root),
+    index == false and "" or index, options.dot_files, options.follow_links,
+    options.expires, options.cache_control)
 end
 
 -- ---- listeners and settings ------------------------------------------------
 
 local listen_options = {
-  backlog = true, reuseport = true, mode = true, v6only = true,
+  backlog = "count", reuseport = "count", mode = "count", v6only = "flag",
 }
 
 --- pl.listen { ":8080", "[::1]:8080", "unix:/run/site.sock", backlog = 511 }
-function pl.listen(options)
+function pl.listen(addresses)
   check_loading("pl.listen")
-  if type(options) == "string" then
-    options = { options }
-  elseif type(options) ~= "table" then
-    fail("pl.listen: an address or a table is needed")
+  if type(addresses) == "string" then
+    addresses = { addresses }
   end
-  for name in pairs(options) do
-    if type(name) ~= "number" and not listen_options[name] then
-      fail(("pl.listen: unknown option '%s'"):format(tostring(name)))
-    end
-  end
-  if #options == 0 then
+  local options = check_options("pl.listen", listen_options, addresses)
+  if not addresses or #addresses == 0 then
     fail("pl.listen: an address is needed, as in { \":8080\" }")
   end
-  for i = 1, #options do
-    check_string("pl.listen", "the address", options[i])
-    listen(options[i], options)
+  for i = 1, #addresses do
+    check_string("pl.listen", "the address", addresses[i])
+    listen(addresses[i], options.backlog, options.reuseport, options.mode,
+      options.v6only)
+  end
+end
+
+local function set_headers(headers)
+  if type(headers) ~= "table" then
+    fail("pl.set: headers must be a table")
+  end
+  for name, value in pairs(headers) do
+    check_string("pl.set: headers", "a name", name)
+    if type(value) == "number" then
+      value = tostring(value)
+    end
+    check_string("pl.set: headers", "'" .. name .. "'", value)
+    set_header(name, value)
   end
 end
 
@@ -190,18 +247,12 @@ end
 function pl.set(settings)
   check_loading("pl.set")
   if type(settings) ~= "table" then
-    fail("pl.set: a table is needed, not a " .. type(settings))
+    fail("pl.set: a table is needed, as in { max_body = \"1m\" }")
   end
   for name, value in pairs(settings) do
-    if type(name) ~= "string" then
-      fail("pl.set: settings have names: { max_body = \"1m\" }")
-    elseif name == "headers" then
-      if type(value) ~= "table" then
-        fail("pl.set: headers must be a table")
-      end
-      for header, text in pairs(value) do
-        set_header(header, tostring(text))
-      end
+    check_string("pl.set", "the name of a setting", name)
+    if name == "headers" then
+      set_headers(value)
     else
       set(name, value)
     end

@@ -1,0 +1,225 @@
+/* web_record.c - the functions by which a site records its routes, filters,
+ * listeners and settings. lua/perilune/core/web.lua has checked the types.
+ *
+ * What can raise comes before what C owns: a handler is made when nothing but
+ * its own site can refuse it. */
+#include "base/str.h"
+#include "handlers/static.h"
+#include "lua/site.h"
+#include "lua/web_priv.h"
+
+static struct pl_site *site_of(lua_State *L)
+{
+    return lua_touserdata(L, lua_upvalueindex(2));
+}
+
+/* Pushes the place in the site that calls the library, for messages. */
+static const char *caller(lua_State *L)
+{
+    pl_lua_push_caller(L);
+    return lua_tostring(L, -1);
+}
+
+static int refuse(lua_State *L, const char *call, const struct pl_error *error)
+{
+    return pl_lua_fail(L, "%s: %s", call, error->text);
+}
+
+static const char *arg_text(lua_State *L, int index)
+{
+    return lua_tostring(L, index); /* NULL: not given */
+}
+
+static struct pl_str arg_str(lua_State *L, int index)
+{
+    struct pl_str s = {NULL, 0};
+
+    if (lua_isstring(L, index))
+        s.data = lua_tolstring(L, index, &s.len);
+    return s;
+}
+
+/* ---- routes ---- */
+
+static unsigned check_method(lua_State *L, struct pl_str name)
+{
+    enum pl_method method;
+    char upper[16];
+    size_t i;
+
+    if (pl_str_ieq(name, PL_STR("any")))
+        return PL_METHODS_ANY;
+    for (i = 0; i < name.len && i < sizeof(upper); i++)
+        upper[i] = name.data[i] >= 'a' && name.data[i] <= 'z'
+                       ? (char)(name.data[i] - 32)
+                       : name.data[i];
+    method = pl_method_parse(pl_str(upper, i));
+    if (i < name.len || method == PL_METHOD_UNKNOWN) {
+        lua_pushlstring(L, name.data, PL_MIN(name.len, 32));
+        pl_lua_fail(L, "%s: '%s' is not a method", arg_text(L, 1),
+                    lua_tostring(L, -1));
+    }
+    return PL_METHOD_BIT(method);
+}
+
+/* Names with spaces between them. */
+static unsigned check_methods(lua_State *L, struct pl_str list)
+{
+    unsigned methods = 0;
+    struct pl_str name;
+
+    while (pl_str_split(&list, ' ', &name))
+        if (name.len > 0)
+            methods |= check_method(L, name);
+    if (methods == 0)
+        pl_lua_fail(L, "%s: a method is needed", arg_text(L, 1));
+    return methods;
+}
+
+/* core.route(call, methods, pattern, fn, response, expires, cache_control,
+ * max_body): response says whether fn takes one */
+static int route(lua_State *L)
+{
+    unsigned methods = check_methods(L, arg_str(L, 2));
+    struct pl_route_options options = {.expires = arg_str(L, 6),
+                                       .cache_control = arg_str(L, 7)};
+    struct pl_error error = {.code = 0};
+    const char *where = caller(L);
+    struct pl_handler *handler;
+
+    if (lua_isstring(L, 8) && !pl_str_to_size(arg_str(L, 8), &options.max_body))
+        return pl_lua_fail(L, "%s: max_body: '%s' is no size like \"1m\"",
+                           arg_text(L, 1), arg_text(L, 8));
+    if (lua_isstring(L, 8) && options.max_body == 0)
+        options.max_body = UINT64_MAX; /* as in pl.set: no limit */
+    handler =
+        pl_web_handler_new(L, pl_vm_upvalue(L), 4, lua_toboolean(L, 5) != 0);
+    if (pl_site_route(site_of(L), methods, arg_str(L, 3), false, handler,
+                      &options, where, &error) < 0)
+        return refuse(L, arg_text(L, 1), &error);
+    return 0;
+}
+
+/* core.static(call, prefix, root, index, dot_files, follow_links, expires,
+ * cache_control) */
+static int mount_static(lua_State *L)
+{
+    const unsigned methods =
+        PL_METHOD_BIT(PL_METHOD_GET) | PL_METHOD_BIT(PL_METHOD_HEAD);
+    struct pl_static_options options = {.root = arg_text(L, 3),
+                                        .index = arg_text(L, 4),
+                                        .dot_files = lua_toboolean(L, 5),
+                                        .follow_links = lua_toboolean(L, 6)};
+    struct pl_route_options route_options = {.expires = arg_str(L, 7),
+                                             .cache_control = arg_str(L, 8)};
+    struct pl_error error = {.code = 0};
+    const char *where = caller(L);
+    struct pl_handler *handler = pl_static_new(&options, &error);
+
+    if (handler == NULL ||
+        pl_site_route(site_of(L), methods, arg_str(L, 2), true, handler,
+                      &route_options, where, &error) < 0)
+        return refuse(L, arg_text(L, 1), &error);
+    return 0;
+}
+
+/* core.use(call, fn) */
+static int use(lua_State *L)
+{
+    struct pl_error error = {.code = 0};
+    struct pl_filter *filter = pl_web_filter_new(L, pl_vm_upvalue(L), 2);
+
+    if (pl_site_use(site_of(L), filter, &error) < 0)
+        return refuse(L, arg_text(L, 1), &error);
+    return 0;
+}
+
+/* core.enter(call, host, prefix), core.leave() */
+static int enter(lua_State *L)
+{
+    struct pl_error error = {.code = 0};
+    const char *where = caller(L);
+
+    if (pl_site_enter(site_of(L), arg_str(L, 2), arg_str(L, 3), where, &error) <
+        0)
+        return refuse(L, arg_text(L, 1), &error);
+    return 0;
+}
+
+static int leave(lua_State *L)
+{
+    pl_site_leave(site_of(L));
+    return 0;
+}
+
+/* ---- listeners and settings ---- */
+
+/* core.listen(address, backlog, sockets, mode, v6only) */
+static int add_listener(lua_State *L)
+{
+    struct pl_error error = {.code = 0};
+    struct pl_listen_spec spec = {.address = arg_text(L, 1),
+                                  .backlog = (unsigned)lua_tointeger(L, 2),
+                                  .sockets = (unsigned)lua_tointeger(L, 3),
+                                  .mode = (unsigned)lua_tointeger(L, 4),
+                                  .v6only = lua_toboolean(L, 5),
+                                  .where = caller(L)};
+
+    if (pl_site_listen(site_of(L), &spec, &error) < 0)
+        return pl_lua_fail(L, "pl.%s", error.text); /* "listen: ..." */
+    return 0;
+}
+
+/* core.set(name, value) */
+static int set(lua_State *L)
+{
+    struct pl_error error = {.code = 0};
+    struct pl_value value = {.type = PL_VALUE_STRING};
+
+    switch (lua_type(L, 2)) {
+    case LUA_TBOOLEAN:
+        value.type = PL_VALUE_BOOL;
+        value.boolean = lua_toboolean(L, 2);
+        break;
+    case LUA_TNUMBER:
+        value.type = PL_VALUE_NUMBER;
+        value.number = lua_tonumber(L, 2);
+        break;
+    case LUA_TSTRING:
+        value.string = arg_str(L, 2);
+        break;
+    default:
+        return pl_lua_fail(L,
+                           "pl.set: %s must be a string, a number, true or "
+                           "false, not a %s",
+                           arg_text(L, 1), luaL_typename(L, 2));
+    }
+    if (pl_site_set(site_of(L), arg_str(L, 1), &value, caller(L), &error) < 0)
+        return refuse(L, "pl.set", &error);
+    return 0;
+}
+
+/* core.set_header(name, value): for every response */
+static int set_header(lua_State *L)
+{
+    struct pl_error error = {.code = 0};
+
+    if (pl_site_add_header(site_of(L), arg_str(L, 1), arg_str(L, 2), caller(L),
+                           &error) < 0)
+        return refuse(L, "pl.set", &error);
+    return 0;
+}
+
+void pl_lua_open_web_record(lua_State *L, struct pl_vm *vm,
+                            struct pl_site *site)
+{
+    static const luaL_Reg functions[] = {
+        {"route", route}, {"static", mount_static},   {"use", use},
+        {"enter", enter}, {"leave", leave},           {"listen", add_listener},
+        {"set", set},     {"set_header", set_header}, {NULL, NULL},
+    };
+
+    lua_pushlightuserdata(L, vm);
+    lua_pushlightuserdata(L, site);
+    luaL_setfuncs(L, functions, 2);
+}

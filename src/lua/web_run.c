@@ -1,0 +1,377 @@
+/* web_run.c - Lua functions as handlers and filters.
+ *
+ * Each runs in a pooled coroutine of its own, and what it returns becomes the
+ * response: run_request(fn), run_both(fn) or run_filter(fn) of
+ * lua/perilune/core/web.lua. But what a Lua filter runs by next() and is
+ * another Lua function runs in the filter's own task: that saves the coroutine
+ * and the way through the run queue. */
+#include "base/str.h"
+#include "base/sys.h"
+#include "lua/web_priv.h"
+#include "route/chain.h"
+
+struct lua_handler {
+    struct pl_handler handler;
+    struct pl_filter filter; /* one of the two is used */
+    struct pl_vm *vm;
+    int fn; /* reference: the user's function */
+    enum pl_web_call kind;
+};
+
+/* One run; in the request's arena. */
+struct call {
+    struct pl_request *req;
+    struct pl_then *then;
+    const struct lua_handler *self;
+    const struct pl_next *next; /* of a filter; NULL when it was called */
+};
+
+/* ---- errors ---- */
+
+/* What an error in a handler means for its request: returns 0 when the response
+ * has become an error page, else what is to be passed on. *tell: it is a fault
+ * of the site, which belongs in the log. index: the error; needs no memory of
+ * Lua. */
+static int judge(lua_State *L, int index, int lua_status,
+                 struct pl_request *req, bool *tell)
+{
+    int code = pl_lua_error_code(L, index);
+    int status = pl_lua_error_status(L, index); /* the peer's fault */
+    struct pl_task *task = pl_task_current();
+    struct pl_web *web = req->lua;
+
+    *tell = false;
+    if (code == PL_ERR_CANCELED && task != NULL && task->canceled)
+        return code;
+    if (code == PL_ERR_CLOSED && req->wire == NULL)
+        return code;
+    *tell = status == 0;
+    if (req->response.started) { /* PL_ERR_CANCELED is not told again */
+        code = status == 0 ? PL_ERR_CANCELED : code;
+        if (web != NULL)
+            web->broken = code;
+        return code;
+    }
+    if (status == 0)
+        status = lua_status == LUA_ERRMEM ? 503 : 500;
+    pl_response_reset(&req->response);
+    pl_response_error(&req->response, status, pl_str(NULL, 0));
+    return 0;
+}
+
+/* ---- a task of its own ---- */
+
+static void on_returned(struct pl_co *co, int status, int n)
+{
+    struct call *call = co->ctx;
+    struct pl_request *req = call->req;
+    struct pl_web *web = req->lua;
+    bool tell = false;
+    int result = web == NULL ? 0 : web->broken;
+
+    (void)n;
+    if (status != 0)
+        result = judge(co->L, -1, status, req, &tell);
+    if (tell)
+        pl_vm_report(co->vm, &co->task, co->L);
+    call->next = NULL;
+    call->then->done(call->then, req, result);
+}
+
+static void on_over(struct pl_co *co)
+{
+    struct call *call = co->ctx;
+    struct pl_request *req = call->req;
+    struct pl_web *web = req->lua;
+
+    if (req->task == &co->task)
+        req->task = NULL;
+    if (web != NULL && web->outer == call)
+        pl_web_detach(req);
+    pl_request_drop(req);
+}
+
+static const struct pl_co_hooks hooks = {on_returned, on_over};
+
+static void start(const struct lua_handler *self, struct pl_request *req,
+                  const struct pl_next *next, struct pl_then *then)
+{
+    struct pl_vm *vm = self->vm;
+    struct call *call = pl_arena_alloc(&req->arena, sizeof(*call));
+    struct pl_co *co =
+        call == NULL ? NULL : pl_co_new(vm, vm->caller, pl_task_current());
+
+    if (co == NULL) {
+        then->done(then, req, PL_ERR_NOMEM);
+        return;
+    }
+    *call = (struct call){req, then, self, next};
+    co->hooks = &hooks;
+    co->ctx = call;
+    co->task.owner = req;
+    pl_request_hold(req);
+    if (req->task == NULL)
+        req->task = &co->task;
+    lua_rawgeti(co->L, LUA_REGISTRYINDEX, vm->web_calls[self->kind]);
+    lua_rawgeti(co->L, LUA_REGISTRYINDEX, self->fn);
+    pl_co_start(co, 1);
+}
+
+static void start_handler(struct pl_handler *handler, struct pl_request *req,
+                          struct pl_then *then)
+{
+    start(PL_CONTAINER_OF(handler, struct lua_handler, handler), req, NULL,
+          then);
+}
+
+static void start_filter(struct pl_filter *filter, struct pl_request *req,
+                         const struct pl_next *next, struct pl_then *then)
+{
+    start(PL_CONTAINER_OF(filter, struct lua_handler, filter), req, next, then);
+}
+
+/* ---- life ---- */
+
+static void free_self(struct lua_handler *self)
+{
+    luaL_unref(self->vm->main, LUA_REGISTRYINDEX, self->fn);
+    pl_free(self);
+}
+
+static void free_handler(struct pl_handler *handler)
+{
+    free_self(PL_CONTAINER_OF(handler, struct lua_handler, handler));
+}
+
+static void free_filter(struct pl_filter *filter)
+{
+    free_self(PL_CONTAINER_OF(filter, struct lua_handler, filter));
+}
+
+static struct lua_handler *make(lua_State *L, struct pl_vm *vm, int index,
+                                enum pl_web_call kind)
+{
+    struct lua_handler *self;
+    int fn;
+
+    lua_pushvalue(L, index);
+    fn = luaL_ref(L, LUA_REGISTRYINDEX); /* first: it may raise */
+    self = pl_malloc(sizeof(*self));
+    if (self == NULL) {
+        luaL_unref(L, LUA_REGISTRYINDEX, fn);
+        pl_lua_fail(L, "out of memory");
+    }
+    *self = (struct lua_handler){.handler = {.kind = "lua",
+                                             .start = start_handler,
+                                             .free = free_handler},
+                                 .filter = {.kind = "lua",
+                                            .refs = 1,
+                                            .start = start_filter,
+                                            .free = free_filter},
+                                 .vm = vm,
+                                 .fn = fn,
+                                 .kind = kind};
+    return self;
+}
+
+struct pl_handler *pl_web_handler_new(lua_State *L, struct pl_vm *vm, int index,
+                                      bool response)
+{
+    return &make(L, vm, index,
+                 response ? PL_WEB_CALL_BOTH : PL_WEB_CALL_REQUEST)
+                ->handler;
+}
+
+struct pl_filter *pl_web_filter_new(lua_State *L, struct pl_vm *vm, int index)
+{
+    return &make(L, vm, index, PL_WEB_CALL_FILTER)->filter;
+}
+
+/* ---- what the runners of a task call ---- */
+
+/* core.begin_request() -> req; core.begin_both() -> req, res;
+ * core.begin_filter() -> req, res, call */
+static struct call *current_call(void)
+{
+    return pl_co_current()->ctx;
+}
+
+static int begin_request(lua_State *L)
+{
+    struct call *call = current_call();
+
+    pl_web_push_objects(L, call->req, call, false);
+    return 1;
+}
+
+static int begin_both(lua_State *L)
+{
+    struct call *call = current_call();
+
+    pl_web_push_objects(L, call->req, call, true);
+    return 2;
+}
+
+static int begin_filter(lua_State *L)
+{
+    struct call *call = current_call();
+
+    pl_web_push_objects(L, call->req, call, true);
+    lua_pushlightuserdata(L, call);
+    return 3;
+}
+
+/* core.respond(...): with what the function has returned */
+static int respond(lua_State *L)
+{
+    pl_web_respond(L, current_call()->req, 1);
+    return 0;
+}
+
+/* ---- what next() of a filter calls ----
+ *
+ * Each gets the request object first: while that is attached, calls of its
+ * request are there. */
+
+struct next_op {
+    struct pl_op op;
+    struct pl_then then;
+};
+
+static void next_done(struct pl_then *then, struct pl_request *req, int result)
+{
+    struct next_op *wait = PL_CONTAINER_OF(then, struct next_op, then);
+
+    (void)req;
+    pl_op_complete(&wait->op, result);
+}
+
+static int start_next(lua_State *L, struct pl_co *co,
+                      const struct pl_next *next, struct pl_request *req)
+{
+    struct next_op *wait = lua_newuserdata(L, sizeof(*wait));
+
+    wait->then.done = next_done;
+    pl_op_init(&wait->op, co->task.sched, NULL);
+    pl_op_begin(&wait->op);
+    co->vm->caller = L;
+    pl_next_start(next, req, &wait->then);
+    co->vm->caller = NULL;
+    return pl_co_wait(L, co, &wait->op, lua_gettop(L));
+}
+
+/* core.next(req, call) -> fn [, its call]: the next Lua function, which the
+ * filter runs itself; or the result of what is not Lua */
+static int next_step(lua_State *L)
+{
+    struct pl_request *req = pl_web_check(L, 1, PL_WEB_REQUEST);
+    struct call *call = lua_touserdata(L, 2), *inner;
+    struct pl_co *co = pl_co_may_wait(L, "next");
+    const struct pl_next *next = call->next;
+    const struct lua_handler *self;
+    struct pl_link link;
+
+    if (next == NULL)
+        return pl_lua_fail(L, "next: may be called once, and not after its "
+                              "filter has returned");
+    link = pl_next_link(next, req);
+    if (link.filter != NULL && link.filter->start == start_filter) {
+        self = PL_CONTAINER_OF(link.filter, struct lua_handler, filter);
+        inner = pl_arena_alloc(&req->arena, sizeof(*inner));
+        if (inner == NULL)
+            return pl_lua_fail(L, "next: out of memory");
+        *inner = (struct call){.req = req, .self = self, .next = link.rest};
+    } else if (link.filter == NULL && link.handler->start == start_handler) {
+        self = PL_CONTAINER_OF(link.handler, struct lua_handler, handler);
+        inner = NULL;
+    } else {
+        call->next = NULL;
+        return start_next(L, co, next, req);
+    }
+    call->next = NULL;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, self->fn);
+    if (inner == NULL)
+        return 1;
+    lua_pushlightuserdata(L, inner);
+    return 2;
+}
+
+/* core.next_result(req, result) -> 0, or what next() is to raise */
+static int next_result(lua_State *L)
+{
+    struct pl_request *req = pl_web_check(L, 1, PL_WEB_REQUEST);
+    int result = (int)lua_tointeger(L, 2);
+    struct pl_web *web = req->lua;
+
+    if (result >= 0 || (!req->response.started && result != PL_ERR_CANCELED &&
+                        result != PL_ERR_CLOSED)) {
+        if (!req->response.started)
+            pl_request_answer(req, result);
+        result = 0;
+    } else if (req->response.started) {
+        web->broken = result;
+    }
+    lua_pushinteger(L, result);
+    return 1;
+}
+
+/* The filter that was run by next() is over: its own next() is, too. */
+static void close_call(lua_State *L, int index)
+{
+    struct call *call = lua_touserdata(L, index);
+
+    if (call != NULL)
+        call->next = NULL;
+}
+
+/* core.next_respond(req, call or nil, ...) */
+static int next_respond(lua_State *L)
+{
+    struct pl_request *req = pl_web_check(L, 1, PL_WEB_REQUEST);
+
+    close_call(L, 2);
+    pl_web_respond(L, req, 3);
+    return 0;
+}
+
+/* core.next_failed(req, call or nil, err) -> tell, result */
+static int next_failed(lua_State *L)
+{
+    struct pl_request *req = pl_web_check(L, 1, PL_WEB_REQUEST);
+    bool tell;
+    int result;
+
+    close_call(L, 2);
+    result = judge(L, 3, 0, req, &tell);
+    lua_pushboolean(L, tell);
+    lua_pushinteger(L, result);
+    return 2;
+}
+
+void pl_lua_open_web_run(lua_State *L, struct pl_vm *vm)
+{
+    static const luaL_Reg functions[] = {
+        {"begin_request", begin_request},
+        {"begin_both", begin_both},
+        {"begin_filter", begin_filter},
+        {"respond", respond},
+        {"next", next_step},
+        {"next_result", next_result},
+        {"next_respond", next_respond},
+        {"next_failed", next_failed},
+        {NULL, NULL},
+    };
+
+    pl_web_register(L, vm, functions);
+}
+
+void pl_web_find_runners(lua_State *L, struct pl_vm *vm)
+{
+    static const char *const names[PL_WEB_CALLS] = {"run_request", "run_both",
+                                                    "run_filter"};
+
+    for (int i = 0; i < PL_WEB_CALLS; i++) {
+        lua_getfield(L, -1, names[i]);
+        vm->web_calls[i] = luaL_ref(L, LUA_REGISTRYINDEX);
+    }
+}
