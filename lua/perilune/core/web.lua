@@ -15,7 +15,7 @@ local fail, check_function, is_loading =
 local check_string, check_options = core.check_string, core.check_options
 local raise, traced, describe, report =
   core.raise, core.traced, core.describe, core.report
-local getinfo = debug.getinfo
+local getinfo, sort = debug.getinfo, table.sort
 local error, pairs, pcall, setmetatable, tostring, type, xpcall =
   error, pairs, pcall, setmetatable, tostring, type, xpcall
 
@@ -233,13 +233,19 @@ local function set_headers(headers)
   if type(headers) ~= "table" then
     fail("pl.set: headers must be a table")
   end
-  for name, value in pairs(headers) do
+  local names = {}
+  for name in pairs(headers) do
     check_string("pl.set: headers", "a name", name)
+    names[#names + 1] = name
+  end
+  sort(names) -- they are sent in this order, always the same
+  for i = 1, #names do
+    local value = headers[names[i]]
     if type(value) == "number" then
       value = tostring(value)
     end
-    check_string("pl.set: headers", "'" .. name .. "'", value)
-    set_header(name, value)
+    check_string("pl.set: headers", "'" .. names[i] .. "'", value)
+    set_header(names[i], value)
   end
 end
 
