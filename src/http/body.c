@@ -139,9 +139,8 @@ int pl_body_whole(struct pl_request *req)
     uint64_t limit = req->max_body;
     size_t have = waiting(body);
 
-    if (limit != 0 &&
-        (body->whole.len + have > limit ||
-         (body->length >= 0 && (uint64_t)body->length > limit)))
+    if (limit != 0 && (body->whole.len + have > limit ||
+                       (body->length >= 0 && (uint64_t)body->length > limit)))
         return body->err = PL_ERR_LIMIT;
     if (have > 0) {
         if (pl_buf_add(&body->whole,

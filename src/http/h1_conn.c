@@ -290,10 +290,9 @@ static void keep_head(struct pl_conn *conn)
         h1->parser = pl_pool_get(pl_conn_net(conn)->pool, sizeof(*h1->parser));
         if (h1->parser != NULL) {
             /* With the field that is being read. */
-            size_t size =
-                offsetof(struct pl_h1_parser, fields) +
-                PL_MIN(http->parser.nfields + 1u, PL_H1_MAX_FIELDS) *
-                    sizeof(struct pl_h1_field);
+            size_t size = offsetof(struct pl_h1_parser, fields) +
+                          PL_MIN(http->parser.nfields + 1u, PL_H1_MAX_FIELDS) *
+                              sizeof(struct pl_h1_field);
 
             memcpy(h1->parser, &http->parser, size);
             pl_conn_deadline(conn, PL_DEADLINE_HEAD, http->settings->header_ms);

@@ -107,21 +107,46 @@ static inline int answer_chunks(struct answer *out, struct pl_str bytes,
     }
 }
 
-/* Takes the first response off *bytes. to_head: it answers a HEAD; eof: no
- * more bytes will come. */
-static inline int take_answer(struct pl_str *bytes, bool to_head, bool eof,
+/* The body, behind a head that is known. */
+static inline int answer_body(struct pl_str *bytes, bool eof,
                               struct answer *out)
 {
-    ptrdiff_t end = pl_str_find(*bytes, PL_STR("\r\n\r\n"));
-    struct pl_str rest, length;
-    uint64_t size = 0;
+    struct pl_str length = answer_field(out->head, "content-length");
+    uint64_t size = bytes->len;
     size_t used;
     int got;
 
-    free(out->body);
-    *out = (struct answer){0};
+    if (out->chunked) {
+        got = answer_chunks(out, *bytes, &used);
+        if (got == ANSWER_WHOLE)
+            *bytes = pl_str_skip(*bytes, used);
+        return got;
+    }
+    if (length.data == NULL) { /* the end of the connection ends it */
+        out->to_eof = true;
+        if (!eof)
+            return ANSWER_PART;
+    } else if (!pl_str_to_u64(length, &size)) {
+        return ANSWER_BAD;
+    }
+    if (bytes->len < size)
+        return ANSWER_PART;
+    out->body = malloc(size + 1);
+    memcpy(out->body, bytes->data, size);
+    out->len = size;
+    *bytes = pl_str_skip(*bytes, size);
+    return ANSWER_WHOLE;
+}
+
+static inline int answer_parts(struct pl_str *bytes, bool to_head, bool eof,
+                               struct answer *out)
+{
+    ptrdiff_t end = pl_str_find(*bytes, PL_STR("\r\n\r\n"));
+    struct pl_str rest;
+    int got = ANSWER_WHOLE;
+
     if (end < 0)
-        return eof && bytes->len > 0 ? ANSWER_BAD : ANSWER_PART;
+        return ANSWER_PART;
     out->head = pl_str_first(*bytes, (size_t)end + 4);
     rest = pl_str_skip(*bytes, (size_t)end + 4);
     if (!answer_head_ok(out->head))
@@ -130,33 +155,25 @@ static inline int take_answer(struct pl_str *bytes, bool to_head, bool eof,
     out->close =
         pl_str_ieq(answer_field(out->head, "connection"), PL_STR("close"));
     out->chunked = answer_field(out->head, "transfer-encoding").data != NULL;
-    length = answer_field(out->head, "content-length");
-    if (length.data != NULL && !pl_str_to_u64(length, &size))
-        return ANSWER_BAD;
-    if (to_head || out->status < 200 || out->status == 204 ||
-        out->status == 304) {
+    if (!to_head && out->status >= 200 && out->status != 204 &&
+        out->status != 304)
+        got = answer_body(&rest, eof, out);
+    if (got == ANSWER_WHOLE)
         *bytes = rest;
-        return ANSWER_WHOLE;
-    }
-    if (out->chunked) {
-        got = answer_chunks(out, rest, &used);
-        if (got == ANSWER_WHOLE)
-            *bytes = pl_str_skip(rest, used);
-        return got == ANSWER_PART && eof ? ANSWER_BAD : got;
-    }
-    if (length.data == NULL) { /* the end of the connection ends it */
-        out->to_eof = true;
-        if (!eof)
-            return ANSWER_PART;
-        size = rest.len;
-    }
-    if (rest.len < size)
-        return eof ? ANSWER_BAD : ANSWER_PART;
-    out->body = malloc(size + 1);
-    memcpy(out->body, rest.data, size);
-    out->len = size;
-    *bytes = pl_str_skip(rest, size);
-    return ANSWER_WHOLE;
+    return got;
+}
+
+/* Takes the first response off *bytes. to_head: it answers a HEAD; eof: no
+ * more bytes will come, so that nothing may be cut. */
+static inline int take_answer(struct pl_str *bytes, bool to_head, bool eof,
+                              struct answer *out)
+{
+    int got;
+
+    free(out->body);
+    *out = (struct answer){0};
+    got = answer_parts(bytes, to_head, eof, out);
+    return got == ANSWER_PART && eof && bytes->len > 0 ? ANSWER_BAD : got;
 }
 
 #endif

@@ -349,7 +349,7 @@ static int close_file(void **state)
 static const struct {
     enum pl_sys_call call;
     int error;
-} faults[] = {
+} faults[] PL_UNUSED = {
     {PL_SYS_malloc, ENOMEM},
     {PL_SYS_mmap, ENOMEM},
     {PL_SYS_mprotect, ENOMEM},
