@@ -107,8 +107,9 @@ Location: /headers/phase
       title = "For every answer",
       text = [[
 <p><code>pl.set { headers = … }</code> gives fields to every answer that does
-not say them itself. These are the tour's. They make the browser keep two promises
-of these pages: no script runs, and nothing is loaded from anywhere else.</p>]],
+not say them itself. These are the tour's. They make the browser keep two
+promises of these pages: no script runs, and nothing is loaded from anywhere
+else.</p>]],
       file = "main.lua", example = "headers",
       shell = [[
 $ curl -sI @origin@/hello/world

@@ -51,10 +51,16 @@ process, or on each worker. A call never overlaps the one before it, and the
 moments do not drift.</p>
 <p>Each worker has a Lua state of its own, and their variables are not shared.
 The first function runs on worker 0 only, so <code>process</code> stays 0 on all
-others. Ask several times: which worker answers depends on the connection. (A
-dictionary that all workers share is to come.)</p>]],
+others. A connection stays with its worker, and so does your browser; new
+connections, as curl makes them, come to any. (A dictionary that all workers
+share is to come.)</p>]],
       example = "every",
       links = { "/schedule/count" },
+      shell = [[
+$ for i in 1 2 3; do curl -s @origin@/schedule/count -w '\n'; done
+{…"worker":…}
+{…"worker":…}
+{…"worker":…}]],
     },
     {
       title = "Start and stop",

@@ -18,11 +18,6 @@ pl.get("/settings/greeting", function()
 end)
 -- end
 
--- example: listen
--- pl.listen { "127.0.0.1:8080", "[::1]:8080" }
--- pl.listen { "unix:/run/tour.sock", mode = tonumber("660", 8) }
--- end
-
 return {
   title = "Settings and limits",
   summary = "The configuration is Lua, and whatever can grow has a limit.",
@@ -86,7 +81,9 @@ configured.</p>]],
       text = [[
 <p>A site may say itself where it listens; <code>-p</code> and <code>-h</code>
 on the command line come first.</p>]],
-      example = "listen",
+      code = [[
+pl.listen { "127.0.0.1:8080", "[::1]:8080" }
+pl.listen { "unix:/run/tour.sock" }]],
     },
   },
 }

@@ -69,10 +69,9 @@ return {
     {
       title = "Sleep",
       text = [[
-<p>Each request runs as a task of its own. <code>pl.sleep</code> parks the task
-for a few hundred bytes; ten thousand sleeping handlers are no burden. There are
-no callbacks and no <code>await</code>, and errors are raised where they
-happen.</p>]],
+<p>Each request runs as a task of its own, and <code>pl.sleep</code> parks it. A
+parked task needs no thread, only a little memory. There are no callbacks and no
+<code>await</code>, and errors are raised where they happen.</p>]],
       example = "sleep",
       links = { "/waiting/sleep" },
     },

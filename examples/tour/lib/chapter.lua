@@ -10,21 +10,25 @@ local fill = html.fill
 
 -- ---- the source ------------------------------------------------------------
 
+local function figure(caption, code, language)
+  return fill([[
+<figure class="source">
+<figcaption>{caption}</figcaption>
+<pre tabindex="0"><code>{!code}</code></pre>
+</figure>]], { caption = caption, code = html.code(code, language) })
+end
+
 local function listing(page, section)
-  if not section.example then
+  if section.code then
+    return figure("For example", section.code, "lua")
+  elseif not section.example then
     return ""
   end
   local path = section.file and page.folder .. section.file or page.file
   local example = source.example(path, section.example)
-  return fill([[
-<figure class="source">
-<figcaption>{name}, from line {line}</figcaption>
-<pre tabindex="0"><code>{!code}</code></pre>
-</figure>]], {
-    name = path:match("[^/]*/?[^/]*$"),
-    line = example.line,
-    code = html.code(example.code, path:match("%w+$")),
-  })
+  local caption = ("%s, from line %d")
+    :format(path:match("[^/]*/?[^/]*$"), example.line)
+  return figure(caption, example.code, path:match("%w+$"))
 end
 
 -- ---- what can be tried -----------------------------------------------------

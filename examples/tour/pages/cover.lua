@@ -68,7 +68,7 @@ Lua runtime at once: no locks, no blocked worker, nothing to set up.</p>
 </div>
 <div class="example">
 <figure class="source">
-<figcaption>main.lua</figcaption>
+<figcaption>A whole site</figcaption>
 <pre tabindex="0"><code>{!hello}</code></pre>
 </figure>
 <div class="try">
