@@ -23,7 +23,7 @@ local contents = {
   { "Time", "waiting", "tasks", "schedule" },
   { "Bytes", "streaming", "bodies", "files", "headers" },
   { "Order", "routing", "filters", "errors" },
-  { "The house", "settings", "command" },
+  { "The house", "settings", "command", "embed" },
 }
 
 local pages = {}

@@ -11,7 +11,7 @@ import pytest
 from harness.browser import PROGRAM as CHROMIUM
 from harness.browser import Browser
 from harness.html import Page
-from harness.server import TOP
+from harness.server import TOP, Server, build_folder
 from harness.wait import GUARD, wait_for
 
 TOUR = TOP / "examples/tour"
@@ -89,7 +89,8 @@ def test_every_form_answers(tour):
 
 
 def test_sources_are_those_of_the_files(tour):
-    files = [path.read_text() for path in TOUR.rglob("*.lua")]
+    paths = [*TOUR.rglob("*.lua"), TOP / "examples/embed-in-c/main.c"]
+    files = [path.read_text() for path in paths]
     shown = 0
     for name in CHAPTERS:
         for kind, text in load(tour, f"/{name}").blocks:
@@ -108,12 +109,12 @@ def test_sources_are_those_of_the_files(tour):
 def pattern(text: str) -> re.Pattern:
     """Text as the pages show it: … is anything, also whole lines."""
     parts = []
-    for line in text.splitlines(keepends=True):
-        if line.strip() == "…":
-            parts.append(r"(?:[^\n]*(?:\n|\Z))*?")
+    for line in text.rstrip("\n").split("\n"):
+        if line == "…":
+            parts.append(r"(?:[^\n]*\n)*?")
         else:
-            parts.append(re.escape(line).replace("…", r"[^\n]*"))
-    return re.compile("".join(parts).rstrip("\n") + r"\Z", re.MULTILINE)
+            parts.append(re.escape(line).replace("…", r"[^\n]*") + r"\n")
+    return re.compile("".join(parts))
 
 
 def dialogue(text: str) -> list[tuple[str, str]]:
@@ -122,11 +123,23 @@ def dialogue(text: str) -> list[tuple[str, str]]:
     return list(zip(pieces[::2], pieces[1::2]))
 
 
+@pytest.fixture(scope="module")
+def embedded(tmp_path_factory):
+    """The program in C, which the chapter "embed" takes to be on port 8081."""
+    program = build_folder() / "examples/embed-in-c/embed-in-c"
+    folder = tmp_path_factory.mktemp("embed")
+    server = Server([program, "127.0.0.1:0"], folder, {})
+    yield server
+    faults = server.finish()
+    assert not faults, "; ".join(faults)
+
+
 @pytest.mark.parametrize("name", CHAPTERS)
-def test_commands_print_what_is_shown(tour, name):
+def test_commands_print_what_is_shown(tour, embedded, name):
     for kind, text in load(tour, f"/{name}").blocks:
         if kind != "shell":
             continue
+        text = text.replace("127.0.0.1:8081", f"127.0.0.1:{embedded.port}")
         for command, shown in dialogue(text):
             done = subprocess.run(
                 ["bash", "-c", command],
@@ -135,8 +148,8 @@ def test_commands_print_what_is_shown(tour, name):
                 timeout=GUARD,
                 check=False,
             )
-            output = done.stdout.decode().replace("\r\n", "\n").rstrip("\n")
-            assert pattern(shown.rstrip("\n")).match(output), (
+            output = done.stdout.decode().replace("\r\n", "\n")
+            assert pattern(shown).fullmatch(output.rstrip("\n") + "\n"), (
                 f"{command}\n{output}\n---- shown:\n{shown}"
             )
 
@@ -145,8 +158,7 @@ def test_failure_is_in_the_log_as_shown(tour):
     tour.get("/errors/land?height=-1")
     shown = [t for kind, t in load(tour, "/errors").blocks if kind == "log"]
     assert len(shown) == 1
-    text = pattern(shown[0]).pattern.removesuffix(r"\Z")
-    tour.wait_log(text)
+    tour.wait_log(pattern(shown[0]).pattern)
 
 
 # ---- the examples ----------------------------------------------------------

@@ -45,7 +45,7 @@ local languages = {
   },
   c = {
     keyword = words [[break case char const double else enum for if int long
-      return sizeof static struct switch unsigned void while NULL]],
+      return sizeof static struct switch uint64_t unsigned void while NULL]],
     known = words "req res app",
     { "comment", "^/%*.-%*/" },
     { "keyword", "^#%l+" },

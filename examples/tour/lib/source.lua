@@ -6,6 +6,8 @@
 --     pl.get("/hello", function() return "Hello!" end)
 --     -- end
 --
+-- In C it is a function, with the comment above it.
+--
 -- They are read while the site is loaded, so what a page shows is what the
 -- worker runs. (Reading a file holds up the worker: never in a handler.)
 
@@ -16,13 +18,28 @@ function source.path(module)
   return assert(package.searchpath(module, package.path))
 end
 
-local function find_line(path, lines, wanted, from)
+-- The first line from `from` on that has the pattern.
+local function find_line(lines, pattern, from)
   for i = from, #lines do
-    if lines[i]:find(wanted, 1, true) then
+    if lines[i]:find(pattern) then
       return i
     end
   end
-  error(("%s has no line '%s'"):format(path, wanted))
+  error("no line like '" .. pattern .. "'")
+end
+
+local function marked(lines, name)
+  local first = find_line(lines, "^%s*%-%- example: " .. name .. "$", 1)
+  return first + 1, find_line(lines, "^%s*%-%- end$", first) - 1
+end
+
+local function c_function(lines, name)
+  local first = find_line(lines, "^static.*%f[%w]" .. name .. "%(", 1)
+  local last = find_line(lines, "^}", first)
+  while lines[first - 1] ~= "" do
+    first = first - 1
+  end
+  return first, last
 end
 
 --- source.example(path, name) -> { code =, line = number of its first line }
@@ -31,8 +48,8 @@ function source.example(path, name)
   for line in io.lines(path) do
     lines[#lines + 1] = line
   end
-  local first = find_line(path, lines, "example: " .. name, 1) + 1
-  local last = find_line(path, lines, "-- end", first) - 1
+  local find = path:find("%.c$") and c_function or marked
+  local first, last = find(lines, name)
   return { code = table.concat(lines, "\n", first, last), line = first }
 end
 
