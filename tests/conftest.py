@@ -40,6 +40,7 @@ def factory(folder: Path):
         env=None,
         workers=None,
         listen=True,
+        announced=True,
         guard=None,
     ) -> Server:
         write_files(folder, files)
@@ -48,7 +49,8 @@ def factory(folder: Path):
         words += ["-c", workers] if workers is not None else []
         server = Server([*words, *args], folder, env, guard)
         servers.append(server)
-        server.addresses()
+        if announced:
+            server.addresses()
         return server
 
     def finish():

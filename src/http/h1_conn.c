@@ -60,10 +60,12 @@ static void refuse(struct pl_conn *conn, int status, const char *why)
 
     if (pl_conn_peer(conn, &addr))
         pl_addr_format(&addr, peer);
-    pl_log(PL_LOG_INFO, "http", "refused: %s status=%d peer=%s", why, status,
+    pl_log(PL_LOG_DEBUG, "http", "refused: %s status=%d peer=%s", why, status,
            peer);
     http->stats.refused++;
     http->stats.by_class[status / 100]++;
+    if (http->ops->refused != NULL)
+        http->ops->refused(http->arg, conn, status);
     pl_conn_write(conn, pl_str(out, pl_h1_plain_write(out, http, status, why)));
     pl_conn_finish(conn, true);
 }

@@ -34,6 +34,9 @@ struct pl_http_ops {
     void (*request)(void *arg, struct pl_request *req);
     /* The response has gone (or been given up): for logs and metrics. */
     void (*finished)(void *arg, struct pl_request *req);
+    /* What came was answered with status before it was a request: for logs.
+     * May be NULL. */
+    void (*refused)(void *arg, const struct pl_conn *conn, int status);
 };
 
 struct pl_http_stats {

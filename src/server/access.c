@@ -1,78 +1,144 @@
 #include "server/access.h"
 
-#include <stdio.h>
 #include <time.h>
 
 #include "base/log.h"
 #include "base/str.h"
+#include "base/sys.h"
 #include "http/request.h"
 
-enum { LINE_MAX_LEN = 2048, FIELD_MAX = 512 };
+/* The line is cut where the log would cut it; each field of the peer before
+ * that, so that a long one cannot push the others out of the line. */
+enum {
+    LINE_MAX_LEN = PL_LOG_ACCESS_MAX,
+    TARGET_MAX = 8 * 1024,
+    FIELD_MAX = 2 * 1024,
+};
 
-/* What the peer sent, quoted: it must not forge a line or a field. */
-static size_t put_quoted(char *out, struct pl_str s)
+struct line {
+    char *at;
+    char bytes[LINE_MAX_LEN];
+};
+
+static void put(struct line *line, struct pl_str s)
 {
-    static const char hex[] = "0123456789abcdef";
-    size_t n = 0;
-
-    out[n++] = '"';
-    s = s.len == 0 ? PL_STR("-") : s;
-    for (size_t i = 0; i < s.len && n < FIELD_MAX - 6; i++) {
-        unsigned char c = (unsigned char)s.data[i];
-
-        if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\') {
-            out[n++] = (char)c;
-            continue;
-        }
-        out[n++] = '\\';
-        out[n++] = 'x';
-        out[n++] = hex[c >> 4];
-        out[n++] = hex[c & 15];
-    }
-    out[n++] = '"';
-    return n;
+    memcpy(line->at, s.data, s.len);
+    line->at += s.len;
 }
 
-static size_t put_time(char *out, size_t room, int64_t seconds)
+static void put_u64(struct line *line, uint64_t value)
+{
+    line->at += pl_u64_format(line->at, value);
+}
+
+/* What the peer sent must forge neither a line nor a field. At most room bytes,
+ * and then "..." */
+static void put_escaped(struct line *line, struct pl_str s, size_t room)
+{
+    static const char hex[] = "0123456789abcdef";
+    const char *end = line->at + room - 4;
+
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.data[i];
+
+        if (line->at > end) {
+            put(line, PL_STR("..."));
+            return;
+        }
+        if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\') {
+            *line->at++ = (char)c;
+        } else {
+            *line->at++ = '\\';
+            *line->at++ = 'x';
+            *line->at++ = hex[c >> 4];
+            *line->at++ = hex[c & 15];
+        }
+    }
+}
+
+static void put_quoted(struct line *line, struct pl_str s)
+{
+    put(line, PL_STR(" \""));
+    put_escaped(line, s.len == 0 ? PL_STR("-") : s, FIELD_MAX);
+    put(line, PL_STR("\""));
+}
+
+/* "127.0.0.1 - - [22/Nov/2026:07:14:22 +0000]": the text of a time is kept for
+ * its second. */
+static void put_begin(struct line *line, struct pl_str remote, int64_t now)
 {
     static _Thread_local char text[40];
     static _Thread_local int64_t second = -1;
-    struct tm tm;
-    time_t when = (time_t)seconds;
 
-    if (second != seconds) {
-        second = seconds;
-        localtime_r(&when, &tm);
+    if (second != now) {
+        struct tm tm;
+
+        second = now;
+        localtime_r(&(time_t){now}, &tm);
         strftime(text, sizeof(text), "[%d/%b/%Y:%H:%M:%S %z]", &tm);
     }
-    return (size_t)snprintf(out, room, "%s", text);
+    line->at = line->bytes;
+    put(line, remote.len > 0 ? remote : PL_STR("-"));
+    put(line, PL_STR(" - - "));
+    put(line, pl_str_c(text));
+}
+
+static void put_request(struct line *line, const struct pl_request *req)
+{
+    put(line, PL_STR(" \""));
+    put_escaped(line, req->method_name, FIELD_MAX);
+    put(line, PL_STR(" "));
+    put_escaped(line, req->target, TARGET_MAX);
+    put(line, PL_STR(" HTTP/"));
+    put_u64(line, req->version / 10u);
+    put(line, PL_STR("."));
+    put_u64(line, req->version % 10u);
+    put(line, PL_STR("\" "));
+}
+
+/* "0.000123" */
+static void put_seconds(struct line *line, uint64_t us)
+{
+    put_u64(line, us / 1000000);
+    *line->at++ = '.';
+    us %= 1000000;
+    for (unsigned unit = 100000; unit > 0; unit /= 10)
+        *line->at++ = (char)('0' + us / unit % 10);
 }
 
 void pl_access_log(struct pl_request *req)
 {
-    const struct pl_response *res = &req->response;
     struct pl_loop *loop = req->http->net->loop;
-    char line[LINE_MAX_LEN], first[FIELD_MAX + 64], id[PL_REQUEST_ID_LEN];
-    uint64_t us = (pl_now(loop) - req->started) / 1000;
-    struct pl_str remote = req->remote.len > 0 ? req->remote : PL_STR("-");
-    size_t n;
+    char id[PL_REQUEST_ID_LEN];
+    struct line line;
 
-    n = (size_t)snprintf(line, sizeof(line), "%.*s - - ", PL_STR_ARG(remote));
-    n += put_time(line + n, sizeof(line) - n, pl_loop_wall(loop));
-    line[n++] = ' ';
-    snprintf(first, sizeof(first), "%.*s %.*s HTTP/%d.%d",
-             PL_STR_ARG(req->method_name),
-             (int)PL_MIN(req->target.len, FIELD_MAX - 64), req->target.data,
-             req->version / 10, req->version % 10);
-    n += put_quoted(line + n, pl_str_c(first));
-    n += (size_t)snprintf(line + n, sizeof(line) - n, " %u %llu ", res->status,
-                          (unsigned long long)res->sent);
-    n += put_quoted(line + n, pl_request_header_id(req, PL_HEADER_REFERER));
-    line[n++] = ' ';
-    n += put_quoted(line + n, pl_request_header_id(req, PL_HEADER_USER_AGENT));
+    put_begin(&line, req->remote, pl_loop_wall(loop));
+    put_request(&line, req);
+    put_u64(&line, req->response.status);
+    put(&line, PL_STR(" "));
+    put_u64(&line, req->response.sent);
+    put_quoted(&line, pl_request_header_id(req, PL_HEADER_REFERER));
+    put_quoted(&line, pl_request_header_id(req, PL_HEADER_USER_AGENT));
+    put(&line, PL_STR(" "));
+    put_seconds(&line, (pl_clock_monotonic() - req->started) / 1000);
+    put(&line, PL_STR(" "));
     pl_request_id(req, id);
-    n += (size_t)snprintf(line + n, sizeof(line) - n, " %llu.%06llu %.16s",
-                          (unsigned long long)(us / 1000000),
-                          (unsigned long long)(us % 1000000), id);
-    pl_log_access(pl_str(line, n));
+    put(&line, pl_str(id, sizeof(id)));
+    pl_log_access(pl_str(line.bytes, (size_t)(line.at - line.bytes)));
+}
+
+void pl_access_log_refused(const struct pl_conn *conn, int status)
+{
+    char host[PL_ADDR_TEXT];
+    struct pl_addr addr;
+    struct pl_str remote = {NULL, 0};
+    struct line line;
+
+    if (pl_conn_peer(conn, &addr))
+        remote = pl_str(host, pl_addr_format_host(&addr, host));
+    put_begin(&line, remote, pl_loop_wall(pl_conn_net(conn)->loop));
+    put(&line, PL_STR(" \"-\" "));
+    put_u64(&line, (uint64_t)status);
+    put(&line, PL_STR(" 0 \"-\" \"-\" 0.000000 -"));
+    pl_log_access(pl_str(line.bytes, (size_t)(line.at - line.bytes)));
 }

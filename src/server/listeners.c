@@ -10,11 +10,23 @@
 
 enum { DEFAULT_PORT = 8080 };
 
+/* One for each worker, so that the kernel spreads connections among them: of
+ * several that share a socket it wakes the same one again and again. More, if
+ * there are more processors: the workers of a later generation. */
+static unsigned sockets(const struct pl_server *server,
+                        const struct pl_listen_spec *spec)
+{
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return spec->sockets > 0 ? spec->sockets
+                             : PL_MAX(server->nworkers, (unsigned)cpus);
+}
+
 static int open_address(struct pl_server *server,
                         const struct pl_listen_spec *spec,
                         struct pl_error *error)
 {
-    const struct pl_listen_options options = {.sockets = spec->sockets,
+    const struct pl_listen_options options = {.sockets = sockets(server, spec),
                                               .backlog = (int)spec->backlog,
                                               .mode = spec->mode,
                                               .v6only = spec->v6only};

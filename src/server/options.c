@@ -24,7 +24,7 @@ const char pl_options_help[] =
     "  --user USER         become this user once the addresses are open\n"
     "  --pid FILE          write the process id to FILE, removed at the end\n"
     "  --log FILE          error log (default: standard error)\n"
-    "  --log-level LEVEL   debug, info, notice (default), warn, error\n"
+    "  --log-level LEVEL   debug, info (default), notice, warn, error\n"
     "  --access-log FILE   access log; - is standard output\n"
     "  -q, --quiet         do not print the addresses\n"
     "  --version           version, features and libraries\n"

@@ -142,11 +142,12 @@ static int prepare(struct pl_server *server, const struct pl_site *site)
                           either(options->pid_file, site->pid_file),
                           &error) < 0)
         return pl_exit_say(PL_EXIT_FAILURE, &error);
+    if (make_workers(server, site, &error) < 0)
+        return pl_exit_say(PL_EXIT_FAILURE, &error);
     err = pl_listeners_open(server, site, &error);
     if (err < 0)
         return say_listen(err, &error);
-    if (make_workers(server, site, &error) < 0 ||
-        start_logs(server, site, &error) < 0)
+    if (start_logs(server, site, &error) < 0)
         return pl_exit_say(PL_EXIT_FAILURE, &error);
     if (pl_user_become(&user, &error) < 0) {
         pl_log_stop();

@@ -82,7 +82,15 @@ static void on_finished(void *arg, struct pl_request *req)
         pl_access_log(req);
 }
 
-static const struct pl_http_ops http_ops = {on_request, on_finished};
+static void on_refused(void *arg, const struct pl_conn *conn, int status)
+{
+    (void)arg;
+    if (pl_log_access_enabled())
+        pl_access_log_refused(conn, status);
+}
+
+static const struct pl_http_ops http_ops = {on_request, on_finished,
+                                            on_refused};
 
 /* ---- life ---- */
 

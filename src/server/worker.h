@@ -40,6 +40,8 @@ struct pl_worker {
     struct pl_timer upkeep;
     uint64_t upkeep_requests; /* when the timer was set */
     /* stopping */
+    unsigned quiet_turns;   /* one after another without a new request */
+    uint64_t stop_requests; /* how many there were in the last turn */
     struct pl_timer stop_timer;
     struct pl_hook stop_hook;
     struct pl_join_op stop_handlers;

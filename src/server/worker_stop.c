@@ -11,7 +11,7 @@
 #include "server/server.h"
 
 /* How long the defers of a task may still wait when everything must end. */
-enum { LAST_DEFERS_NS = 1000000000 };
+enum { LAST_DEFERS_NS = 1000000000, QUIET_TURNS = 2 };
 
 static void stop_listening(struct pl_worker *worker)
 {
@@ -53,6 +53,24 @@ static bool quiet(const struct pl_worker *worker)
     return worker->net.stats.open == 0 && worker->http.stats.open == 0;
 }
 
+/* Idle connections are closed when the second turn has gone by without a new
+ * request: what had arrived before the stop is answered, also on connections
+ * that were accepted last. True once they are closed. */
+static bool close_idle(struct pl_worker *worker)
+{
+    if (worker->quiet_turns >= QUIET_TURNS)
+        return true;
+    if (worker->stop_requests == worker->http.stats.requests)
+        worker->quiet_turns++;
+    else
+        worker->quiet_turns = 0;
+    worker->stop_requests = worker->http.stats.requests;
+    if (worker->quiet_turns < QUIET_TURNS)
+        return false;
+    pl_http_drain(&worker->http);
+    return true;
+}
+
 /* At the end of every turn while stopping: is everything done? */
 static bool check_stopped(struct pl_hook *hook)
 {
@@ -60,6 +78,8 @@ static bool check_stopped(struct pl_hook *hook)
         PL_CONTAINER_OF(hook, struct pl_worker, stop_hook);
     const struct pl_vm *vm = worker->generation->vm;
 
+    if (worker->stage == PL_WORKER_DRAINING && !close_idle(worker))
+        return true;
     if (worker->stage == PL_WORKER_DRAINING && quiet(worker) &&
         worker->stop_handlers.op.state != PL_OP_PENDING) {
         end_now(worker);
@@ -93,7 +113,8 @@ static void begin_stop(struct pl_worker *worker)
     pl_timer_start(pl_loop_wheel(worker->loop), &worker->stop_timer,
                    pl_now(worker->loop) + limit);
     stop_listening(worker);
-    pl_http_drain(&worker->http);
+    worker->http.draining = true;
+    worker->stop_requests = worker->http.stats.requests;
     if (committed && gen->vm != NULL &&
         pl_vm_emit(gen->vm, "stop", &worker->stop_handlers) < 0)
         pl_log(PL_LOG_ERROR, "server",

@@ -31,7 +31,7 @@ static void on_finished(void *arg, struct pl_request *req)
     last_status = req->response.status;
 }
 
-static const struct pl_http_ops http_ops = {on_request, on_finished};
+static const struct pl_http_ops http_ops = {on_request, on_finished, NULL};
 
 PL_UNUSED static void add_route(unsigned methods, const char *pattern,
                                 pl_handler_fn *fn)

@@ -104,7 +104,7 @@ static void on_finished(void *arg, struct pl_request *req)
     (void)arg, (void)req;
 }
 
-static const struct pl_http_ops ops = {on_request, on_finished};
+static const struct pl_http_ops ops = {on_request, on_finished, NULL};
 
 static int add(const char *pattern, pl_handler_fn *fn)
 {
