@@ -89,6 +89,33 @@ PL_UNUSED static void open_gate(void)
     settle();
 }
 
+static int park_and_echo(struct pl_request *req, struct pl_response *res,
+                         void *arg)
+{
+    int err = park(req, res, arg);
+
+    return err < 0 ? err : echo(req, res, arg);
+}
+
+/* Reads all but a little of what is there, whenever something has come. */
+static int stay_behind(struct pl_request *req, struct pl_response *res,
+                       void *arg)
+{
+    struct pl_str some;
+    int err = 0;
+
+    while (err == 0 && !req->body.complete) {
+        err = wait_body(req);
+        if (err == 0)
+            err = pl_body_peek(req, SIZE_MAX, &some);
+        if (err == 0 && some.len > 100)
+            pl_body_skip(req, some.len - 100);
+        if (err == 0) /* what is left is there at once: let others run */
+            err = pl_fiber_sleep(1);
+    }
+    return err < 0 ? err : say(res, "behind");
+}
+
 /* ---- streams: ?n pieces of 1000 bytes ---- */
 
 static size_t pushed;
@@ -181,6 +208,7 @@ static int tagged_stream(struct pl_request *req, struct pl_response *res,
 
     for (int i = 0; err == 0 && i < 3; i++)
         err = pl_response_push(res, PL_STR("abc"));
+    note(err == 0 ? 'k' : 'E');
     return err;
 }
 
@@ -215,6 +243,8 @@ PL_UNUSED static int make(void **state)
     add_route(POST, "/echo", echo);
     add_route(POST, "/whole", echo_whole);
     add_route(GET | POST, "/park", park);
+    add_route(POST, "/park-and-echo", park_and_echo);
+    add_route(POST, "/behind", stay_behind);
     add_route(GET, "/stream", stream);
     add_route(GET, "/break", break_stream);
     add_route(GET, "/declared", declared);

@@ -8,7 +8,7 @@
 
 /* ---- writing ---- */
 
-static void test_conn__writes_of_a_burst_leave_in_one_send(void **state)
+static void test_conn_out__writes_of_a_burst_leave_in_one_send(void **state)
 {
     int far = connect_far();
     unsigned before = count("send");
@@ -27,7 +27,7 @@ static void test_conn__writes_of_a_burst_leave_in_one_send(void **state)
     CHECK(last->io == NULL, "no buffer of its own");
 }
 
-static void test_conn__the_outbox_changes_hands(void **state)
+static void test_conn_out__the_outbox_changes_hands(void **state)
 {
     int far[2];
     struct pl_conn *conn[2];
@@ -48,7 +48,7 @@ static void test_conn__the_outbox_changes_hands(void **state)
 }
 
 /* The owner's send fails while another connection wants the outbox. */
-static void test_conn__the_owner_may_die(void **state)
+static void test_conn_out__the_owner_may_die(void **state)
 {
     int far[2];
     struct pl_conn *conn[2];
@@ -68,7 +68,8 @@ static void test_conn__the_owner_may_die(void **state)
     check_trace("ooc", "one was closed");
 }
 
-static void test_conn__what_the_kernel_refuses_is_queued_in_order(void **state)
+static void
+test_conn_out__what_the_kernel_refuses_is_queued_in_order(void **state)
 {
     int far = connect_far();
 
@@ -88,7 +89,7 @@ static void test_conn__what_the_kernel_refuses_is_queued_in_order(void **state)
     CHECK_INT(PL_DEADLINE_NONE, last->class, "no time-out is left");
 }
 
-static void test_conn__more_than_the_outbox_is_gathered(void **state)
+static void test_conn_out__more_than_the_outbox_is_gathered(void **state)
 {
     int far = connect_far();
     unsigned before = count("send");
@@ -102,7 +103,7 @@ static void test_conn__more_than_the_outbox_is_gathered(void **state)
     CHECK(pl_conn_reserve(last, PL_NET_OUTBOX + 1) == NULL, "too large");
 }
 
-static void test_conn__congestion_is_told_once(void **state)
+static void test_conn_out__congestion_is_told_once(void **state)
 {
     int far = connect_far();
 
@@ -144,7 +145,7 @@ static void check_released(int n, const char *what)
     released = 0;
 }
 
-static void test_conn__references_are_released_once(void **state)
+static void test_conn_out__references_are_released_once(void **state)
 {
     int far = connect_far();
 
@@ -173,7 +174,7 @@ static void test_conn__references_are_released_once(void **state)
     check_released(1, "closed");
 }
 
-static void test_conn__a_failing_send_releases_too(void **state)
+static void test_conn_out__a_failing_send_releases_too(void **state)
 {
     (void)state;
     connect_far();
@@ -199,7 +200,7 @@ static int write_file(struct pl_conn *conn, int file, uint64_t off,
     return pl_conn_write_file(conn, file, off, len, release, &released);
 }
 
-static void test_conn__files_are_sent_behind_their_head(void **state)
+static void test_conn_out__files_are_sent_behind_their_head(void **state)
 {
     int file = temporary(1 << 20), far = connect_far();
     char *want = malloc(300100);
@@ -223,7 +224,7 @@ static void test_conn__files_are_sent_behind_their_head(void **state)
     close(file);
 }
 
-static void test_conn__a_file_that_shrank_closes(void **state)
+static void test_conn_out__a_file_that_shrank_closes(void **state)
 {
     int file = temporary(1000), far = connect_far();
 
@@ -239,7 +240,7 @@ static void test_conn__a_file_that_shrank_closes(void **state)
 }
 
 /* A large file to a fast reader does not keep the others waiting either. */
-static void test_conn__files_have_a_budget(void **state)
+static void test_conn_out__files_have_a_budget(void **state)
 {
     int file = memfd_create("test", 0), far = connect_far();
     size_t before;
@@ -249,6 +250,7 @@ static void test_conn__files_have_a_budget(void **state)
     CHECK_INT(0, ftruncate(file, 8 * PL_NET_PUSH), "file");
     pl_script_window(script, far, 16 * PL_NET_PUSH);
     CHECK_INT(0, write_file(last, file, 0, 8 * PL_NET_PUSH), "file");
+    CHECK(pl_script_received(script, far).len <= 2 * PL_NET_PUSH, "a share");
     for (int i = 0; i < 6; i++) {
         before = pl_script_received(script, far).len;
         turn(1);
@@ -261,7 +263,7 @@ static void test_conn__files_have_a_budget(void **state)
     close(file);
 }
 
-static void test_conn__queued_output_is_limited(void **state)
+static void test_conn_out__queued_output_is_limited(void **state)
 {
     int far = connect_far();
     size_t total = 100, sizes[] = {100, 5000, 70000};
@@ -289,7 +291,7 @@ static void test_conn__queued_output_is_limited(void **state)
 }
 
 /* What was not queued whole was not queued at all. */
-static void test_conn__refused_writes_leave_no_trace(void **state)
+static void test_conn_out__refused_writes_leave_no_trace(void **state)
 {
     int far = connect_far();
     size_t total = 100;
@@ -309,7 +311,7 @@ static void test_conn__refused_writes_leave_no_trace(void **state)
 }
 
 /* A part had gone before the limit was met: the stream is broken. */
-static void test_conn__a_broken_stream_is_closed(void **state)
+static void test_conn_out__a_broken_stream_is_closed(void **state)
 {
     int far = connect_far();
 
@@ -320,17 +322,17 @@ static void test_conn__a_broken_stream_is_closed(void **state)
     CHECK_INT(PL_ERR_LIMIT, why, "why");
 }
 
-RUN_TESTS(CONN_TEST(test_conn__writes_of_a_burst_leave_in_one_send),
-          CONN_TEST(test_conn__the_outbox_changes_hands),
-          CONN_TEST(test_conn__the_owner_may_die),
-          CONN_TEST(test_conn__what_the_kernel_refuses_is_queued_in_order),
-          CONN_TEST(test_conn__more_than_the_outbox_is_gathered),
-          CONN_TEST(test_conn__congestion_is_told_once),
-          CONN_TEST(test_conn__references_are_released_once),
-          CONN_TEST(test_conn__a_failing_send_releases_too),
-          CONN_TEST(test_conn__files_are_sent_behind_their_head),
-          CONN_TEST(test_conn__a_file_that_shrank_closes),
-          CONN_TEST(test_conn__files_have_a_budget),
-          CONN_TEST(test_conn__queued_output_is_limited),
-          CONN_TEST(test_conn__refused_writes_leave_no_trace),
-          CONN_TEST(test_conn__a_broken_stream_is_closed))
+RUN_TESTS(CONN_TEST(test_conn_out__writes_of_a_burst_leave_in_one_send),
+          CONN_TEST(test_conn_out__the_outbox_changes_hands),
+          CONN_TEST(test_conn_out__the_owner_may_die),
+          CONN_TEST(test_conn_out__what_the_kernel_refuses_is_queued_in_order),
+          CONN_TEST(test_conn_out__more_than_the_outbox_is_gathered),
+          CONN_TEST(test_conn_out__congestion_is_told_once),
+          CONN_TEST(test_conn_out__references_are_released_once),
+          CONN_TEST(test_conn_out__a_failing_send_releases_too),
+          CONN_TEST(test_conn_out__files_are_sent_behind_their_head),
+          CONN_TEST(test_conn_out__a_file_that_shrank_closes),
+          CONN_TEST(test_conn_out__files_have_a_budget),
+          CONN_TEST(test_conn_out__queued_output_is_limited),
+          CONN_TEST(test_conn_out__refused_writes_leave_no_trace),
+          CONN_TEST(test_conn_out__a_broken_stream_is_closed))

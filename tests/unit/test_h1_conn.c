@@ -320,6 +320,21 @@ static void test_h1_conn__half_closed_clients_get_their_answer(void **state)
     expect_closed(far, "and no more will come");
 }
 
+static void test_h1_conn__half_closed_while_the_handler_waits(void **state)
+{
+    int far = connect_far();
+
+    (void)state;
+    send_far(far, "GET /park HTTP/1.1\r\n" HOST "\r\n");
+    pl_script_finish(script, far);
+    settle();
+    expect_open(far, "it waits");
+    open_gate();
+    expect_answer(far, 200, "parked", "answer");
+    CHECK(answer.close, "said");
+    expect_closed(far, "and no more will come");
+}
+
 static void test_h1_conn__a_head_cut_off_is_closed(void **state)
 {
     int far = connect_far();
@@ -519,6 +534,7 @@ RUN_TESTS(BOTH(test_h1_conn__keeps_the_connection),
           BOTH(test_h1_conn__long_heads_are_refused),
           BOTH(test_h1_conn__a_reset_cancels_the_handler),
           BOTH(test_h1_conn__half_closed_clients_get_their_answer),
+          BOTH(test_h1_conn__half_closed_while_the_handler_waits),
           BOTH(test_h1_conn__a_head_cut_off_is_closed),
           BOTH(test_h1_conn__a_client_that_leaves_a_stream),
           BOTH(test_h1_conn__upgrades), BOTH(test_h1_conn__draining),

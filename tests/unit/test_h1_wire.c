@@ -6,7 +6,7 @@
 
 /* ---- streams ---- */
 
-static void test_h1_conn__streams_are_chunked(void **state)
+static void test_h1_wire__streams_are_chunked(void **state)
 {
     int far = connect_far();
 
@@ -20,7 +20,7 @@ static void test_h1_conn__streams_are_chunked(void **state)
     expect_answer(far, 200, "hello", "the next one");
 }
 
-static void test_h1_conn__streams_wait_for_slow_readers(void **state)
+static void test_h1_wire__streams_wait_for_slow_readers(void **state)
 {
     int far = connect_far();
     size_t got = 0;
@@ -43,7 +43,7 @@ static void test_h1_conn__streams_wait_for_slow_readers(void **state)
     expect_answer(far, 200, "hello", "the next one");
 }
 
-static void test_h1_conn__a_broken_stream_has_no_end(void **state)
+static void test_h1_wire__a_broken_stream_has_no_end(void **state)
 {
     int far = connect_far();
     struct pl_str rest;
@@ -56,7 +56,7 @@ static void test_h1_conn__a_broken_stream_has_no_end(void **state)
     CHECK(pl_script_finished(script, far), "closed");
 }
 
-static void test_h1_conn__declared_lengths_are_kept(void **state)
+static void test_h1_wire__declared_lengths_are_kept(void **state)
 {
     int far = connect_far();
     struct pl_str rest;
@@ -87,7 +87,7 @@ static void check_large(int far, const char *what)
     CHECK(memcmp(large, answer.body, sizeof(large)) == 0, what);
 }
 
-static void test_h1_conn__large_answers(void **state)
+static void test_h1_wire__large_answers(void **state)
 {
     int far = connect_far();
 
@@ -111,7 +111,7 @@ static void test_h1_conn__large_answers(void **state)
     close(content_file);
 }
 
-static void test_h1_conn__large_answers_to_slow_readers(void **state)
+static void test_h1_wire__large_answers_to_slow_readers(void **state)
 {
     int far = connect_far();
     char *all = malloc(1 << 20);
@@ -149,7 +149,7 @@ static void test_h1_conn__large_answers_to_slow_readers(void **state)
     close(content_file);
 }
 
-static void test_h1_conn__a_large_answer_to_who_leaves(void **state)
+static void test_h1_wire__a_large_answer_to_who_leaves(void **state)
 {
     int far = connect_far();
 
@@ -165,7 +165,7 @@ static void test_h1_conn__a_large_answer_to_who_leaves(void **state)
 }
 
 /* Nothing of a file that is shorter than was said must pass as whole. */
-static void test_h1_conn__a_file_that_shrank_closes(void **state)
+static void test_h1_wire__a_file_that_shrank_closes(void **state)
 {
     int far = connect_far();
     struct pl_str rest;
@@ -189,7 +189,7 @@ static void test_h1_conn__a_file_that_shrank_closes(void **state)
 
 /* ---- conditions and ranges ---- */
 
-static void test_h1_conn__conditions(void **state)
+static void test_h1_wire__conditions(void **state)
 {
     int far = connect_far();
 
@@ -209,11 +209,12 @@ static void test_h1_conn__conditions(void **state)
     expect_status(far, 304, "of a stream");
     expect_status(far, 412, "of a stream");
     expect_field("content-length", "0");
+    check_trace("kk", "its handler need not know");
     expect_answer(far, 200, "0123456789", "none");
     expect_open(far, "open");
 }
 
-static void test_h1_conn__ranges(void **state)
+static void test_h1_wire__ranges(void **state)
 {
     int far = connect_far();
 
@@ -239,7 +240,7 @@ static void test_h1_conn__ranges(void **state)
     expect_open(far, "open");
 }
 
-static void test_h1_conn__ranges_of_a_file(void **state)
+static void test_h1_wire__ranges_of_a_file(void **state)
 {
     int far = connect_far();
 
@@ -261,7 +262,7 @@ static void test_h1_conn__ranges_of_a_file(void **state)
 
 /* ---- results of handlers ---- */
 
-static void test_h1_conn__results_are_answers(void **state)
+static void test_h1_wire__results_are_answers(void **state)
 {
     int far = connect_far();
 
@@ -300,7 +301,7 @@ static int own_fields(struct pl_request *req, struct pl_response *res,
     return pl_response_add(res, PL_STR("Set-Cookie"), PL_STR("b=2"));
 }
 
-static void test_h1_conn__fields_of_the_site(void **state)
+static void test_h1_wire__fields_of_the_site(void **state)
 {
     static const struct pl_header fields[] = {
         {.name = "X-Frame-Options",
@@ -331,15 +332,15 @@ static void test_h1_conn__fields_of_the_site(void **state)
     CHECK(pl_str_find(answer.head, PL_STR("b=2")) > 0, "two cookies");
 }
 
-RUN_TESTS(BOTH(test_h1_conn__streams_are_chunked),
-          WHOLE(test_h1_conn__streams_wait_for_slow_readers),
-          BOTH(test_h1_conn__a_broken_stream_has_no_end),
-          BOTH(test_h1_conn__declared_lengths_are_kept),
-          BOTH(test_h1_conn__large_answers),
-          WHOLE(test_h1_conn__large_answers_to_slow_readers),
-          BOTH(test_h1_conn__a_large_answer_to_who_leaves),
-          WHOLE(test_h1_conn__a_file_that_shrank_closes),
-          BOTH(test_h1_conn__conditions), BOTH(test_h1_conn__ranges),
-          BOTH(test_h1_conn__ranges_of_a_file),
-          BOTH(test_h1_conn__results_are_answers),
-          BOTH(test_h1_conn__fields_of_the_site))
+RUN_TESTS(BOTH(test_h1_wire__streams_are_chunked),
+          WHOLE(test_h1_wire__streams_wait_for_slow_readers),
+          BOTH(test_h1_wire__a_broken_stream_has_no_end),
+          BOTH(test_h1_wire__declared_lengths_are_kept),
+          BOTH(test_h1_wire__large_answers),
+          WHOLE(test_h1_wire__large_answers_to_slow_readers),
+          BOTH(test_h1_wire__a_large_answer_to_who_leaves),
+          WHOLE(test_h1_wire__a_file_that_shrank_closes),
+          BOTH(test_h1_wire__conditions), BOTH(test_h1_wire__ranges),
+          BOTH(test_h1_wire__ranges_of_a_file),
+          BOTH(test_h1_wire__results_are_answers),
+          BOTH(test_h1_wire__fields_of_the_site))
