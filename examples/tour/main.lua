@@ -19,11 +19,10 @@ pl.set {
 -- end
 
 local contents = {
-  { "First steps", "hello", "input", "json" },
-  { "Time", "waiting", "tasks", "schedule" },
-  { "Bytes", "streaming", "bodies", "files", "headers" },
-  { "Order", "routing", "filters", "errors" },
-  { "The house", "settings", "command", "embed" },
+  { "Requests and answers", "hello", "input", "json", "bodies" },
+  { "Time", "waiting", "streaming", "tasks", "schedule" },
+  { "Order", "routing", "filters", "headers", "errors" },
+  { "The house", "files", "settings", "command", "embed" },
 }
 
 local pages = {}

@@ -17,7 +17,7 @@ own that links <code>libperilune</code>. The build makes it beside this one;
 listen on port 8081:</p>
 <pre class="shell"><code
 >build/examples/embed-in-c/embed-in-c 127.0.0.1:8081</code></pre>]],
-      file = program, example = "hello",
+      file = program, wide = true, example = "hello",
       shell = [[
 $ curl -s 'http://127.0.0.1:8081/hello?name=moon'
 Hello, moon!]],
@@ -28,7 +28,7 @@ Hello, moon!]],
 <p>A handler runs on a small stack of its own. <code>pl_sleep</code>, reading a
 body and writing an answer look like calls that block, and only this handler
 stops there. An error code that it returns becomes the right status.</p>]],
-      file = program, example = "nap",
+      file = program, wide = true, example = "nap",
       shell = [[
 $ curl -s 'http://127.0.0.1:8081/sleep?ms=50'
 Good morning.]],
@@ -38,7 +38,7 @@ Good morning.]],
       text = [[
 <p>The same rules as in Lua: the first piece sends the head, and a slow reader
 makes the handler wait.</p>]],
-      file = program, example = "countdown",
+      file = program, wide = true, example = "countdown",
       shell = [[
 $ curl -sN http://127.0.0.1:8081/countdown
 3...
@@ -50,7 +50,7 @@ Lift-off.]],
       title = "A body of any length",
       text = [[
 <p>Memory for one piece is enough.</p>]],
-      file = program, example = "sum",
+      file = program, wide = true, example = "sum",
       shell = [[
 $ printf abc | curl -s http://127.0.0.1:8081/sum --data-binary @-
 294]],
@@ -61,7 +61,7 @@ $ printf abc | curl -s http://127.0.0.1:8081/sum --data-binary @-
 <p>Some calls cannot but block. <code>pl_offload</code> runs them on a thread
 made for it, while the handler waits; here the result is also kept for a
 minute.</p>]],
-      file = program, example = "make_address",
+      file = program, wide = true, example = "make_address",
       shell = [[
 $ curl -s 'http://127.0.0.1:8081/resolve?host=127.0.0.1'
 127.0.0.1]],
@@ -71,7 +71,7 @@ $ curl -s 'http://127.0.0.1:8081/resolve?host=127.0.0.1'
       text = [[
 <p>Unlike Lua, all workers share one state. What changes in it must be atomic,
 like the counter behind <code>/counter</code>.</p>]],
-      file = program, example = "add_routes",
+      file = program, wide = true, example = "add_routes",
       shell = [[
 $ curl -s http://127.0.0.1:8081/counter
 …]],

@@ -116,12 +116,15 @@ may stand in groups.</p>]],
       title = "Hosts",
       text = [[
 <p>Routes in <code>pl.host</code> are for that name only;
-<code>*.example</code> is for all names below one.</p>]],
+<code>*.example</code> is for all names below one. What a host does not have
+itself, the other routes answer.</p>]],
       example = "hosts",
       links = { "/routing/whoami" },
       shell = [[
 $ curl -s @origin@/routing/whoami -H 'Host: far-side.example'
-You are on the far side.]],
+You are on the far side.
+$ curl -s @origin@/routing/moons -H 'Host: far-side.example'
+all moons]],
     },
   },
 }

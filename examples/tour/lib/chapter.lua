@@ -130,7 +130,7 @@ end
 local function section_text(page, section, number)
   local left, right = listing(page, section), try(section, number)
   local below = shell(section)
-  if left ~= "" and right == "" then
+  if left ~= "" and right == "" and not section.wide then
     right, below = below, ""
   end
   return fill([[
