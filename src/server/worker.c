@@ -222,8 +222,6 @@ static int commit(struct pl_worker *worker)
 
     for (unsigned i = 0; i < server->ngroups && err == 0; i++)
         err = listen_on(worker, server->groups[i]);
-    if (err == 0 && vm != NULL)
-        err = pl_vm_emit(vm, "start", NULL);
     return err;
 }
 
