@@ -194,9 +194,9 @@ static void respond_status(lua_State *L, struct pl_request *req, int index)
 {
     struct pl_response *res = &req->response;
     lua_Number number = lua_tonumber(L, index);
-    int status = (int)number;
+    int status = number >= 200 && number <= 999 ? (int)number : 0;
 
-    if (!(number >= 200 && number <= 999) || number != status)
+    if (status == 0 || number != status)
         fail(L, req, NULL, "a status is a whole number from 200 to 999");
     if (!lua_isnoneornil(L, index + 2))
         set_fields(L, req, index + 2);
@@ -207,9 +207,16 @@ static void respond_status(lua_State *L, struct pl_request *req, int index)
     pl_response_status(res, status);
 }
 
-/* nil, err */
-static void raise_result(lua_State *L, int index)
+/* nil, err: as if err had been raised. */
+static void raise_result(lua_State *L, struct pl_request *req, int index)
 {
+    int status = pl_lua_error_status(L, index);
+
+    if (status != 0 && !req->response.started) { /* the same, but cheaper */
+        pl_response_reset(&req->response);
+        pl_response_error(&req->response, status, pl_str(NULL, 0));
+        return;
+    }
     lua_pushvalue(L, index);
     lua_error(L);
 }
@@ -224,7 +231,7 @@ void pl_web_respond(lua_State *L, struct pl_request *req, int index)
     else if (lua_isnoneornil(L, index) && lua_isnoneornil(L, index + 1))
         return;
     else if (lua_isnil(L, index))
-        raise_result(L, index + 1);
+        raise_result(L, req, index + 1);
     else if (res->content != PL_CONTENT_NONE && lua_isboolean(L, index))
         return; /* return res:write(...), return res:send_file(...) */
     else if (res->started)

@@ -114,7 +114,7 @@ function core.check_options(call, known, options)
       if good == nil and value ~= false then
         fail(("%s: option '%s' must be %s"):format(call, name, wanted[kind]))
       end
-      checked[name] = good == nil and value or good
+      checked[name] = good or false
     elseif type(name) ~= "number" then
       local text = tostring(name)
       fail(("%s: unknown option '%s'%s (there are %s)"):format(call, text,
