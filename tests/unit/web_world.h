@@ -28,7 +28,8 @@ static void on_finished(void *arg, struct pl_request *req)
     (void)req;
 }
 
-static const struct pl_http_ops web_ops = {on_request, on_finished};
+static const struct pl_http_ops web_ops = {.request = on_request,
+                                           .finished = on_finished};
 
 PL_UNUSED static int connect_client(void)
 {
