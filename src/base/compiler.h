@@ -16,8 +16,13 @@
 #define PL_NOINLINE __attribute__((noinline))
 #define PL_INLINE static inline __attribute__((always_inline, unused))
 #define PL_COLD __attribute__((cold))
+/* clang goes on counting calls and returns for TSan unless it is told more. */
+#if defined(__clang__) && __has_attribute(disable_sanitizer_instrumentation)
+#define PL_NO_SANITIZE __attribute__((disable_sanitizer_instrumentation))
+#else
 #define PL_NO_SANITIZE                                                         \
     __attribute__((no_sanitize("address", "thread", "undefined")))
+#endif
 #define PL_UNUSED __attribute__((unused))
 #define PL_TARGET(isa) __attribute__((target(isa)))
 
