@@ -243,7 +243,7 @@ PL_API void pl_app_on_start(struct pl_app *app,
 /* Serves until pl_app_stop() or a signal. Returns an exit code: 0, 1 (failed at
  * run time), 3 (a call before this one failed), 4 (an address cannot be
  * opened); what is wrong was said on stderr. Once per application, and one
- * application at a time. Ignores SIGPIPE. */
+ * application at a time. */
 PL_API int pl_app_run(struct pl_app *app);
 
 /* Ends pl_app_run(): running requests finish, as long as "stop_timeout" allows;
