@@ -2,6 +2,8 @@
  * sockets: what perilune.h promises of it. */
 #include "app_world.h"
 
+#include <sys/un.h>
+
 #include "base/faults.h"
 
 /* ---- handlers ---- */
@@ -512,6 +514,54 @@ static void test_app__can_be_stopped_by_a_handler(void **state)
     pl_app_free(app);
 }
 
+/* Sends the same request n times on one connection. */
+static void ask_often(int fd, int n)
+{
+    static const char head[] = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n";
+    char got[1024];
+
+    while (n-- > 0) {
+        send_all(fd, head, sizeof(head) - 1);
+        CHECK(recv(fd, got, sizeof(got), 0) > 0, "answer");
+    }
+}
+
+static void test_app__requests_need_no_malloc(void **state)
+{
+    int fd = open_conn();
+
+    (void)state;
+    ask_often(fd, 50);
+    pl_faults_reset();
+    ask_often(fd, 200);
+    CHECK_INT(0, pl_faults_count(PL_SYS_malloc), "mallocs");
+    close(fd);
+}
+
+static void test_app__listens_on_unix_sockets(void **state)
+{
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    char folder[] = "/tmp/perilune-app-XXXXXX", address[64];
+    static const char head[] = "GET /hello HTTP/1.0\r\n\r\n";
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    (void)state;
+    CHECK(mkdtemp(folder) != NULL, "folder");
+    snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/socket", folder);
+    snprintf(address, sizeof(address), "unix:%s", addr.sun_path);
+    app = pl_app_new();
+    pl_app_get(app, "/hello", hello, (void *)"by path");
+    pl_app_listen(app, address);
+    start_app();
+    CHECK_INT(0, pl_app_port(app), "no port");
+    CHECK_INT(0, connect(fd, (struct sockaddr *)&addr, sizeof(addr)),
+              "connect");
+    send_all(fd, head, sizeof(head) - 1);
+    CHECK_STR("by path", body_of(read_answer(fd)), "answer");
+    stop_app();
+    CHECK_INT(0, rmdir(folder), "the socket is gone");
+}
+
 static void count(void *state)
 {
     ++*(int *)state;
@@ -612,6 +662,8 @@ RUN_TESTS(SERVED(test_app__routes_by_method),
           SERVED(test_app__sets_cookies), SERVED(test_app__sends_files),
           SERVED(test_app__filters_surround_their_group),
           SERVED(test_app__is_fixed_while_it_runs),
+          SERVED(test_app__requests_need_no_malloc),
+          cmocka_unit_test(test_app__listens_on_unix_sockets),
           cmocka_unit_test(test_app__refuses_to_run_after_a_failure),
           cmocka_unit_test(test_app__says_that_an_address_is_taken),
           cmocka_unit_test(test_app__runs_one_at_a_time),
