@@ -113,6 +113,8 @@ static void script_done(struct pl_op *op)
         load->error = state->vm.error;
     else
         result = mount_root(load->gen->loader->arg, load);
+    if (result == 0)
+        result = pl_site_settings_check(load->gen->site, &load->error);
     complete(load, result);
 }
 

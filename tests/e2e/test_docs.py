@@ -44,11 +44,10 @@ def free_port() -> int:
 
 
 def shell(script: str, folder: Path) -> subprocess.CompletedProcess:
-    port = str(free_port())
     env = environment({"TOP": str(TOP)})
     env["PATH"] = f"{build_folder()}{os.pathsep}{env['PATH']}"
     return subprocess.run(
-        ["bash", "-c", PRELUDE + script.replace("8080", port)],
+        ["bash", "-c", PRELUDE + script],
         cwd=folder,
         env=env,
         stdin=subprocess.DEVNULL,
@@ -90,5 +89,7 @@ def try_block(block: docblocks.Block, folder: Path):
 )
 def test_commands_of_a_document_work(path, tmp_path):
     checkout(tmp_path)
+    port = str(free_port())
     for block in docblocks.blocks(path):
+        block.text = block.text.replace("8080", port)
         try_block(block, tmp_path)
