@@ -10,6 +10,8 @@
  *     PL_FAULTS="recv:3=ECONNRESET,accept4:every=10=EMFILE,send:short=1,
  *                epoll_wait:eintr=2,malloc:7"
  *
+ * and writes to the file PL_FAULTS_COUNTS how often each was called.
+ *
  * The usual test makes every call of a kind fail in turn, until one run through
  * the body needed no more of them:
  *

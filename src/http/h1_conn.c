@@ -87,7 +87,9 @@ static void next_request(struct pl_h1 *h1)
     }
     pl_h1_free(h1);
     pl_conn_deadline(conn, PL_DEADLINE_IDLE, http->settings->idle_ms);
-    if (conn->flags & PL_CONN_PAUSED)
+    if (pl_conn_congested(conn)) /* no more answers for who does not read */
+        pl_conn_pause(conn);
+    else if (conn->flags & PL_CONN_PAUSED)
         pl_conn_resume(conn);
 }
 
@@ -374,7 +376,9 @@ static void on_drained(struct pl_conn *conn)
 {
     struct pl_h1 *h1 = conn->state;
 
-    if (h1 != NULL && h1->req != NULL)
+    if (h1 == NULL)
+        pl_conn_resume(conn);
+    else if (h1->req != NULL)
         pl_response_drained(&h1->req->response, 0);
 }
 

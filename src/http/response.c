@@ -333,8 +333,12 @@ int pl_response_push(struct pl_response *res, struct pl_str bytes)
     }
     if (err < 0)
         return err;
-    if (req->wire == NULL || res->ended)
-        return PL_ERR_CLOSED;
+    if (req->wire == NULL || res->ended) {
+        bool again = res->told;
+
+        res->told = true;
+        return again ? PL_ERR_CANCELED : PL_ERR_CLOSED;
+    }
     if (bytes.len == 0 || res->bodyless)
         return 0;
     if (too_much(res, bytes.len))

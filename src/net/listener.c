@@ -173,9 +173,9 @@ static void pause_accepting(struct pl_listener *listener, int err)
     pl_loop_remove(net->loop, &listener->source, true);
     pl_timer_start(pl_loop_wheel(net->loop), &listener->retry,
                    pl_now(net->loop) + RETRY_NS);
-    if (listener->complained != 0 && now - listener->complained < COMPLAIN_S)
+    if (net->complained != 0 && now - net->complained < COMPLAIN_S)
         return;
-    listener->complained = now;
+    net->complained = now;
     pl_log(PL_LOG_ERROR, "net",
            "accepting is paused: %s; open connections=%u (this is said once a "
            "minute)",

@@ -50,7 +50,6 @@ struct pl_listener {
     uint32_t refs; /* its connections, and 1 while it is open */
     bool shared, paused;
     struct pl_timer retry; /* accepting was paused: out of descriptors */
-    int64_t complained;    /* when that was last said in the log */
 };
 
 /* Borrows fd, which stays open when the listener is closed. nodelay: no Nagle

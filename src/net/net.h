@@ -45,7 +45,8 @@ struct pl_net {
     size_t outbox_len;
     struct pl_conn *graves; /* closed in this turn, freed at its end */
     struct pl_list listeners;
-    unsigned paused; /* listeners that look away */
+    unsigned paused;    /* listeners that look away */
+    int64_t complained; /* when that was last said in the log */
     char *inbox, *outbox;
 };
 

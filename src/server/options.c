@@ -136,27 +136,39 @@ static int apply(enum option option, const char *name, const char *value,
     return err;
 }
 
-/* One option at argv[*i]; moves *i over its value. "--name=value" too. */
+/* "--name=value" and "-pVALUE" are one word. *attached is NULL if nothing is.
+ */
+static bool matches(const char *name, const char *word, const char **attached)
+{
+    size_t len = strlen(name);
+    bool is_long = name[1] == '-';
+
+    *attached = NULL;
+    if (strncmp(word, name, len) != 0)
+        return false;
+    if (word[len] == '\0')
+        return true;
+    *attached = word + len + is_long;
+    return !is_long || word[len] == '=';
+}
+
+/* One option at argv[*i]; moves *i over its value. */
 static int take_option(char **argv, int *i, struct pl_options *out,
                        struct pl_error *error)
 {
-    const char *equals = strchr(argv[*i], '=');
-    size_t len = argv[*i][1] == '-' && equals ? (size_t)(equals - argv[*i])
-                                              : strlen(argv[*i]);
-
     for (size_t n = 0; n < PL_COUNT(table); n++) {
-        const char *name = table[n].name, *value = NULL;
+        const char *name = table[n].name, *value;
 
-        if (strlen(name) != len || strncmp(name, argv[*i], len) != 0)
+        if (!matches(name, argv[*i], &value))
             continue;
-        if (table[n].takes_value)
-            value = argv[*i][len] == '=' ? equals + 1 : argv[++*i];
+        if (!table[n].takes_value && value != NULL)
+            return pl_error_set(error, PL_ERR_INVALID, "",
+                                "%s takes no value (see --help)", name);
+        if (table[n].takes_value && value == NULL)
+            value = argv[++*i];
         if (table[n].takes_value && (value == NULL || value[0] == '\0'))
             return pl_error_set(error, PL_ERR_INVALID, "",
                                 "%s needs a value (see --help)", name);
-        if (!table[n].takes_value && argv[*i][len] == '=')
-            return pl_error_set(error, PL_ERR_INVALID, "",
-                                "%s takes no value (see --help)", name);
         return apply(table[n].option, name, value, out, error);
     }
     return pl_error_set(error, PL_ERR_INVALID, "",

@@ -61,6 +61,7 @@ def test_version_names_features_and_libraries(command):
     "words",
     [
         ["-x"],
+        ["-6x"],
         ["--no-such-option"],
         ["-p"],
         ["-p", ""],
@@ -311,7 +312,7 @@ def test_workers(serve):
 
 
 def test_options_after_the_site_and_with_equals_sign(serve, tmp_path):
-    server = serve(HELLO, f"--pid={tmp_path}/pid", "-c", "1")
+    server = serve(HELLO, f"--pid={tmp_path}/pid", "-c1")
     assert server.get("/").status == 200
     assert (tmp_path / "pid").read_text() == f"{server.pid}\n"
 

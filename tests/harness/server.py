@@ -3,6 +3,7 @@
 Started in a process group of its own, and only that group is ever signalled.
 """
 
+import functools
 import os
 import re
 import subprocess
@@ -33,6 +34,13 @@ def program() -> Path:
     path = Path(os.environ.get("PERILUNE", TOP / "build/perilune"))
     assert path.exists(), f"no program at {path}: run make, or set PERILUNE"
     return path.resolve()
+
+
+@functools.cache
+def sanitized() -> bool:
+    """Is it built with ASan or TSan? Then memory and time say nothing."""
+    text = program().read_bytes()
+    return b"__asan_init" in text or b"__tsan_init" in text
 
 
 def build_folder() -> Path:

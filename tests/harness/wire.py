@@ -149,17 +149,26 @@ class Wire:
 
     def read_to_end(self) -> bytes:
         """All that is still to come until the server closes."""
+        pieces = []
         while self._receive():
-            pass
-        rest, self.buffer = self.buffer, b""
-        return rest
+            pieces.append(self.buffer)
+            self.buffer = b""
+        pieces.append(self.buffer)
+        self.buffer = b""
+        return b"".join(pieces)
 
     def read_exactly(self, count: int) -> bytes:
-        while len(self.buffer) < count:
+        pieces, left = [], count
+        while len(self.buffer) < left:
+            pieces.append(self.buffer)
+            left -= len(self.buffer)
+            self.buffer = b""
             if not self._receive():
-                raise Closed(f"after {self.buffer!r}, {count} bytes wanted")
-        data, self.buffer = self.buffer[:count], self.buffer[count:]
-        return data
+                last = b"".join(pieces)[-200:]
+                raise Closed(f"{left} of {count} bytes missing after {last!r}")
+        pieces.append(self.buffer[:left])
+        self.buffer = self.buffer[left:]
+        return b"".join(pieces)
 
     def read_until(self, mark: bytes) -> bytes:
         """Everything up to and with mark."""

@@ -88,7 +88,7 @@ local faults = {
 
 --- res:write(...): sends the head (the first time) and a piece of the body.
 --- Waits while the client does not read. Returns true, or nil, err when the
---- client has gone.
+--- client has gone; writing on after that ends the handler.
 function methods:write(...)
   local result = push(self, text(...))
   if result == AGAIN then
