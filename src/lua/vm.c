@@ -10,6 +10,23 @@
 
 /* ---- memory ---- */
 
+/* Without a limit anywhere counting is all: this runs for each object. */
+PL_INLINE int charge(struct pl_account *account, size_t size)
+{
+    if (PL_UNLIKELY(account->limit != 0 || account->parent != NULL))
+        return pl_account_charge(account, size);
+    account->used += size;
+    return 0;
+}
+
+PL_INLINE void discharge(struct pl_account *account, size_t size)
+{
+    if (PL_UNLIKELY(account->parent != NULL))
+        pl_account_release(account, size);
+    else
+        account->used -= size;
+}
+
 /* Lua's own allocator (LuaJIT's is faster than malloc), with an account on top.
  * was is no size for a new block in Lua 5.4; making a block smaller must not
  * fail. */
@@ -21,15 +38,15 @@ static void *allocate(void *arg, void *block, size_t was, size_t size)
     if (block == NULL)
         was = 0;
     if (size > was) {
-        if (pl_account_charge(&vm->account, size - was) != 0)
+        if (charge(&vm->account, size - was) != 0)
             return NULL;
         got = PL_SYS_DO(malloc, NULL, NULL,
                         vm->alloc(vm->alloc_arg, block, was, size));
         if (got == NULL)
-            pl_account_release(&vm->account, size - was);
+            discharge(&vm->account, size - was);
         return got;
     }
-    pl_account_release(&vm->account, was - size);
+    discharge(&vm->account, was - size);
     return vm->alloc(vm->alloc_arg, block, was, size);
 }
 

@@ -176,11 +176,8 @@ void pl_web_push_pairs(lua_State *L, struct pl_request *req, struct pl_str text)
 {
     struct pl_str name, value;
     bool empty = true;
-    int count = text.len > 0;
 
-    for (size_t i = 0; i < text.len; i++)
-        count += text.data[i] == '&';
-    lua_createtable(L, 0, PL_MIN(count, 64));
+    lua_createtable(L, 0, pl_str_chr(text, '&') < 0 ? text.len > 0 : 4);
     for (; pl_query_next(&text, &name, &value); empty = false)
         set_first(L, decode(L, req, name), decode(L, req, value), empty);
 }
