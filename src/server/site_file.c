@@ -128,13 +128,13 @@ static void on_stop(void *ctx, int status)
 }
 
 /* A Lua error that nobody has caught: said once, with the request it belongs
- * to. */
+ * to; under `dev` the browser is told, too. */
 static void on_report(void *ctx, struct pl_task *task, struct pl_str text)
 {
-    const struct pl_request *req = task == NULL ? NULL : task->owner;
+    const struct pl_generation *gen = ctx;
+    struct pl_request *req = task == NULL ? NULL : task->owner;
     char id[PL_REQUEST_ID_LEN];
 
-    (void)ctx;
     if (req == NULL) {
         pl_log(PL_LOG_ERROR, "lua", "%.*s", PL_STR_ARG(text));
         return;
@@ -143,6 +143,8 @@ static void on_report(void *ctx, struct pl_task *task, struct pl_str text)
     pl_log(PL_LOG_ERROR, "lua", "%.*s %.*s request=%.16s: %.*s",
            PL_STR_ARG(req->method_name), PL_STR_ARG(req->path), id,
            PL_STR_ARG(text));
+    if (gen->site->dev && req->response.error_page)
+        pl_response_error(&req->response, req->response.status, text);
 }
 
 static int make_vm(const struct pl_site_file *file, struct pl_load *load)

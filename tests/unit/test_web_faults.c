@@ -66,7 +66,7 @@ static void check_failed(const char *got, const char *what)
         check_answer(got, 503, NULL, what);
 }
 
-static void test_web__without_memory(void **state)
+static void test_web_faults__without_memory(void **state)
 {
     (void)state;
     serve(text);
@@ -96,7 +96,8 @@ static void test_web__without_memory(void **state)
  */
 int main(void)
 {
-    const struct CMUnitTest tests[] = {WEB_TEST(test_web__without_memory)};
+    const struct CMUnitTest tests[] = {
+        WEB_TEST(test_web_faults__without_memory)};
 
     setenv("PL_TEST_JIT", "off", 1);
     return cmocka_run_group_tests(tests, NULL, NULL);
