@@ -270,7 +270,7 @@ int pl_response_error(struct pl_response *res, int status, struct pl_str detail)
             "<meta name=\"viewport\" content=\"width=device-width\">\n"
             "<title>%d %.*s</title>\n<h1>%d %.*s</h1>\n%s%.*s%s</html>\n",
             status, PL_STR_ARG(reason), status, PL_STR_ARG(reason),
-            detail.len > 0 ? "<p style=\"white-space:pre-wrap\">" : "",
+            detail.len > 0 ? "<style>p{white-space:pre-wrap}</style>\n<p>" : "",
             PL_STR_ARG(detail), detail.len > 0 ? "</p>\n" : "");
         res->type = PL_STR("text/html; charset=utf-8");
     } else {
