@@ -16,6 +16,20 @@ int pl_sys_openat2(int dir, const char *path, uint64_t flags, uint64_t resolve)
                      (int)syscall(SYS_openat2, dir, path, &how, sizeof(how)));
 }
 
+enum { WAKE_TRIES = 10 };
+
+void pl_sys_wake(int fd)
+{
+    const uint64_t one = 1;
+    int saved = errno;
+
+    for (int i = 0; i < WAKE_TRIES; i++)
+        if (pl_sys_write(fd, &one, sizeof(one)) == sizeof(one) ||
+            errno == EAGAIN)
+            break;
+    errno = saved;
+}
+
 static int start_thread(pthread_t *out, void *(*run)(void *), void *arg)
 {
     static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE,

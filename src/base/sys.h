@@ -269,6 +269,11 @@ PL_INLINE int pl_sys_signalfd(int fd, const sigset_t *mask, int flags)
     return PL_SYS_DO(signalfd, NULL, -1, signalfd(fd, mask, flags));
 }
 
+/* Makes whoever waits for an eventfd look: a full one has been seen to already,
+ * and any other failure is tried again, because nobody would look otherwise.
+ * Async-signal-safe; keeps errno. */
+void pl_sys_wake(int fd);
+
 /* ---- files ---- */
 
 PL_INLINE int pl_sys_open(const char *path, int flags, mode_t mode)

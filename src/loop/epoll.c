@@ -170,16 +170,11 @@ static void epoll_dispatch(void *state, struct pl_loop *loop)
     epoll->count = 0;
 }
 
-/* Cannot fail in a way that matters: the counter is never near its limit, and
- * were it there, the event would be pending. */
 static void epoll_wake(void *state)
 {
     struct epoll *epoll = state;
-    uint64_t one = 1;
-    int saved = errno; /* signal handlers call this */
 
-    (void)RETRY(pl_sys_write(epoll->wake, &one, sizeof(one)));
-    errno = saved;
+    pl_sys_wake(epoll->wake);
 }
 
 static ssize_t epoll_recv(void *state, int fd, void *to, size_t len)

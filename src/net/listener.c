@@ -137,8 +137,15 @@ int pl_listen_open(const struct pl_addr *addr,
             return err;
         }
         group->fds[group->count] = fd;
-        if (group->count == 0 && !shared) /* port 0: the others take the same */
-            pl_sys_getsockname(fd, &group->addr.sa, &group->addr.len);
+        /* Of port 0 the others take the same. */
+        if (group->count == 0 && !shared &&
+            pl_sys_getsockname(fd, &group->addr.sa, &group->addr.len) < 0) {
+            int err = explain(error, addr, errno);
+
+            pl_sys_close(fd);
+            pl_listen_close(group);
+            return err;
+        }
     }
     *out = group;
     return 0;

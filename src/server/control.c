@@ -73,10 +73,7 @@ void pl_server_stop(struct pl_server *server, bool now, int exit_status)
 
 void pl_server_wake(struct pl_server *server)
 {
-    uint64_t one = 1;
-
-    if (pl_sys_write(server->control, &one, sizeof(one)) < 0)
-        return; /* full: it is awake anyway */
+    pl_sys_wake(server->control);
 }
 
 /* Each worker is told each step once, as soon as it has a loop. */

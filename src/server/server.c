@@ -230,6 +230,19 @@ static int exit_status(const struct pl_server *server)
     return (int)(server->stop >> 2);
 }
 
+/* Of several workers that could not start, one says why. */
+static void say_start_failure(const struct pl_server *server)
+{
+    for (unsigned i = 0; i < server->started; i++) {
+        const struct pl_worker *worker = &server->workers[i];
+
+        if (worker->stage == PL_WORKER_OVER && worker->error.code < 0) {
+            pl_exit_say(PL_EXIT_FAILURE, &worker->error);
+            return;
+        }
+    }
+}
+
 static int serve(struct pl_server *server)
 {
     int code = load_workers(server);
@@ -239,6 +252,7 @@ static int serve(struct pl_server *server)
     else if (!pl_server_stopping(server))
         commit_workers(server);
     pl_control_until(server, all_over);
+    say_start_failure(server);
     for (unsigned i = 0; i < server->started; i++)
         pl_worker_end(&server->workers[i]);
     pl_log_stop();

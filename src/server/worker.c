@@ -234,12 +234,12 @@ static void on_commit(struct pl_mail *mail)
     if (worker->stage != PL_WORKER_LOADED)
         return; /* a stop came first */
     err = commit(worker);
+    if (err < 0) {
+        pl_error_set(&worker->error, err, "", "worker %u cannot start: %s",
+                     worker->id, pl_err_text(err));
+        pl_server_stop(worker->server, true, PL_EXIT_FAILURE);
+    }
     pl_worker_set_stage(worker, PL_WORKER_SERVING);
-    if (err == 0)
-        return;
-    pl_log(PL_LOG_ERROR, "server", "worker %u cannot start: %s", worker->id,
-           pl_err_text(err));
-    pl_server_stop(worker->server, true, PL_EXIT_FAILURE);
 }
 
 void pl_worker_commit(struct pl_worker *worker)
@@ -269,12 +269,17 @@ static int make_generation(struct pl_worker *worker)
     return worker->load.op.canceled ? PL_ERR_CANCELED : err;
 }
 
+/* A wait that fails once is tried again. If they all fail, this worker will
+ * serve nobody any more: the process ends, so that somebody starts it anew. */
 static void serve(struct pl_worker *worker)
 {
+    int failures = 0;
+
     while (pl_loop_run(worker->loop) < 0) {
         pl_log(PL_LOG_ERROR, "server", "worker %u cannot wait for events",
                worker->id);
-        pl_server_stop(worker->server, true, PL_EXIT_FAILURE);
+        if (++failures == WAIT_FAILURES)
+            pl_server_stop(worker->server, true, PL_EXIT_FAILURE);
     }
 }
 

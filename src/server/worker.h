@@ -48,7 +48,7 @@ struct pl_worker {
     struct pl_op vm_drained;
     /* of the process: */
     struct pl_load load;
-    struct pl_error error; /* FAILED */
+    struct pl_error error; /* of loading (FAILED) or starting (SERVING) */
     struct pl_mail commit_mail, stop_mail, kill_mail;
     int told; /* 1: stop_mail was sent, 2: kill_mail too */
     bool made;

@@ -1,0 +1,121 @@
+"""What a request costs once everything is warm: system calls, futexes, and (in
+tests/faults) allocations. Counted, not timed."""
+
+import os
+import re
+import selectors
+import shutil
+import socket
+import subprocess
+from signal import SIGINT
+
+import pytest
+
+from harness.server import sanitized
+from harness.wait import wait_for
+
+PEERS, ROUNDS = 64, 200
+CALLS_PER_REQUEST = 2.1
+SITE = """
+local pl = require "perilune"
+pl.get("/", function() return "hello" end)
+pl.get("/echo", function(req) return "hello, " .. (req.args.name or "") end)
+"""
+REQUEST = b"GET /echo?name=x HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+class Load:
+    """Peers that each ask again as soon as they were answered."""
+
+    def __init__(self, port: int):
+        self.selector = selectors.DefaultSelector()
+        self.peers = []
+        for _ in range(PEERS):
+            peer = socket.create_connection(("127.0.0.1", port))
+            peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.selector.register(peer, selectors.EVENT_READ)
+            self.peers.append(peer)
+
+    def run(self, requests: int):
+        for peer in self.peers:
+            peer.sendall(REQUEST)
+        left, open_requests = requests - len(self.peers), len(self.peers)
+        while open_requests:
+            ready = self.selector.select(60)
+            assert ready, "no answer"
+            for key, _ in ready:
+                assert key.fileobj.recv(4096).endswith(b"hello, x")
+                if left > 0:
+                    left -= 1
+                    key.fileobj.sendall(REQUEST)
+                else:
+                    open_requests -= 1
+
+    def close(self):
+        for peer in self.peers:
+            peer.close()
+
+
+@pytest.fixture
+def load(serve):
+    server = serve(SITE, workers=1)
+    load = Load(server.port)
+    load.run(PEERS * 20)
+    yield server, load
+    load.close()
+
+
+def may_trace() -> bool:
+    if shutil.which("strace") is None:
+        return False
+    done = subprocess.run(
+        ["strace", "-o", os.devnull, "true"], capture_output=True, check=False
+    )
+    return done.returncode == 0
+
+
+def traced(server, act) -> dict[str, int]:
+    """How often the server made each system call while act() ran."""
+    strace = subprocess.Popen(
+        ["strace", "-f", "-c", "-U", "name,calls", "-p", str(server.pid)],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for(lambda: is_traced(server), "strace to attach")
+    act()
+    strace.send_signal(SIGINT)
+    _, report = strace.communicate()
+    found = re.findall(r"^(\w+) +(\d+)$", report, re.M)
+    return {name: int(calls) for name, calls in found if name != "total"}
+
+
+def is_traced(server) -> bool:
+    return all(
+        "TracerPid:\t0\n" not in (task / "status").read_text()
+        for task in (server.proc.path / "task").iterdir()
+    )
+
+
+@pytest.mark.skipif(not may_trace(), reason="strace cannot trace here")
+@pytest.mark.skipif(sanitized(), reason="sanitizers make calls of their own")
+def test_system_calls_of_a_request(load):
+    server, load = load
+    requests = PEERS * ROUNDS
+    calls = traced(server, lambda: load.run(requests))
+    print({name: f"{count / requests:.4f}" for name, count in calls.items()})
+    assert calls["recvfrom"] + calls.get("read", 0) >= requests, calls
+    assert sum(calls.values()) <= requests * CALLS_PER_REQUEST, calls
+    assert calls.get("futex", 0) == 0, "a request takes no lock"
+    for name in ("mmap", "munmap", "brk", "epoll_ctl", "setsockopt"):
+        assert calls.get(name, 0) <= requests / 1000, (name, calls)
+
+
+def test_memory_does_not_grow(load):
+    server, load = load
+    load.run(PEERS * ROUNDS)
+    before = server.proc.rss_kib()
+    load.run(PEERS * ROUNDS)
+    grown = server.proc.rss_kib() - before
+    print(f"grown by {grown} KiB")
+    if not sanitized():
+        assert grown <= 512
