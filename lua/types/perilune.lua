@@ -1,0 +1,384 @@
+---@meta perilune
+-- perilune.lua - the types of `pl` for lua-language-server. Never loaded;
+-- docs/lua-api.md says more. Add this folder to workspace.library.
+
+---What a script can expect to go wrong, as in `local value, err = ...`.
+---@class pl.Error
+---@field code string `"timeout"`, `"closed"`, `"canceled"`, `"not_found"`, ...
+---@field message string
+---@field status? integer what a client is answered that has caused it
+
+---@class pl.Task
+local Task = {}
+
+---Waits until the task is over. Gives its results, or raises its error.
+---@async
+---@return any ...
+function Task:join() end
+
+---Asks the task to end: its waits fail from now on.
+function Task:cancel() end
+
+---@return "pending"|"running"|"done"|"failed"|"canceled"
+function Task:status() end
+
+---@class pl.Timer
+local Timer = {}
+
+function Timer:cancel() end
+
+-- ---- requests --------------------------------------------------------------
+
+---@class pl.Request
+---@field method string `"GET"`
+---@field path string decoded and normalised
+---@field raw_path string as it came
+---@field query? string raw, without "?"
+---@field args table<string, string> decoded query, the first of each name
+---@field params table<string, string> of the route's pattern
+---@field headers table<string, string> by name, in any case
+---@field cookies table<string, string>
+---@field host? string without port
+---@field rest? string below a mount: what follows its prefix
+---@field scheme "http"|"https"
+---@field version string `"1.1"`
+---@field remote string address of the client; "" for UNIX sockets
+---@field remote_port integer
+---@field id string 16 hexadecimal digits, also in the log
+---@field tls nil
+---@field [any] any what filters have set
+local Request = {}
+
+---@param name string in any case
+---@return string?
+function Request:header(name) end
+
+---The first value of that name in the query, decoded.
+---@param name string
+---@return string?
+function Request:arg(name) end
+
+---All values of that name in the query, decoded.
+---@param name string
+---@return string[]
+function Request:all(name) end
+
+---@param name string
+---@return string?
+function Request:param(name) end
+
+---@param name string
+---@return string?
+function Request:cookie(name) end
+
+---The whole body, at most max_body. Raises an error that answers 413, 400 or
+---408 when it does not arrive.
+---@async
+---@return string
+function Request:body() end
+
+---The next bytes of the body as they arrive, nil at the end.
+---@async
+---@param n? integer at most so many [65536]
+---@return string?
+function Request:read(n) end
+
+---An iterator over read(n).
+---@async
+---@param n? integer
+---@return fun(): string?
+function Request:chunks(n) end
+
+---@async
+---@return any value, pl.Error? err
+function Request:json() end
+
+---@async
+---@return table<string, string>? fields, pl.Error? err
+function Request:form() end
+
+-- ---- responses -------------------------------------------------------------
+
+---@class pl.CookieOptions
+---@field path? string ["/"]
+---@field domain? string
+---@field max_age? number seconds
+---@field expires? number seconds since 1970
+---@field secure? boolean [false]
+---@field http_only? boolean [true]
+---@field same_site? "lax"|"strict"|"none"
+---@field partitioned? boolean
+
+---@class pl.Response
+local Response = {}
+
+---@return integer
+function Response:status() end
+
+---@param status integer 200 to 999
+function Response:status(status) end
+
+---@param name string
+---@return string?
+function Response:header(name) end
+
+---@param name string
+---@param value string|number|string[]|false|nil several; false, nil: none
+function Response:header(name, value) end
+
+---@param name string
+---@param value string|number
+function Response:add_header(name, value) end
+
+---@param name string
+---@param value string
+---@param options? pl.CookieOptions
+function Response:cookie(name, value, options) end
+
+---@param location string
+---@param status? integer [302]
+function Response:redirect(location, status) end
+
+---The whole body.
+---@param body string|number|table a table: as JSON
+function Response:send(body) end
+
+---@param value any
+function Response:json(value) end
+
+---@param path string
+---@param root? string a folder that path cannot leave
+---@return true?, pl.Error? err
+function Response:send_file(path, root) end
+
+---A piece of the body; the first sends the head.
+---@async
+---@param ... string|number
+---@return true?, pl.Error? err
+function Response:write(...) end
+
+function Response:flush() end
+
+-- ---- the site --------------------------------------------------------------
+
+---@class pl
+---@field version string
+---@field worker { id: integer, count: integer }
+local pl = {}
+
+---@class pl.RouteOptions
+---@field expires? string|number|false "1h", or seconds
+---@field cache_control? string|false
+---@field max_body? string|number|false "1m", or bytes; 0: no limit
+
+---What it returns is the response: body; status; status, body; status, body,
+---headers; nil, err.
+---@alias pl.Handler async fun(req: pl.Request, res: pl.Response): ...
+---@alias pl.Next async fun()
+---@alias pl.Filter
+---| async fun(req: pl.Request, res: pl.Response, next: pl.Next): ...
+
+---@param path string "/about", "/user/:id", "/files/*rest"
+---@param options pl.RouteOptions
+---@param fn pl.Handler
+---@overload fun(path: string, fn: pl.Handler)
+function pl.get(path, options, fn) end
+
+pl.post, pl.put, pl.patch = pl.get, pl.get, pl.get
+pl.delete, pl.head, pl.options, pl.any = pl.get, pl.get, pl.get, pl.get
+
+---@param methods string "GET POST"
+---@param path string
+---@param options pl.RouteOptions
+---@param fn pl.Handler
+---@overload fun(methods: string, path: string, fn: pl.Handler)
+function pl.route(methods, path, options, fn) end
+
+---@param fn pl.Filter
+function pl.use(fn) end
+
+---@param prefix string
+---@param options pl.RouteOptions
+---@param fn fun()
+---@overload fun(prefix: string, fn: fun())
+function pl.group(prefix, options, fn) end
+
+---@param name string "a.example", "*.example"
+---@param options pl.RouteOptions
+---@param fn fun()
+---@overload fun(name: string, fn: fun())
+function pl.host(name, options, fn) end
+
+---@class pl.StaticOptions
+---@field root string
+---@field index? string|false ["index.html"]
+---@field dot_files? boolean
+---@field follow_links? boolean
+---@field expires? string|number|false
+---@field cache_control? string|false
+
+---@param prefix string
+---@param options pl.StaticOptions
+function pl.static(prefix, options) end
+
+---@class pl.Addresses
+---@field [integer] string ":8080", "127.0.0.1:8080", "unix:/run/site.sock"
+---@field backlog? integer
+---@field reuseport? integer
+---@field mode? integer
+---@field v6only? boolean
+
+---@param addresses string|pl.Addresses
+function pl.listen(addresses) end
+
+---@class pl.Settings
+---@field workers? integer
+---@field stop_timeout? string|number
+---@field user? string|false
+---@field group? string|false
+---@field pid_file? string|false
+---@field error_log? string
+---@field access_log? string|false
+---@field log_level? "debug"|"info"|"notice"|"warn"|"error"
+---@field dev? boolean
+---@field max_line? string|number
+---@field max_head? string|number
+---@field max_headers? integer
+---@field max_body? string|number
+---@field request_memory? string|number
+---@field header_timeout? string|number
+---@field idle_timeout? string|number
+---@field body_rate? string|number
+---@field body_grace? string|number
+---@field server? string|false
+---@field headers? table<string, string|number>
+---@field max_connections? integer
+---@field conn_memory? string|number
+---@field output_high? string|number
+---@field output_low? string|number
+---@field write_timeout? string|number
+---@field linger? string|number
+
+---@param settings pl.Settings
+function pl.set(settings) end
+
+-- ---- tasks -----------------------------------------------------------------
+
+---@async
+---@param seconds number
+function pl.sleep(seconds) end
+
+---@param fn async fun(...)
+---@param ... any
+---@return pl.Task
+function pl.spawn(fn, ...) end
+
+---The first result of each, in their order.
+---@async
+---@param fns (async fun(): any)[]
+---@return any ...
+function pl.all(fns) end
+
+---@async
+---@param fns (async fun(): ...)[]
+---@return integer index, any ...
+function pl.race(fns) end
+
+---@async
+---@param seconds number
+---@param fn async fun(...): ...
+---@param ... any
+---@return any ... the results of fn, or nil and an error
+function pl.timeout(seconds, fn, ...) end
+
+---@param fn async fun()
+function pl.defer(fn) end
+
+---@class pl.EveryOptions
+---@field name? string
+---@field each_worker? boolean
+
+---@param seconds number
+---@param fn async fun()
+---@param options? pl.EveryOptions
+---@return pl.Timer
+function pl.every(seconds, fn, options) end
+
+---@param event "start"|"stop"|"reload"|"message"
+---@param fn async fun(...)
+function pl.on(event, fn) end
+
+---@param status? integer
+function pl.stop(status) end
+
+-- ---- the rest --------------------------------------------------------------
+
+---Without a default an undefined variable is an error.
+---@generic T
+---@param name string
+---@param default? T
+---@return string|T
+function pl.env(name, default) end
+
+---Seconds that only go forwards.
+---@return number
+function pl.now() end
+
+---Seconds since 1970.
+---@return integer
+function pl.time() end
+
+---@class pl.Log
+---@overload fun(...: any)
+---@field debug fun(...: any)
+---@field info fun(...: any)
+---@field notice fun(...: any)
+---@field warn fun(...: any)
+---@field error fun(...: any)
+pl.log = {}
+
+---@class pl.JsonEncodeOptions
+---@field depth? integer
+---@field size? integer
+---@field indent? integer
+---@field pretty? boolean
+---@field sort_keys? boolean
+---@field html_safe? boolean
+---@field invalid_utf8? "replace"|"error"
+---@field empty_table? "object"|"array"
+---@field tables? "strict"|"convert"
+---@field nan? "error"|"null"
+
+---@class pl.JsonDecodeOptions
+---@field depth? integer
+---@field size? integer
+---@field int64? "number"|"string"
+---@field invalid_utf8? "error"|"replace"
+---@field mark_arrays? boolean
+
+---@class pl.Json
+---@field null lightuserdata
+---@field empty_array table
+pl.json = {}
+
+---@param value any
+---@param options? pl.JsonEncodeOptions
+---@return string
+function pl.json.encode(value, options) end
+
+---@param text string
+---@param options? pl.JsonDecodeOptions
+---@return any value, string? message, integer? byte
+function pl.json.decode(text, options) end
+
+---@generic T: table
+---@param t? T
+---@return T
+function pl.json.array(t) end
+
+---@generic T: table
+---@param t? T
+---@return T
+function pl.json.object(t) end
+
+return pl

@@ -1,0 +1,44 @@
+"""docs/lua-api.md and lua/types/perilune.lua name all that there is."""
+
+import re
+
+import pytest
+
+from harness.server import TOP
+
+DOCUMENTS = ["docs/lua-api.md", "lua/types/perilune.lua"]
+NAMES = """
+local pl = require "perilune"
+for name in pairs(pl) do print("has " .. name) end
+for name in pairs(pl.json) do print("has " .. name) end
+"""
+
+
+def words(document: str) -> set[str]:
+    return set(re.findall(r"\w+", (TOP / document).read_text()))
+
+
+def rows(path: str, pattern: str) -> set[str]:
+    return set(re.findall(pattern, (TOP / path).read_text()))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_functions_of_pl(command, document):
+    done = command("check", "site.lua", files={"site.lua": NAMES})
+    names = set(re.findall(r"has (\w+)", done.stdout))
+    assert len(names) > 30 and names <= words(document)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_fields_methods_options_and_settings(document):
+    core = "lua/perilune/core/"
+    names = (
+        rows(core + "request.lua", r"(?m)^  (\w+) = core\.req_")
+        | rows(core + "request.lua", r"function methods:(\w+)")
+        | rows(core + "response.lua", r"(?m)^  (\w+) = core\.res_")
+        | rows(core + "response.lua", r"function methods:(\w+)")
+        | rows(core + "response.lua", r'(\w+) = "(?:text|flag|number)"')
+        | rows(core + "web.lua", r'(\w+) = "(?:text|flag|count|size|duration)"')
+        | rows("src/route/settings.c", r'(?:ROW|TEXT)\("(\w+)"')
+    )
+    assert len(names) > 70 and names <= words(document)
