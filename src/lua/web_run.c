@@ -22,7 +22,6 @@ struct lua_handler {
 struct call {
     struct pl_request *req;
     struct pl_then *then;
-    const struct lua_handler *self;
     const struct pl_next *next; /* of a filter; NULL when it was called */
 };
 
@@ -45,6 +44,8 @@ static int judge(lua_State *L, int index, int lua_status,
         return code;
     if (code == PL_ERR_CLOSED && req->wire == NULL)
         return code;
+    if (code == PL_ERR_CANCELED && !req->response.started)
+        return PL_ERR_STATE; /* of another task: nobody else would tell it */
     *tell = status == 0;
     if (req->response.started) { /* PL_ERR_CANCELED is not told again */
         code = status == 0 ? PL_ERR_CANCELED : code;
@@ -105,7 +106,7 @@ static void start(const struct lua_handler *self, struct pl_request *req,
         then->done(then, req, PL_ERR_NOMEM);
         return;
     }
-    *call = (struct call){req, then, self, next};
+    *call = (struct call){req, then, next};
     co->hooks = &hooks;
     co->ctx = call;
     co->task.owner = req;
@@ -189,13 +190,13 @@ struct pl_filter *pl_web_filter_new(lua_State *L, struct pl_vm *vm, int index)
 
 /* ---- what the runners of a task call ---- */
 
-/* core.begin_request() -> req; core.begin_both() -> req, res;
- * core.begin_filter() -> req, res, call */
 static struct call *current_call(void)
 {
     return pl_co_current()->ctx;
 }
 
+/* core.begin_request() -> req; core.begin_both() -> req, res;
+ * core.begin_filter() -> req, res, call */
 static int begin_request(lua_State *L)
 {
     struct call *call = current_call();
@@ -260,6 +261,18 @@ static int start_next(lua_State *L, struct pl_co *co,
     return pl_co_wait(L, co, &wait->op, lua_gettop(L));
 }
 
+/* The Lua function that link leads to, or NULL: something else. */
+static const struct lua_handler *lua_of(const struct pl_link *link)
+{
+    if (link->filter != NULL)
+        return link->filter->start == start_filter
+                   ? PL_CONTAINER_OF(link->filter, struct lua_handler, filter)
+                   : NULL;
+    return link->handler->start == start_handler
+               ? PL_CONTAINER_OF(link->handler, struct lua_handler, handler)
+               : NULL;
+}
+
 /* core.next(req, call) -> fn [, its call]: the next Lua function, which the
  * filter runs itself; or the result of what is not Lua */
 static int next_step(lua_State *L)
@@ -274,24 +287,18 @@ static int next_step(lua_State *L)
     if (next == NULL)
         return pl_lua_fail(L, "next: may be called once, and not after its "
                               "filter has returned");
-    link = pl_next_link(next, req);
-    if (link.filter != NULL && link.filter->start == start_filter) {
-        self = PL_CONTAINER_OF(link.filter, struct lua_handler, filter);
-        inner = pl_arena_alloc(&req->arena, sizeof(*inner));
-        if (inner == NULL)
-            return pl_lua_fail(L, "next: out of memory");
-        *inner = (struct call){.req = req, .self = self, .next = link.rest};
-    } else if (link.filter == NULL && link.handler->start == start_handler) {
-        self = PL_CONTAINER_OF(link.handler, struct lua_handler, handler);
-        inner = NULL;
-    } else {
-        call->next = NULL;
-        return start_next(L, co, next, req);
-    }
     call->next = NULL;
+    link = pl_next_link(next, req);
+    self = lua_of(&link);
+    if (self == NULL)
+        return start_next(L, co, next, req);
     lua_rawgeti(L, LUA_REGISTRYINDEX, self->fn);
-    if (inner == NULL)
+    if (link.filter == NULL)
         return 1;
+    inner = pl_arena_alloc(&req->arena, sizeof(*inner));
+    if (inner == NULL)
+        return pl_lua_fail(L, "next: out of memory");
+    *inner = (struct call){.req = req, .next = link.rest};
     lua_pushlightuserdata(L, inner);
     return 2;
 }

@@ -319,6 +319,10 @@ static const struct {
      "pl.get('/', function() pl.defer(function() note('deferred') end) "
      "pl.sleep(10) end)",
      "deferred", 504, "timeout"},
+    {"a cancelled task is joined",
+     "pl.get('/', function() local t = pl.spawn(pl.sleep, 9) pl.sleep(0.001) "
+     "t:cancel() t:join() end)",
+     "", 500, "500 Internal Server Error\n"},
     {"defer of a filter and its handler",
      "pl.use(function(_, _, next) pl.defer(function() note('f') end) next() "
      "end) pl.get('/', function() pl.defer(function() note('h') end) "
