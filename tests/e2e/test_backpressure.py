@@ -42,6 +42,7 @@ GET = b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n"
 @pytest.fixture
 def server(serve, tmp_path):
     server = serve(SITE, files={"files/.keep": ""}, workers=1)
+    server.own_sockets = server.proc.sockets()
     with open(tmp_path / "files/large", "wb") as file:
         file.truncate(STREAM)
         file.seek(STREAM - 4)
@@ -123,14 +124,16 @@ def test_slow_reader(server, target):
 
 
 def test_a_peer_that_goes_ends_the_stream(server):
-    sockets = server.proc.sockets()
     wire = server.connect()
     wire.send(GET % b"/deaf")
     looks = []
     wait_for(lambda: stalled(wire, looks), "the server to wait for us")
     wire.reset()
     server.wait_log("ended why=")
-    wait_for(lambda: server.proc.sockets() == sockets, "the socket to close")
+    wait_for(
+        lambda: server.proc.sockets() == server.own_sockets,
+        "the socket to close",
+    )
 
 
 def test_a_body_nobody_reads_waits_in_the_kernel(server, tmp_path):

@@ -117,7 +117,8 @@ class Program:
 
     def judge_refusal(self, server: Server):
         code = server.wait()
-        said = [x for x in server.log().splitlines() if x.startswith("perilune: ")]
+        lines = server.log().splitlines()
+        said = [line for line in lines if line.startswith("perilune: ")]
         if code not in (1, 3, 4) or len(said) != 1:
             return f"exit code {code}, said {said}:\n{server.log()}"
         return None
