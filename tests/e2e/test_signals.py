@@ -2,10 +2,19 @@
 
 import socket
 from pathlib import Path
-from signal import SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2
+from signal import (
+    SIGHUP,
+    SIGINT,
+    SIGQUIT,
+    SIGSEGV,
+    SIGTERM,
+    SIGUSR1,
+    SIGUSR2,
+)
 
 import pytest
 
+from harness.server import sanitized
 from harness.wait import wait_for
 
 # /wait answers when the file "go" is there; /stream sends a line for each file
@@ -242,6 +251,13 @@ def test_stop_while_a_later_worker_loads(serve):
     assert server.stop() == 0
     assert "never started" not in server.log()
     assert "listening" not in server.log()
+
+
+@pytest.mark.skipif(sanitized(), reason="sanitizers report themselves")
+def test_a_crash_leaves_a_line(start, tmp_path):
+    server = start("--log", tmp_path / "log")
+    assert server.stop(SIGSEGV) == -SIGSEGV
+    assert "fatal signal 11 SIGSEGV" in (tmp_path / "log").read_text()
 
 
 # ---- the other signals ----

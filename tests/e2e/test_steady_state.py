@@ -110,6 +110,24 @@ def test_system_calls_of_a_request(load):
         assert calls.get(name, 0) <= requests / 1000, (name, calls)
 
 
+def test_garbage_is_collected_in_idle_times(serve):
+    """What one request leaves behind is too little to begin a collection."""
+    site = """
+    local pl = require "perilune"
+    local function collected() pl.log.notice "collected" end
+    local function watched()
+      if not newproxy then return setmetatable({}, { __gc = collected }) end
+      local proxy = newproxy(true) -- LuaJIT: only userdata have finalizers
+      getmetatable(proxy).__gc = collected
+      return proxy
+    end
+    pl.get("/", function() local garbage = watched() return "made" end)
+    """
+    server = serve(site, workers=1)
+    assert server.get("/").text == "made"
+    server.wait_log("collected")
+
+
 def test_memory_does_not_grow(load):
     server, load = load
     load.run(PEERS * ROUNDS)
