@@ -20,7 +20,7 @@ struct pl_response {
     uint8_t content; /* enum pl_content */
     bool started;    /* the head has left */
     bool ended;
-    bool told; /* a push was answered with PL_ERR_CLOSED */
+    bool told;       /* a push was answered with PL_ERR_CLOSED */
     bool bodyless;   /* HEAD, 204, 304, 412...: nothing may follow the head */
     bool error_page; /* made by pl_response_error(): may be replaced */
     uint16_t nheaders, room;
@@ -67,8 +67,8 @@ int pl_response_send(struct pl_response *res);
 /* A piece of a stream; the first one sends the head. 0 when all is well,
  * PL_ERR_AGAIN when the piece was taken but the producer should wait now
  * (pl_response_drain_begin), or PL_ERR_CLOSED, PL_ERR_LIMIT. Nothing is sent
- * for HEAD and the like, which is no error. Who goes on after PL_ERR_CLOSED gets
- * PL_ERR_CANCELED, which ends a Lua handler that only writes. */
+ * for HEAD and the like, which is no error. Who goes on after PL_ERR_CLOSED
+ * gets PL_ERR_CANCELED, which ends a Lua handler that only writes. */
 int pl_response_push(struct pl_response *res, struct pl_str bytes);
 
 /* Completes with 0 when the output has drained, PL_ERR_CLOSED when the peer has
