@@ -541,7 +541,7 @@ static void test_app__requests_need_no_malloc(void **state)
 static void test_app__listens_on_unix_sockets(void **state)
 {
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
-    char folder[] = "/tmp/perilune-app-XXXXXX", address[64];
+    char folder[] = "/tmp/perilune-app-XXXXXX", address[128];
     static const char head[] = "GET /hello HTTP/1.0\r\n\r\n";
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
