@@ -21,6 +21,9 @@ enum {
     UPKEEP_LOOK_NS = 1000000000, /* no request for this long: idle */
     UPKEEP_STEP_NS = 500000,     /* how long a step may hold the loop, */
     UPKEEP_PAUSE_NS = 1000000,   /* and what lies between two steps */
+    /* The cycle that is under way, in which what was made during it survives; a
+     * whole one; and one for what finalizers have kept until then. */
+    UPKEEP_CYCLES = 3,
 };
 
 static void set_upkeep(struct pl_worker *worker, uint64_t delay)
@@ -30,11 +33,19 @@ static void set_upkeep(struct pl_worker *worker, uint64_t delay)
                    pl_now(worker->loop) + delay);
 }
 
+static void look_later(struct pl_worker *worker)
+{
+    worker->upkeep_cycles = UPKEEP_CYCLES;
+    set_upkeep(worker, UPKEEP_LOOK_NS);
+}
+
 static void collect_step(struct pl_worker *worker, struct pl_vm *vm)
 {
     uint64_t end = pl_clock_monotonic() + UPKEEP_STEP_NS;
 
-    while (!pl_vm_idle(vm)) {
+    while (worker->upkeep_cycles > 0) {
+        if (pl_vm_idle(vm))
+            worker->upkeep_cycles--;
         if (pl_clock_monotonic() > end) {
             set_upkeep(worker, UPKEEP_PAUSE_NS);
             return;
@@ -48,7 +59,7 @@ static void on_upkeep(struct pl_timer *timer)
     struct pl_vm *vm = worker->generation->vm;
 
     if (worker->http.stats.requests != worker->upkeep_requests)
-        set_upkeep(worker, UPKEEP_LOOK_NS);
+        look_later(worker);
     else if (vm != NULL)
         collect_step(worker, vm);
 }
@@ -69,7 +80,7 @@ static void on_request(void *arg, struct pl_request *req)
     req->generation = gen;
     req->drop_generation = drop_generation;
     if (PL_UNLIKELY(!worker->upkeep.armed))
-        set_upkeep(worker, UPKEEP_LOOK_NS);
+        look_later(worker);
     if (pl_log_access_enabled()) /* the peer may be gone when it is written */
         pl_request_remote(req, &req->remote_port);
     pl_dispatch(gen->site->router, req);

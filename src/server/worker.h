@@ -39,6 +39,7 @@ struct pl_worker {
     /* garbage collection between requests */
     struct pl_timer upkeep;
     uint64_t upkeep_requests; /* when the timer was set */
+    uint8_t upkeep_cycles;    /* of the collector, still to be ended */
     /* stopping */
     unsigned quiet_turns;   /* one after another without a new request */
     uint64_t stop_requests; /* how many there were in the last turn */
