@@ -124,6 +124,9 @@ static void report_lost(struct pl_log_sink *sink)
     sink->lost = 0;
 }
 
+/* Lines may have left their ring and not yet reached the file. */
+static atomic_bool on_the_way;
+
 /* Writes what is in the rings when it begins, and no more: it ends. True if
  * there was anything. The caller holds `draining`. */
 static bool drain(void)
@@ -131,6 +134,7 @@ static bool drain(void)
     struct pl_log_ring *ring;
     bool any = false;
 
+    atomic_store(&on_the_way, true);
     for (ring = atomic_load(&rings); ring != NULL; ring = ring->next)
         pl_log_ring_mark(ring);
     while ((ring = oldest_of_all()) != NULL) {
@@ -147,6 +151,7 @@ static bool drain(void)
     report_lost(&errors);
     pl_log_sink_flush(&errors);
     pl_log_sink_flush(&accesses);
+    atomic_store(&on_the_way, false);
     return any;
 }
 
@@ -540,8 +545,11 @@ static void hurry(void)
     if (atomic_load(&state) == DIRECT || pthread_equal(pthread_self(), writer))
         return;
     wake_writer();
-    for (int ms = 0; ms < HURRY_MS && !nothing_queued(); ms += 5)
+    for (int ms = 0; ms < HURRY_MS; ms += 5) {
+        if (nothing_queued() && !atomic_load(&on_the_way))
+            return;
         poll(NULL, 0, 5);
+    }
 }
 
 void pl_log_crash(const char *text)
