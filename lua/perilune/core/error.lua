@@ -3,8 +3,8 @@
 local core = ...
 local failure, is_canceled = core.failure, core.is_canceled
 local traceback = debug.traceback
-local error, pcall, rawequal, setmetatable, tostring, type =
-  error, pcall, rawequal, setmetatable, tostring, type
+local error, pcall, rawequal, setmetatable, tostring, type, xpcall =
+  error, pcall, rawequal, setmetatable, tostring, type, xpcall
 
 -- Raises the error object of a negative result.
 function core.raise(call, result)
@@ -35,4 +35,16 @@ function core.describe(err, trace)
   end
   last.err, last_trace = nil, nil
   return trace and text .. "\n" .. trace or text
+end
+
+-- Calls fn(...). An error is reported and goes no further; that the task was
+-- cancelled does.
+function core.guard(fn, ...)
+  local ok, err = xpcall(fn, core.traced, ...)
+  if not ok then
+    if is_canceled(err) then
+      error(err, 0)
+    end
+    core.report(core.describe(err))
+  end
 end

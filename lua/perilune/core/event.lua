@@ -1,10 +1,9 @@
 -- event.lua - pl.on: functions for what happens to the whole site.
 
 local core, pl = ...
-local check_function, fail = core.check_function, core.fail
-local traced, describe, report = core.traced, core.describe, core.report
-local is_canceled = core.is_canceled
-local error, tostring, xpcall = error, tostring, xpcall
+local check_function, fail, guard =
+  core.check_function, core.fail, core.guard
+local tostring = tostring
 
 -- "start": after the commit; "stop": before the worker ends; "reload": another
 -- generation takes over; "message": pl.workers.send().
@@ -25,13 +24,7 @@ end
 function core.emit(event, ...)
   local list = handlers[event]
   for i = 1, #list do
-    local ok, err = xpcall(list[i], traced, ...)
-    if not ok then
-      if is_canceled(err) then
-        error(err, 0)
-      end
-      report(describe(err))
-    end
+    guard(list[i], ...)
   end
 end
 

@@ -8,11 +8,9 @@ local core, pl = ...
 local sleep, sleep_until, now = core.sleep, core.sleep_until, core.now
 local raise, fail, caller = core.raise, core.fail, core.caller
 local check_function, is_loading = core.check_function, core.is_loading
-local is_canceled, traced = core.is_canceled, core.traced
-local describe, report = core.describe, core.report
+local guard = core.guard
 local ceil = math.ceil
-local error, pairs, setmetatable, type, xpcall =
-  error, pairs, setmetatable, type, xpcall
+local pairs, setmetatable, type = pairs, setmetatable, type
 
 --- Waits. Raises an error only when the task is cancelled.
 function pl.sleep(seconds)
@@ -38,20 +36,8 @@ local function next_due(due, period)
   return due + period * (late < 0 and 0 or ceil(late / period))
 end
 
-local function guarded(fn)
-  return function()
-    local ok, err = xpcall(fn, traced)
-    if not ok then
-      if is_canceled(err) then
-        error(err, 0)
-      end
-      report(describe(err))
-    end
-  end
-end
-
 local function loop(timer)
-  local fns = { guarded(timer.fn) }
+  local fns = { function() guard(timer.fn) end }
   local due = next_due(timers[timer.id] or now() + timer.period, timer.period)
   repeat
     timers[timer.id] = due
