@@ -1,15 +1,23 @@
 #include "lua/library.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "lua/parts.h"
 #include "lua/vm_priv.h"
 
 /* In this order; each gets the tables `core` and `pl`. */
-static const char *const parts[] = {
-    "perilune.core.coroutine", "perilune.core.error", "perilune.core.task",
-    "perilune.core.timer",     "perilune.core.event", "perilune.core.require",
-    "perilune.core.log",       "perilune.core.site",
+static const char *const core_files[] = {
+    "coroutine", "error", "task", "timer", "event", "require", "site",
 };
+
+#define CORE "perilune.core."
+#define LIB "perilune.lib."
+
+static bool is_in(const char *name, const char *folder)
+{
+    return strncmp(name, folder, strlen(folder)) == 0;
+}
 
 static const struct pl_lua_source *find(const char *name)
 {
@@ -34,7 +42,7 @@ static int find_module(lua_State *L)
     const char *name = luaL_checkstring(L, 1);
     const struct pl_lua_source *source = find(name);
 
-    if (source == NULL || strncmp(name, "perilune.core.", 14) == 0) {
+    if (source == NULL || is_in(name, CORE) || is_in(name, LIB)) {
         lua_pushfstring(L, "\n\tno module '%s' in perilune", name);
         return 1;
     }
@@ -43,7 +51,7 @@ static int find_module(lua_State *L)
     return 2;
 }
 
-/* Where the two tables that every part gets are kept. */
+/* Where the two tables that every file gets are kept. */
 static const char core_key, pl_key;
 
 void pl_lua_push_core(lua_State *L)
@@ -51,12 +59,40 @@ void pl_lua_push_core(lua_State *L)
     lua_rawgetp(L, LUA_REGISTRYINDEX, &core_key);
 }
 
-void pl_lua_run_part(lua_State *L, const char *name)
+static const struct pl_lua_source *find_in(const char *folder, const char *name)
 {
-    load(L, find(name));
+    char full[64];
+
+    snprintf(full, sizeof(full), "%s%s", folder, name);
+    return find(full);
+}
+
+/* Runs a file with core, pl and the n values on top, which it takes. */
+static void run(lua_State *L, const struct pl_lua_source *source, int n)
+{
+    int at = lua_gettop(L) - n + 1;
+
+    load(L, source);
+    lua_insert(L, at);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &core_key);
+    lua_insert(L, at + 1);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &pl_key);
-    lua_call(L, 2, 0);
+    lua_insert(L, at + 2);
+    lua_call(L, n + 2, 0);
+}
+
+void pl_lua_run_core(lua_State *L, const char *name)
+{
+    run(L, find_in(CORE, name), 0);
+}
+
+bool pl_lua_run_lib(lua_State *L, const char *name)
+{
+    const struct pl_lua_source *source = find_in(LIB, name);
+
+    if (source != NULL)
+        run(L, source, 1);
+    return source != NULL;
 }
 
 void pl_lua_open_library(lua_State *L, struct pl_vm *vm)
@@ -70,7 +106,8 @@ void pl_lua_open_library(lua_State *L, struct pl_vm *vm)
     lua_pushvalue(L, -1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &core_key);
     lua_newtable(L);
+    pl_lua_open_parts(L, vm);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &pl_key);
-    for (size_t i = 0; i < PL_COUNT(parts); i++)
-        pl_lua_run_part(L, parts[i]);
+    for (size_t i = 0; i < PL_COUNT(core_files); i++)
+        pl_lua_run_core(L, core_files[i]);
 }

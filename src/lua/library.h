@@ -1,7 +1,8 @@
 /* library.h - the Lua part of the library, built into the program.
  *
  * tools/embed.py turns lua/perilune/ into the table below. Files in core/ are
- * run by library.c when a VM is made; all others are modules for require:
+ * run by library.c when a VM is made, those in lib/ when a script first uses
+ * them (parts.h); all others are modules for require:
  * perilune/aio.lua is "perilune.aio", perilune/x/init.lua is "perilune.x". */
 #ifndef PL_LUA_LIBRARY_H
 #define PL_LUA_LIBRARY_H

@@ -109,9 +109,13 @@ void pl_lua_open_error(lua_State *L, struct pl_vm *vm);  /* failure.c */
 /* Runs the Lua half, which adds its own functions to core. */
 void pl_lua_open_library(lua_State *L, struct pl_vm *vm); /* library.c */
 
-/* Pushes core; runs one more part of lua/perilune/core with `core` and `pl`.
- * Raise errors. */
+/* Pushes core; runs lua/perilune/core/NAME.lua with `core` and `pl`. Raise
+ * errors. */
 void pl_lua_push_core(lua_State *L);
-void pl_lua_run_part(lua_State *L, const char *name);
+void pl_lua_run_core(lua_State *L, const char *name);
+
+/* Runs lua/perilune/lib/NAME.lua with `core`, `pl` and the value on top, which
+ * it takes. Returns false, with nothing done, if there is no such file. */
+bool pl_lua_run_lib(lua_State *L, const char *name);
 
 #endif

@@ -288,6 +288,16 @@ static void test_system__values(void **state)
     CHECK_INT(4, stopped, "stop");
 }
 
+static void test_parts__are_loaded_when_first_used(void **state)
+{
+    (void)state;
+    run_ok("note(rawget(pl, 'log') == nil, type(pl.log), "
+           "rawget(pl, 'log') == pl.log, pl.absent, pl[1], "
+           "(pcall(require, 'perilune.lib.log')))",
+           "part");
+    CHECK(strcmp(noted, "true table true nil nil false") == 0, noted);
+}
+
 static void test_system__log_lines(void **state)
 {
     int out = dup(2), pipes[2];
@@ -370,6 +380,8 @@ RUN_TESTS(LUA_TEST(test_load__names_the_place_of_a_fault),
           LUA_TEST(test_every__goes_on_after_errors_until_cancelled),
           LUA_TEST(test_every__is_inherited),
           LUA_TEST(test_every__runs_on_one_worker),
-          LUA_TEST(test_system__values), LUA_TEST(test_system__log_lines),
+          LUA_TEST(test_system__values),
+          LUA_TEST(test_parts__are_loaded_when_first_used),
+          LUA_TEST(test_system__log_lines),
           LUA_TEST(test_vm__memory_has_a_limit),
           LUA_TEST(test_vm__reports_odd_errors))

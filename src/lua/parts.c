@@ -1,0 +1,61 @@
+#include "lua/parts.h"
+
+#include <string.h>
+
+#include "lua/vm_priv.h"
+
+/* What `pl` may lack: its field, the part that sets it, and the functions that
+ * the part is given (each with the VM as its upvalue), or NULL. */
+static const struct part {
+    const char *field;
+    const char *name;
+    const luaL_Reg *natives;
+} parts[] = {
+    {"log", "log", NULL},
+};
+
+static const struct part *find(const char *field)
+{
+    for (size_t i = 0; i < PL_COUNT(parts); i++) {
+        if (strcmp(parts[i].field, field) == 0)
+            return &parts[i];
+    }
+    return NULL;
+}
+
+static void push_natives(lua_State *L, const struct part *part)
+{
+    lua_newtable(L);
+    if (part->natives != NULL)
+        pl_vm_register(L, pl_vm_upvalue(L), part->natives);
+}
+
+/* pl.NAME for a name that pl does not have. */
+static int load_part(lua_State *L)
+{
+    const struct part *part = NULL;
+
+    lua_settop(L, 2);
+    if (lua_type(L, 2) == LUA_TSTRING)
+        part = find(lua_tostring(L, 2));
+    if (part == NULL)
+        return 0;
+    push_natives(L, part);
+    if (!pl_lua_run_lib(L, part->name))
+        lua_setfield(L, 1, part->field);
+    lua_pushvalue(L, 2);
+    lua_rawget(L, 1);
+    return 1;
+}
+
+void pl_lua_open_parts(lua_State *L, struct pl_vm *vm)
+{
+    static const luaL_Reg functions[] = {
+        {"__index", load_part},
+        {NULL, NULL},
+    };
+
+    lua_newtable(L);
+    pl_vm_register(L, vm, functions);
+    lua_setmetatable(L, -2);
+}

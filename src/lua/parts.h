@@ -1,0 +1,22 @@
+/* parts.h - the parts of `pl` that are loaded when a script first uses them.
+ *
+ * A site that never says pl.fs should not pay for it at its start: neither
+ * time, nor memory. So `pl` looks up what it does not have in the table of
+ * parts.c. A part is lua/perilune/lib/PART.lua, run once in a VM with
+ *
+ *     local core, pl, natives = ...
+ *
+ * natives being a table of the part's functions in C; it sets its fields of
+ * `pl` itself and must not wait. A part without such a file is the table of
+ * its functions. */
+#ifndef PL_LUA_PARTS_H
+#define PL_LUA_PARTS_H
+
+#include "lua/compat.h"
+
+struct pl_vm;
+
+/* Makes the table on top, `pl`, find its parts. */
+void pl_lua_open_parts(lua_State *L, struct pl_vm *vm);
+
+#endif
