@@ -402,9 +402,10 @@ PL_API int pl_respond_error(struct pl_response *res, int status,
                             const char *detail);
 
 /* A piece of a stream; the first one sends the head. COPIES what cannot be sent
- * at once. Returns 0, or PL_ERR_CLOSED when the peer has gone, PL_ERR_LIMIT
- * when more is said than was declared, PL_ERR_CANCELED. WAITS when the peer
- * reads more slowly than this writes. */
+ * at once. Returns 0, or PL_ERR_CLOSED when the peer has gone, or wanted the
+ * head only and this writes on and on; PL_ERR_LIMIT when more is said than was
+ * declared, PL_ERR_CANCELED. WAITS when the peer reads more slowly than this
+ * writes. */
 PL_API int pl_response_write(struct pl_response *res, struct pl_str bytes);
 
 /* Sends what was written now, not at the end of the worker's turn (the next

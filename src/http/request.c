@@ -139,7 +139,7 @@ void pl_request_finish(struct pl_request *req, int result)
     }
     res->ended = true;
     if (req->wire != NULL) {
-        if (result < 0 && res->content == PL_CONTENT_STREAM)
+        if (result < 0 && res->content == PL_CONTENT_STREAM && !res->bodyless)
             req->wire->abort(req);
         else
             req->wire->end(req);

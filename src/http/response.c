@@ -10,6 +10,8 @@
 #include "http/semantics.h"
 #include "http/status.h"
 
+enum { UNHEARD_MAX = 64 * 1024 };
+
 static struct pl_request *request_of(const struct pl_response *res)
 {
     return PL_CONTAINER_OF(res, struct pl_request, response);
@@ -318,6 +320,24 @@ static bool too_much(const struct pl_response *res, size_t len)
     return res->length >= 0 && res->sent + len > (uint64_t)res->length;
 }
 
+/* Does nobody listen? What is written behind the head of a HEAD never has to
+ * wait, so a stream without end would not find out by itself; a short one need
+ * not know. */
+static bool is_unheard(const struct pl_response *res)
+{
+    return request_of(res)->wire == NULL || res->ended ||
+           res->unheard >= UNHEARD_MAX;
+}
+
+/* The first push after that is told, the others should not have come. */
+static int tell(struct pl_response *res)
+{
+    bool again = res->told;
+
+    res->told = true;
+    return again ? PL_ERR_CANCELED : PL_ERR_CLOSED;
+}
+
 int pl_response_push(struct pl_response *res, struct pl_str bytes)
 {
     struct pl_request *req = request_of(res);
@@ -333,13 +353,13 @@ int pl_response_push(struct pl_response *res, struct pl_str bytes)
     }
     if (err < 0)
         return err;
-    if (req->wire == NULL || res->ended) {
-        bool again = res->told;
-
-        res->told = true;
-        return again ? PL_ERR_CANCELED : PL_ERR_CLOSED;
+    if (is_unheard(res))
+        return tell(res);
+    if (res->bodyless) {
+        res->unheard += (uint32_t)PL_MIN(bytes.len, UNHEARD_MAX);
+        return 0;
     }
-    if (bytes.len == 0 || res->bodyless)
+    if (bytes.len == 0)
         return 0;
     if (too_much(res, bytes.len))
         return PL_ERR_LIMIT;

@@ -24,6 +24,7 @@ struct pl_response {
     bool bodyless;   /* HEAD, 204, 304, 412...: nothing may follow the head */
     bool error_page; /* made by pl_response_error(): may be replaced */
     uint16_t nheaders, room;
+    uint32_t unheard; /* bytes pushed behind the head of a bodyless one */
     struct pl_header *headers;
     struct pl_str type;    /* Content-Type; absent: none */
     struct pl_str etag;    /* absent: none */

@@ -27,6 +27,16 @@ struct call {
 
 /* ---- errors ---- */
 
+/* Is this only that nobody listens any more, or that the task is to end? */
+static bool is_farewell(const struct pl_request *req, int code)
+{
+    struct pl_task *task = pl_task_current();
+
+    if (code == PL_ERR_CANCELED)
+        return (task != NULL && task->canceled) || req->response.told;
+    return code == PL_ERR_CLOSED && (req->wire == NULL || req->response.told);
+}
+
 /* What an error in a handler means for its request: returns 0 when the response
  * has become an error page, else what is to be passed on. *tell: it is a fault
  * of the site, which belongs in the log. index: the error; needs no memory of
@@ -36,13 +46,10 @@ static int judge(lua_State *L, int index, int lua_status,
 {
     int code = pl_lua_error_code(L, index);
     int status = pl_lua_error_status(L, index); /* the peer's fault */
-    struct pl_task *task = pl_task_current();
     struct pl_web *web = req->lua;
 
     *tell = false;
-    if (code == PL_ERR_CANCELED && task != NULL && task->canceled)
-        return code;
-    if (code == PL_ERR_CLOSED && req->wire == NULL)
+    if (is_farewell(req, code))
         return code;
     if (code == PL_ERR_CANCELED && !req->response.started)
         return PL_ERR_STATE; /* of another task: nobody else would tell it */

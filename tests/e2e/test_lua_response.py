@@ -20,6 +20,16 @@ pl.get("/stream", function(_, res)
   res:header("content-type", "text/event-stream")
   for i = 1, 3 do res:write("data: ", i, "\\n\\n") pl.sleep(0.001) end
 end)
+pl.get("/endless", function(_, res)
+  local done = false
+  pl.defer(function() pl.log.notice("left off") end)
+  repeat
+    res:write("x")
+  until done
+end)
+pl.get("/checked", function(_, res)
+  while assert(res:write("x")) do end
+end)
 pl.get("/known", function(_, res)
   res:header("content-length", 6)
   res:write("abc") res:write("def")
@@ -103,3 +113,12 @@ def test_files_answer_conditions_and_ranges(site):
 @pytest.mark.parametrize("path", ["../a.txt", "/etc/passwd", "none", "", "."])
 def test_files_below_a_root_cannot_leave_it(site, path):
     assert site.get(f"/raw?p={path}").status == 404
+
+
+def test_head_ends_a_handler_that_writes_without_end(site):
+    with site.connect() as wire:
+        for path in ["/endless", "/checked", "/text"]:
+            wire.send(f"HEAD {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            assert wire.response("HEAD").status == 200
+    site.wait_log("left off")
+    assert " error " not in site.log()

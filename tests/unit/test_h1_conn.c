@@ -185,6 +185,21 @@ static void test_h1_conn__head_is_get_without_body(void **state)
     expect_open(far, "nothing between them");
 }
 
+static void test_h1_conn__head_ends_a_stream_without_end(void **state)
+{
+    int far = connect_far();
+
+    (void)state;
+    pushed = 0;
+    request(far, "HEAD /stream?1000000000000 HTTP/1.1\r\n" HOST "\r\n"
+                 "GET / HTTP/1.1\r\n" HOST "\r\n");
+    next_answer_to(far, true);
+    CHECK_INT(200, answer.status, "head");
+    expect_answer(far, 200, "hello", "the next one");
+    CHECK(pushed < 100000, "told when nobody listens any more");
+    expect_open(far, "nothing is wrong");
+}
+
 static void test_h1_conn__http_1_0(void **state)
 {
     int far = connect_far();
@@ -528,6 +543,7 @@ RUN_TESTS(BOTH(test_h1_conn__keeps_the_connection),
           BOTH(test_h1_conn__a_slow_body_is_408),
           BOTH(test_h1_conn__a_slow_drain_closes),
           BOTH(test_h1_conn__head_is_get_without_body),
+          BOTH(test_h1_conn__head_ends_a_stream_without_end),
           BOTH(test_h1_conn__http_1_0),
           BOTH(test_h1_conn__methods_and_paths_that_are_not_there),
           BOTH(test_h1_conn__refuses),

@@ -88,7 +88,8 @@ local faults = {
 
 --- res:write(...): sends the head (the first time) and a piece of the body.
 --- Waits while the client does not read. Returns true, or nil, err when the
---- client has gone; writing on after that ends the handler.
+--- client has gone, or wanted the head only and this writes on and on; writing
+--- after that ends the handler.
 function methods:write(...)
   local result = push(self, text(...))
   if result == AGAIN then
