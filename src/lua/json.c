@@ -4,9 +4,9 @@
 #include "lua/json_priv.h"
 
 #include <stddef.h>
-#include <stdio.h>
 
 #include "base/str.h"
+#include "lua/args.h"
 
 static const char module_key, array_mt_key, object_mt_key, scratch_key;
 
@@ -88,108 +88,30 @@ int pl_json_push_encoded(lua_State *L, int index,
 
 /* ---- options ---- */
 
-/* A choice is a bool: false for its first word, true for its second. */
-struct option {
-    const char *name;
-    enum { SIZE, FLAG, CHOICE } kind;
-    size_t at;      /* in the struct of options */
-    lua_Number max; /* SIZE */
-    const char *words[2];
-};
-
 #define IN(field) offsetof(struct pl_json_encoding, field)
-static const struct option encoding_options[] = {
-    {"depth", SIZE, IN(depth), PL_JSON_DEPTH_MAX, {0}},
-    {"size", SIZE, IN(size), 0x1p53, {0}},
-    {"indent", SIZE, IN(indent), 16, {0}},
-    {"pretty", FLAG, IN(pretty), 0, {0}},
-    {"sort_keys", FLAG, IN(sort_keys), 0, {0}},
-    {"html_safe", FLAG, IN(html_safe), 0, {0}},
-    {"invalid_utf8", CHOICE, IN(strict_utf8), 0, {"replace", "error"}},
-    {"empty_table", CHOICE, IN(empty_array), 0, {"object", "array"}},
-    {"tables", CHOICE, IN(convert), 0, {"strict", "convert"}},
-    {"nan", CHOICE, IN(null_numbers), 0, {"error", "null"}},
+static const struct pl_arg_option encoding_options[] = {
+    {"depth", PL_ARG_SIZE, IN(depth), PL_JSON_DEPTH_MAX, {0}},
+    {"size", PL_ARG_SIZE, IN(size), 0x1p53, {0}},
+    {"indent", PL_ARG_SIZE, IN(indent), 16, {0}},
+    {"pretty", PL_ARG_FLAG, IN(pretty), 0, {0}},
+    {"sort_keys", PL_ARG_FLAG, IN(sort_keys), 0, {0}},
+    {"html_safe", PL_ARG_FLAG, IN(html_safe), 0, {0}},
+    {"invalid_utf8", PL_ARG_CHOICE, IN(strict_utf8), 0, {"replace", "error"}},
+    {"empty_table", PL_ARG_CHOICE, IN(empty_array), 0, {"object", "array"}},
+    {"tables", PL_ARG_CHOICE, IN(convert), 0, {"strict", "convert"}},
+    {"nan", PL_ARG_CHOICE, IN(null_numbers), 0, {"error", "null"}},
 };
 #undef IN
 
 #define IN(field) offsetof(struct pl_json_decoding, field)
-static const struct option decoding_options[] = {
-    {"depth", SIZE, IN(depth), PL_JSON_DEPTH_MAX, {0}},
-    {"size", SIZE, IN(size), 0x1p53, {0}},
-    {"int64", CHOICE, IN(int64_strings), 0, {"number", "string"}},
-    {"invalid_utf8", CHOICE, IN(replace_utf8), 0, {"error", "replace"}},
-    {"mark_arrays", CHOICE, IN(plain_arrays), 0, {"true", "false"}},
+static const struct pl_arg_option decoding_options[] = {
+    {"depth", PL_ARG_SIZE, IN(depth), PL_JSON_DEPTH_MAX, {0}},
+    {"size", PL_ARG_SIZE, IN(size), 0x1p53, {0}},
+    {"int64", PL_ARG_CHOICE, IN(int64_strings), 0, {"number", "string"}},
+    {"invalid_utf8", PL_ARG_CHOICE, IN(replace_utf8), 0, {"error", "replace"}},
+    {"mark_arrays", PL_ARG_CHOICE, IN(plain_arrays), 0, {"true", "false"}},
 };
 #undef IN
-
-/* The word, or "true" or "false", at the top of the stack. */
-static bool read_choice(lua_State *L, const struct option *option)
-{
-    struct pl_str word;
-
-    if (lua_isboolean(L, -1))
-        word = pl_str_c(lua_toboolean(L, -1) ? "true" : "false");
-    else
-        word = pl_str_c(lua_tostring(L, -1));
-    for (int i = 0; i < 2; i++)
-        if (word.data != NULL && pl_str_eq(word, pl_str_c(option->words[i])))
-            return i == 1;
-    luaL_error(L, "json: option '%s' must be %s or %s", option->name,
-               option->words[0], option->words[1]);
-    return false;
-}
-
-static size_t read_size(lua_State *L, const struct option *option)
-{
-    lua_Number value = lua_tonumber(L, -1);
-    char max[32];
-
-    if (lua_type(L, -1) != LUA_TNUMBER ||
-        !(value >= 0 && value <= option->max)) {
-        snprintf(max, sizeof(max), "%.0f", option->max);
-        luaL_error(L, "json: option '%s' must be a number from 0 to %s",
-                   option->name, max);
-    }
-    return (size_t)value;
-}
-
-static const struct option *find_option(const struct option *options, size_t n,
-                                        const char *name)
-{
-    for (size_t i = 0; i < n; i++)
-        if (name != NULL && strcmp(options[i].name, name) == 0)
-            return &options[i];
-    return NULL;
-}
-
-/* Reads the table at index into the struct at out; an unknown name is an
- * error, so that a slip of the pen does not pass. */
-static void read_options(lua_State *L, int index, const struct option *options,
-                         size_t n, void *out)
-{
-    luaL_checktype(L, index, LUA_TTABLE);
-    lua_pushnil(L);
-    while (lua_next(L, index)) {
-        const char *name =
-            lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : NULL;
-        const struct option *option = find_option(options, n, name);
-        char *to;
-
-        if (option == NULL) {
-            luaL_error(L, "json: unknown option '%s'",
-                       name != NULL ? name : luaL_typename(L, -2));
-            return;
-        }
-        to = (char *)out + option->at;
-        if (option->kind == SIZE)
-            *(size_t *)(void *)to = read_size(L, option);
-        else if (option->kind == FLAG)
-            *(bool *)to = lua_toboolean(L, -1);
-        else
-            *(bool *)to = read_choice(L, option);
-        lua_pop(L, 1);
-    }
-}
 
 /* ---- functions ---- */
 
@@ -200,12 +122,10 @@ static int json_encode(lua_State *L)
     struct pl_error error;
 
     luaL_checkany(L, 1);
-    if (!lua_isnoneornil(L, 2)) {
-        read_options(L, 2, encoding_options, PL_COUNT(encoding_options),
-                     &options);
-        if (options.pretty && options.indent == 0)
-            options.indent = 2;
-    }
+    pl_arg_options(L, 2, "json", encoding_options, PL_COUNT(encoding_options),
+                   &options);
+    if (options.pretty && options.indent == 0)
+        options.indent = 2;
     if (pl_json_push_encoded(L, 1, &options, &error) < 0)
         return luaL_error(L, "json.encode: %s", error.text);
     return 1;
@@ -220,9 +140,8 @@ static int json_decode(lua_State *L)
     size_t offset;
 
     text.data = luaL_checklstring(L, 1, &text.len);
-    if (!lua_isnoneornil(L, 2))
-        read_options(L, 2, decoding_options, PL_COUNT(decoding_options),
-                     &options);
+    pl_arg_options(L, 2, "json", decoding_options, PL_COUNT(decoding_options),
+                   &options);
     if (pl_json_decode(L, text, &options, &error, &offset) == 0)
         return 1;
     lua_pushnil(L);

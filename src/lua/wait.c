@@ -12,30 +12,40 @@ static char waits;
 
 /* ---- errors with the caller's position ---- */
 
+static bool find_caller(lua_State *L, lua_Debug *ar)
+{
+    for (int level = 1; lua_getstack(L, level, ar); level++) {
+        lua_getinfo(L, "Sl", ar);
+        if (ar->currentline > 0 && strncmp(ar->source, "=perilune/", 10) != 0)
+            return true;
+    }
+    return false;
+}
+
 void pl_lua_push_caller(lua_State *L)
 {
     lua_Debug ar;
 
-    for (int level = 1; lua_getstack(L, level, &ar); level++) {
-        lua_getinfo(L, "Sl", &ar);
-        if (ar.currentline > 0 && strncmp(ar.source, "=perilune/", 10) != 0) {
-            lua_pushfstring(L, "%s:%d", ar.short_src, ar.currentline);
-            return;
-        }
-    }
-    lua_pushliteral(L, "?");
+    if (find_caller(L, &ar))
+        lua_pushfstring(L, "%s:%d", ar.short_src, ar.currentline);
+    else
+        lua_pushliteral(L, "?");
 }
 
+/* Without a position where there is none (tail calls leave no trace). */
 int pl_lua_fail(lua_State *L, const char *fmt, ...)
 {
+    lua_Debug ar;
     va_list ap;
 
-    pl_lua_push_caller(L);
-    lua_pushliteral(L, ": ");
+    if (find_caller(L, &ar))
+        lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
+    else
+        lua_pushliteral(L, "");
     va_start(ap, fmt);
     lua_pushvfstring(L, fmt, ap);
     va_end(ap);
-    lua_concat(L, 3);
+    lua_concat(L, 2);
     return lua_error(L);
 }
 

@@ -48,7 +48,7 @@ static int body_read(lua_State *L)
     int err;
 
     if (!lua_isnoneornil(L, 2))
-        n = pl_web_integer(L, 2, "req:read", "the number of bytes", 1,
+        n = pl_arg_integer(L, 2, "req:read", "the number of bytes", 1,
                            READ_MAX);
     err = pl_body_peek(req, (size_t)n, &there);
     if (err < 0) {

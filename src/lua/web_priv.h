@@ -10,6 +10,7 @@
 #define PL_LUA_WEB_PRIV_H
 
 #include "http/request.h"
+#include "lua/args.h"
 #include "lua/failure.h"
 #include "lua/vm_priv.h"
 #include "lua/wait.h"
@@ -79,28 +80,7 @@ bool pl_web_push_table(lua_State *L, struct pl_request *req,
 void pl_web_keep_table(lua_State *L, struct pl_request *req,
                        enum pl_web_slot slot);
 
-/* ---- web_value.c: arguments and results ---- */
-
-/* A string (or number) argument; raises "call: what must be a string, not a
- * ...", with the caller's position. */
-struct pl_str pl_web_str(lua_State *L, int index, const char *call,
-                         const char *what);
-
-/* The same for a whole number from low to high. */
-lua_Integer pl_web_integer(lua_State *L, int index, const char *call,
-                           const char *what, lua_Integer low, lua_Integer high);
-
-/* nil for an absent string. */
-PL_INLINE void pl_lua_push_str(lua_State *L, struct pl_str s)
-{
-    if (s.data == NULL)
-        lua_pushnil(L);
-    else
-        lua_pushlstring(L, s.data, s.len);
-}
-
-/* Raises the error of a call that cannot wait, with the caller's position. */
-int pl_web_raise(lua_State *L, const char *call, int err);
+/* ---- web_request.c ---- */
 
 /* Pushes a table of the decoded pairs of a query or form: the first value of
  * each name. */

@@ -14,7 +14,7 @@ static struct pl_request *self(lua_State *L)
 
 static struct pl_str name_arg(lua_State *L, const char *call)
 {
-    return pl_web_str(L, 2, call, "the name");
+    return pl_arg_str(L, 2, call, "the name");
 }
 
 /* ---- the request line ---- */

@@ -11,6 +11,15 @@ static struct pl_request *self(lua_State *L)
     return pl_web_check(L, 1, PL_WEB_RESPONSE);
 }
 
+/* The error of a call that cannot wait, with the caller's position. */
+static int raise_error(lua_State *L, const char *call, int err)
+{
+    return pl_lua_fail(L, "%s: %s", call,
+                       err == PL_ERR_STATE
+                           ? "the response has been sent already"
+                           : pl_err_text(err));
+}
+
 /* ---- the body ---- */
 
 /* res:send(value): the whole body, a string or (as JSON) a table */
@@ -51,11 +60,11 @@ static int send_path(struct pl_request *req, const char *root,
 static int send_file(lua_State *L)
 {
     struct pl_request *req = self(L);
-    struct pl_str path = pl_web_str(L, 2, "res:send_file", "the path");
+    struct pl_str path = pl_arg_str(L, 2, "res:send_file", "the path");
     int err = send_path(req, lua_tostring(L, 3), path);
 
     if (err == PL_ERR_STATE)
-        return pl_web_raise(L, "res:send_file", err);
+        return raise_error(L, "res:send_file", err);
     lua_pushinteger(L, err);
     return 1;
 }
@@ -73,9 +82,9 @@ static int status(lua_State *L)
         lua_pushinteger(L, res->status == 0 ? 200 : res->status);
         return 1;
     }
-    code = pl_web_integer(L, 2, "res:status", "the status", 200, 999);
+    code = pl_arg_integer(L, 2, "res:status", "the status", 200, 999);
     err = pl_response_status(res, (int)code);
-    return err < 0 ? pl_web_raise(L, "res:status", err) : 0;
+    return err < 0 ? raise_error(L, "res:status", err) : 0;
 }
 
 /* res:header(name) -> value or nil; res:header(name, value) sets the field, a
@@ -83,7 +92,7 @@ static int status(lua_State *L)
 static int header(lua_State *L)
 {
     struct pl_request *req = self(L);
-    struct pl_str name = pl_web_str(L, 2, "res:header", "the name");
+    struct pl_str name = pl_arg_str(L, 2, "res:header", "the name");
 
     if (lua_isnone(L, 3)) {
         pl_lua_push_str(L, pl_response_get(&req->response, name));
@@ -97,8 +106,8 @@ static int header(lua_State *L)
 static int add_header(lua_State *L)
 {
     struct pl_request *req = self(L);
-    struct pl_str name = pl_web_str(L, 2, "res:add_header", "the name");
-    struct pl_str value = pl_web_str(L, 3, "res:add_header", "the value");
+    struct pl_str name = pl_arg_str(L, 2, "res:add_header", "the name");
+    struct pl_str value = pl_arg_str(L, 3, "res:add_header", "the value");
     int err = pl_response_add(&req->response, name, value);
 
     return err < 0 ? pl_web_field_failed(L, req, "res:add_header", name, err)
@@ -109,17 +118,17 @@ static int add_header(lua_State *L)
 static int redirect(lua_State *L)
 {
     struct pl_response *res = &self(L)->response;
-    struct pl_str location = pl_web_str(L, 2, "res:redirect", "the location");
+    struct pl_str location = pl_arg_str(L, 2, "res:redirect", "the location");
     lua_Integer code = 302;
     int err;
 
     if (!lua_isnoneornil(L, 3))
-        code = pl_web_integer(L, 3, "res:redirect", "the status", 300, 399);
+        code = pl_arg_integer(L, 3, "res:redirect", "the status", 300, 399);
     err = pl_response_redirect(res, location, (int)code);
     if (err == PL_ERR_INVALID)
         return pl_lua_fail(L, "res:redirect: a location has no control "
                               "characters");
-    return err < 0 ? pl_web_raise(L, "res:redirect", err) : 0;
+    return err < 0 ? raise_error(L, "res:redirect", err) : 0;
 }
 
 /* ---- cookies ---- */
@@ -218,8 +227,8 @@ static int add_cookie(struct pl_request *req, const struct pl_cookie *c)
 static int cookie(lua_State *L)
 {
     struct pl_request *req = self(L);
-    struct pl_cookie c = {.name = pl_web_str(L, 2, "res:cookie", "the name"),
-                          .value = pl_web_str(L, 3, "res:cookie", "the value"),
+    struct pl_cookie c = {.name = pl_arg_str(L, 2, "res:cookie", "the name"),
+                          .value = pl_arg_str(L, 3, "res:cookie", "the value"),
                           .path = PL_STR("/"),
                           .http_only = true,
                           .same_site = PL_SAME_SITE_LAX};
