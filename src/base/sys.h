@@ -8,10 +8,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/signalfd.h>
@@ -35,6 +37,7 @@
     X(accept4)                                                                 \
     X(close)                                                                   \
     X(shutdown)                                                                \
+    X(outq)                                                                    \
     X(socket)                                                                  \
     X(bind)                                                                    \
     X(listen)                                                                  \
@@ -218,6 +221,12 @@ PL_INLINE int pl_sys_accept4(int fd, struct sockaddr *sa, socklen_t *len,
 PL_INLINE int pl_sys_shutdown(int fd, int how)
 {
     return PL_SYS_DO(shutdown, NULL, -1, shutdown(fd, how));
+}
+
+/* Bytes that were sent and that the peer has not acknowledged. */
+PL_INLINE int pl_sys_outq(int fd, int *bytes)
+{
+    return PL_SYS_DO(outq, NULL, -1, ioctl(fd, SIOCOUTQ, bytes));
 }
 
 PL_INLINE int pl_sys_getsockopt(int fd, int level, int name, void *value,

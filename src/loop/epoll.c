@@ -233,6 +233,14 @@ static int epoll_shutdown(void *state, int fd)
     return (int)result_of(pl_sys_shutdown(fd, SHUT_WR));
 }
 
+static ssize_t epoll_unsent(void *state, int fd)
+{
+    int bytes = 0;
+    ssize_t err = result_of(pl_sys_outq(fd, &bytes));
+
+    return err < 0 ? err : bytes;
+}
+
 /* Never repeated: on Linux the descriptor is gone even if a signal came. */
 static int epoll_close_fd(void *state, int fd)
 {
@@ -255,5 +263,6 @@ const struct pl_backend pl_epoll = {
     .sendfile = epoll_sendfile,
     .accept = epoll_accept,
     .shutdown = epoll_shutdown,
+    .unsent = epoll_unsent,
     .close_fd = epoll_close_fd,
 };

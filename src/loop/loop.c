@@ -404,6 +404,11 @@ int pl_loop_shutdown(struct pl_loop *loop, int fd)
     return loop->backend->shutdown(loop->state, fd);
 }
 
+ssize_t pl_loop_unsent(struct pl_loop *loop, int fd)
+{
+    return loop->backend->unsent(loop->state, fd);
+}
+
 int pl_loop_close_fd(struct pl_loop *loop, int fd)
 {
     return loop->backend->close_fd(loop->state, fd);

@@ -71,6 +71,7 @@ struct pl_backend {
     ssize_t (*sendfile)(void *state, int fd, int file, off_t *off, size_t len);
     int (*accept)(void *state, int fd);
     int (*shutdown)(void *state, int fd);
+    ssize_t (*unsent)(void *state, int fd);
     int (*close_fd)(void *state, int fd);
 };
 
@@ -180,6 +181,8 @@ ssize_t pl_loop_sendfile(struct pl_loop *loop, int fd, int file, off_t *off,
                          size_t len);
 int pl_loop_accept(struct pl_loop *loop, int fd);
 int pl_loop_shutdown(struct pl_loop *loop, int fd); /* writing side */
+/* Bytes that the kernel took and the peer has not acknowledged. */
+ssize_t pl_loop_unsent(struct pl_loop *loop, int fd);
 int pl_loop_close_fd(struct pl_loop *loop, int fd);
 
 #endif

@@ -410,6 +410,14 @@ static int script_accept(void *state, int fd)
         state, PL_LIST_ENTRY(node, struct pl_script_sock, waiting));
 }
 
+static ssize_t script_unsent(void *state, int fd)
+{
+    struct pl_script_sock *sock = pl_script_near(state, fd);
+    int err = begin_call(state, PL_SCRIPT_unsent);
+
+    return err < 0 ? err : (ssize_t)sock->out.len;
+}
+
 /* Wakes even when it fails, as inet_shutdown() does. */
 static int script_shutdown(void *state, int fd)
 {
@@ -462,5 +470,6 @@ const struct pl_backend pl_scripted = {
     .sendfile = script_sendfile,
     .accept = script_accept,
     .shutdown = script_shutdown,
+    .unsent = script_unsent,
     .close_fd = script_close_fd,
 };

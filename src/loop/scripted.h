@@ -62,7 +62,7 @@ bool pl_script_finished(struct pl_script *script, int far);
 bool pl_script_was_reset(struct pl_script *script, int far);
 
 /* Counts of calls since the start: "recv", "send", "sendfile", "accept",
- * "shutdown", "close", "add", "modify", "remove", "wait". */
+ * "shutdown", "unsent", "close", "add", "modify", "remove", "wait". */
 unsigned pl_script_calls(struct pl_script *script, const char *name);
 
 /* The next times calls of that name fail with err and do nothing. */

@@ -14,6 +14,7 @@
     X(sendfile) \
     X(accept) \
     X(shutdown) \
+    X(unsent)   \
     X(close) \
     X(add) \
     X(modify) \

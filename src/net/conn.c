@@ -318,8 +318,12 @@ static void on_expired(struct pl_source *source, enum pl_deadline_class class)
 {
     struct pl_conn *conn = PL_CONTAINER_OF(source, struct pl_conn, source);
 
+    if (class == PL_DEADLINE_WRITE) {
+        pl_conn_write_late(conn);
+        return;
+    }
     pl_conn_net(conn)->stats.timed_out++;
-    if (class == PL_DEADLINE_WRITE || class == PL_DEADLINE_LINGER) {
+    if (class == PL_DEADLINE_LINGER) {
         pl_conn_close(conn, PL_ERR_TIMEOUT);
         return;
     }

@@ -21,6 +21,31 @@ enum {
 
 /* ---- the queue ---- */
 
+/* A peer is given up when it took nothing from us for the whole of the write
+ * time-out, and nothing from the kernel's buffer for its second half: so the
+ * deadline is set twice, each time for half of it. */
+static void begin_half(struct pl_conn *conn, size_t unsent)
+{
+    struct pl_net *net = pl_conn_net(conn);
+
+    conn->io->unsent = unsent;
+    pl_deadline_set(&net->deadlines, &conn->source, &conn->class,
+                    PL_DEADLINE_WRITE, PL_MAX(net->limits.write_ms / 2, 1));
+}
+
+void pl_conn_write_late(struct pl_conn *conn)
+{
+    struct pl_net *net = pl_conn_net(conn);
+    ssize_t unsent = pl_loop_unsent(net->loop, conn->source.fd);
+
+    if (unsent >= 0 && (size_t)unsent < conn->io->unsent) {
+        begin_half(conn, (size_t)unsent);
+        return;
+    }
+    net->stats.timed_out++;
+    pl_conn_close(conn, PL_ERR_TIMEOUT);
+}
+
 /* The WRITE deadline takes the place of the protocol's, which gets what was
  * left of it when the queue is empty again. */
 static void keep_deadline(struct pl_conn *conn, struct pl_conn_io *io)
@@ -31,8 +56,7 @@ static void keep_deadline(struct pl_conn *conn, struct pl_conn_io *io)
 
     io->user_class = conn->class;
     io->user_ms = (uint32_t)PL_MAX(left, 0);
-    pl_deadline_set(&net->deadlines, &conn->source, &conn->class,
-                    PL_DEADLINE_WRITE, net->limits.write_ms);
+    begin_half(conn, SIZE_MAX);
 }
 
 static struct pl_out *append(struct pl_conn *conn, enum pl_out_kind kind,
@@ -237,8 +261,7 @@ void pl_conn_push(struct pl_conn *conn)
     if (!has_queue(conn))
         queue_is_empty(conn);
     else if (sent > 0)
-        pl_deadline_set(&net->deadlines, &conn->source, &conn->class,
-                        PL_DEADLINE_WRITE, net->limits.write_ms);
+        begin_half(conn, SIZE_MAX);
     if (pl_conn_closed(conn))
         return;
     if ((conn->flags & PL_CONN_CONGESTED) &&

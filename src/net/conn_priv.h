@@ -25,6 +25,7 @@ struct pl_conn_io {
     struct pl_buf in; /* read, but not consumed by the protocol */
     struct pl_out *head, *tail;
     size_t queued;    /* bytes in the segments */
+    size_t unsent;    /* in the kernel when the peer was last judged */
     uint32_t user_ms; /* the protocol's deadline while WRITE replaces it */
     uint8_t user_class;
 };
@@ -42,6 +43,9 @@ void pl_conn_again(struct pl_conn *conn);
 /* Sends from the queue until the kernel refuses; ends a finishing connection
  * and tells the protocol when it has drained. */
 void pl_conn_push(struct pl_conn *conn);
+
+/* The WRITE deadline has passed. */
+void pl_conn_write_late(struct pl_conn *conn);
 
 /* Drops the queue and the outbox's bytes of a connection that closes. */
 void pl_conn_out_drop(struct pl_conn *conn);

@@ -20,7 +20,7 @@ struct pl_net_limits {
     size_t conn_memory; /* bytes one connection may hold: 1 MiB */
     size_t output_high; /* stop producing above this: 256 KiB */
     size_t output_low;  /* go on below this: 64 KiB */
-    uint32_t write_ms;  /* a peer that does not read: 30 s */
+    uint32_t write_ms;  /* a peer that has stopped reading: 30 s */
     uint32_t linger_ms; /* after our FIN: 5 s */
     uint32_t max_conns; /* per worker; 0: as descriptors allow */
 };

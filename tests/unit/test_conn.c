@@ -403,6 +403,44 @@ static void test_conn__a_peer_that_does_not_read_is_closed(void **state)
     CHECK_INT(PL_ERR_TIMEOUT, why, "why");
 }
 
+/* It empties the kernel's buffer, but not so far that more would fit in. */
+static void test_conn__a_peer_that_reads_slowly_is_kept(void **state)
+{
+    int far = connect_far();
+
+    (void)state;
+    fill_big();
+    pl_script_window(script, far, 1000);
+    pl_conn_write(last, pl_str(big, 5000));
+    turn(1);
+    for (int i = 0; i < 6; i++) {
+        pass(14000);
+        pl_script_take(script, far, 50);
+    }
+    check_trace("o", "it took some");
+    CHECK_INT(0, net.stats.timed_out, "not late");
+    pass(15000);
+    pass(15000);
+    check_trace("c", "it took no more");
+    CHECK_INT(PL_ERR_TIMEOUT, why, "why");
+    CHECK_INT(1, net.stats.timed_out, "counted");
+}
+
+static void
+test_conn__a_queue_that_cannot_be_asked_for_is_given_up(void **state)
+{
+    int far = connect_far();
+
+    (void)state;
+    fill_big();
+    pl_script_window(script, far, 1000);
+    pl_conn_write(last, pl_str(big, 5000));
+    turn(1);
+    pl_script_fail(script, "unsent", PL_ERR_IO, 1);
+    pass(15000);
+    check_trace("oc", "closed");
+}
+
 static void test_conn__deadlines_wait_for_the_output(void **state)
 {
     int far = connect_far();
@@ -520,6 +558,8 @@ RUN_TESTS(CONN_TEST(test_conn__a_short_read_is_the_last),
           CONN_TEST(test_conn__closing_inside_kept_input),
           CONN_TEST(test_conn__closing_at_the_end),
           CONN_TEST(test_conn__tells_the_protocol_of_time_outs),
+          CONN_TEST(test_conn__a_peer_that_reads_slowly_is_kept),
+          CONN_TEST(test_conn__a_queue_that_cannot_be_asked_for_is_given_up),
           CONN_TEST(test_conn__a_peer_that_does_not_read_is_closed),
           CONN_TEST(test_conn__deadlines_wait_for_the_output),
           CONN_TEST(test_conn__accepting_pauses_at_the_limit),
