@@ -114,6 +114,25 @@ static void test_epoll__sends_and_receives(void **state)
     pl_loop_free(loop);
 }
 
+static void test_epoll__knows_what_the_peer_has_not_taken(void **state)
+{
+    struct pl_loop *loop = new_loop();
+    struct iovec iov = {.iov_base = (char[]){"abc"}, .iov_len = 3};
+    char to[8];
+    int fds[2];
+
+    (void)state;
+    open_pair(fds);
+    CHECK_INT(3, pl_loop_send(loop, fds[0], &iov, 1), "send");
+    CHECK(pl_loop_unsent(loop, fds[0]) > 0, "on its way");
+    CHECK_INT(3, pl_loop_recv(loop, fds[1], to, sizeof(to)), "recv");
+    CHECK_INT(0, pl_loop_unsent(loop, fds[0]), "taken");
+    CHECK_INT(0, pl_loop_close_fd(loop, fds[0]), "close");
+    CHECK(pl_loop_unsent(loop, fds[0]) < 0, "closed");
+    CHECK_INT(0, pl_loop_close_fd(loop, fds[1]), "close");
+    pl_loop_free(loop);
+}
+
 static void test_epoll__sends_files(void **state)
 {
     struct pl_loop *loop = new_loop();
@@ -383,6 +402,7 @@ static void test_epoll__repeats_what_a_signal_interrupts(void **state)
 RUN_TESTS(
     cmocka_unit_test(test_epoll__says_why_it_refuses_a_descriptor),
     cmocka_unit_test(test_epoll__sends_and_receives),
+    cmocka_unit_test(test_epoll__knows_what_the_peer_has_not_taken),
     cmocka_unit_test(test_epoll__sends_files),
     cmocka_unit_test(test_epoll__accepted_descriptors_do_not_block_or_leak),
     cmocka_unit_test(test_epoll__an_exclusive_listener_can_be_paused),
