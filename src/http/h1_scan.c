@@ -12,6 +12,7 @@
 #include "http/chars.h"
 
 #if defined(__SSE2__)
+#include <cpuid.h>
 #include <immintrin.h>
 #elif defined(__aarch64__)
 #include <arm_neon.h>
@@ -311,13 +312,28 @@ const struct pl_h1_scanner *const *pl_h1_scanners(void)
     return usable;
 }
 
+#if defined(__SSE2__)
+/* The processor has AVX2, and the kernel keeps its registers. Of what
+ * __builtin_cpu_supports() finds out, in 4 KiB, this is the part we need. */
+static bool has_avx2(void)
+{
+    const unsigned avx = bit_OSXSAVE | bit_AVX, saved = 0x6; /* SSE and AVX */
+    unsigned a, b, c, d, state, high;
+
+    if (!__get_cpuid(1, &a, &b, &c, &d) || (c & avx) != avx)
+        return false;
+    __asm__("xgetbv" : "=a"(state), "=d"(high) : "c"(0));
+    return (state & saved) == saved &&
+           __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_AVX2) != 0;
+}
+#endif
+
 __attribute__((constructor)) static void choose(void)
 {
     unsigned n = 0;
 
 #if defined(__SSE2__)
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx2"))
+    if (has_avx2())
         usable[n++] = &avx2;
     usable[n++] = &sse2;
 #elif defined(__aarch64__)

@@ -14,7 +14,7 @@
 #include "base/str.h"
 #include "lua/json_powers.h"
 
-__extension__ typedef unsigned __int128 u128;
+typedef pl_u128 u128;
 
 enum {
     EXACT_MAX = 55,      /* 5^55 < 2^128: rows up to here are not cut off */
@@ -30,9 +30,7 @@ struct decimal {
 /* 10^q, rounded up: the algorithm needs an upper bound, unless exact. */
 static u128 power_above(int q)
 {
-    const struct pl_json_power *row = &pl_json_powers[q - PL_JSON_POWER_MIN];
-
-    return ((u128)row->high << 64 | row->low) + (q < 0 || q > EXACT_MAX);
+    return pl_json_power(q) + (q < 0 || q > EXACT_MAX);
 }
 
 /* The upper third of power * c, its lowest bit set if the rest is not zero. */

@@ -16,7 +16,7 @@
 #include "base/check.h"
 #include "lua/json_powers.h"
 
-__extension__ typedef unsigned __int128 u128;
+typedef pl_u128 u128;
 
 #define INFINITE ((uint64_t)0x7ff << 52) /* the bits of infinity */
 
@@ -149,16 +149,16 @@ static uint64_t round_half(const struct scan *scan, uint64_t m, int x)
  * lower 64 bits are dropped, and w may have been cut. */
 static uint64_t round_product(const struct scan *scan)
 {
-    const struct pl_json_power *row =
-        &pl_json_powers[scan->q - PL_JSON_POWER_MIN];
+    u128 power = pl_json_power((int)scan->q);
+    uint64_t top = (uint64_t)(power >> 64);
     int zeros = __builtin_clzll(scan->w), exponent, shift;
     uint64_t w = scan->w << zeros, m;
-    u128 low = (u128)w * row->low;
-    u128 product = (u128)w * row->high + (low >> 64);
+    u128 low = (u128)w * (uint64_t)power;
+    u128 product = (u128)w * top + (low >> 64);
     u128 error = 2, rest, half;
 
     if (scan->cut)
-        error += ((u128)row->high + 1) << zeros;
+        error += ((u128)top + 1) << zeros;
     /* floor(log2(10^q)) + that of w; the product has 127 or 128 bits. */
     exponent =
         (((int)scan->q * 1741647) >> 19) + 63 - zeros + (int)(product >> 127);

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Writes json_powers.c: the table of json_powers.h.
+"""Writes json_powers.c: the tables of json_powers.h.
 
-Row q is the 128-bit mantissa of 10^q, rounded down: 10^q lies in
-[row, row + 1) * 2^(floor(log2(10^q)) - 127). Rows 0 to 55 are exact.
+The mantissa of 10^q is floor(10^q * 2^n) for the n that gives it 128 bits. A
+row of each STEP-th q is kept; the others come from it by one multiplication,
+which is too small by what the row was rounded down: at most 2, kept in 2 bits.
 """
 
 import sys
 
-MIN, MAX = -342, 324
+FIRST, LAST, STEP = -352, 324, 16  # 10^0 is in a row, exactly
 
 
 def mantissa(q):
@@ -17,19 +18,52 @@ def mantissa(q):
     return value >> (value.bit_length() - 128)
 
 
+def five(n):
+    """5^n as a mantissa of 64 bits, exactly."""
+    return 5**n << 64 - (5**n).bit_length()
+
+
+def product(row, factor):
+    whole = row * factor
+    return whole >> (whole.bit_length() - 128)
+
+
+def hexadecimal(numbers):
+    rows = [f"    0x{number:x}," for number in numbers]
+    return "\n".join(rows)
+
+
 def main():
-    rows = []
-    for q in range(MIN, MAX + 1):
-        row = mantissa(q)
-        rows.append("    {0x%016x, 0x%016x}, /* %d */" %
-                    (row >> 64, row & (1 << 64) - 1, q))
+    powers = range(FIRST, LAST + 1)
+    rows = [mantissa(q) for q in powers[::STEP]]
+    lacks = [
+        mantissa(q) - product(rows[i // STEP], five(i % STEP))
+        for i, q in enumerate(powers)
+    ]
+    assert min(lacks) >= 0 and max(lacks) <= 3
+    packed = [
+        sum(lack << 2 * bit for bit, lack in enumerate(lacks[i : i + STEP]))
+        for i in range(0, len(lacks), STEP)
+    ]
+    halves = [half for row in rows for half in (row >> 64, row & (1 << 64) - 1)]
     with open(sys.argv[1], "w", encoding="ascii") as out:
-        out.write("/* Written by src/lua/json_powers.py. */\n"
-                  "#include \"lua/json_powers.h\"\n\n"
-                  "_Static_assert(PL_JSON_POWER_MIN == %d &&\n"
-                  "               PL_JSON_POWER_MAX == %d, \"all rows\");\n"
-                  "const struct pl_json_power pl_json_powers[] = {\n%s\n};\n" %
-                  (MIN, MAX, "\n".join(rows)))
+        out.write(f"""/* Written by src/lua/json_powers.py. */
+#include "lua/json_powers.h"
+
+_Static_assert(PL_JSON_POWER_FIRST == {FIRST} &&
+               PL_JSON_POWER_MIN >= {FIRST} && PL_JSON_POWER_MAX <= {LAST} &&
+               PL_JSON_POWER_STEP == {STEP}, "all rows");
+const uint64_t pl_json_power_rows[] = {{
+{hexadecimal(halves)}
+}};
+const uint64_t pl_json_power_fives[] = {{
+{hexadecimal(five(n) for n in range(STEP))}
+}};
+const uint32_t pl_json_power_lacks[] = {{
+{hexadecimal(packed)}
+}};
+""")
 
 
-main()
+if __name__ == "__main__":
+    main()
