@@ -1,0 +1,121 @@
+/* template.h - Mustache: text with tags, filled from data.
+ *
+ * The whole of the specification (https://mustache.github.io/spec): comments,
+ * delimiters, interpolation, sections, inverted sections and partials, and its
+ * optional parts: lambdas, inheritance (parents and blocks) and dynamic names.
+ *
+ * A template is compiled once to a list of operations and never changes
+ * afterwards: threads may share it. Rendering is a loop over that list with a
+ * stack of its own, so neither a template nor its data can exhaust the C
+ * stack; what it may take in depth, steps and output is limited. Where the
+ * data comes from is the business of a struct pl_data (fields.h: C structs).
+ *
+ * Where the specification leaves a choice:
+ *
+ * - &, <, >, " and ' are escaped.
+ * - A tag's content without a name, or with a space inside it, is an error.
+ * - Empty lines of an indented partial stay empty.
+ * - Blocks can be overridden in plain partials below a parent, too. */
+#ifndef PL_TEMPLATE_TEMPLATE_H
+#define PL_TEMPLATE_TEMPLATE_H
+
+#include "base/buf.h"
+#include "base/error.h"
+
+enum {
+    PL_TEMPLATE_SOURCE_MAX = 4 << 20, /* bytes of a template */
+    PL_TEMPLATE_NESTING_MAX = 100,    /* sections open within one template */
+    PL_TEMPLATE_DEPTH_MAX = 250,      /* sections and partials in rendering */
+    PL_TEMPLATE_STEPS_MAX = 20 << 20, /* operations of one rendering */
+};
+
+struct pl_template;
+
+/* Between which a tag stands. */
+struct pl_delimiters {
+    struct pl_str open, close;
+};
+
+/* Compiles. COPIES source and name (which errors carry, "name:line"). NULL with
+ * *error: PL_ERR_SYNTAX, PL_ERR_LIMIT, PL_ERR_NOMEM. */
+struct pl_template *pl_template_new(struct pl_str name, struct pl_str source,
+                                    struct pl_error *error);
+
+/* The same, where delimiters other than {{ and }} hold at the beginning. */
+struct pl_template *pl_template_new_with(struct pl_str name,
+                                         struct pl_str source,
+                                         struct pl_delimiters delimiters,
+                                         struct pl_error *error);
+void pl_template_free(struct pl_template *template); /* may be NULL */
+
+const char *pl_template_name(const struct pl_template *template);
+
+/* Calls see for the name of each partial and parent that the template itself
+ * names (not those whose name is in the data), until it returns below 0; that
+ * is returned then, else 0. Names may come several times. */
+int pl_template_partials(const struct pl_template *template,
+                         int (*see)(void *arg, struct pl_str name), void *arg);
+
+/* ---- data ---- */
+
+/* A value of the data. What it holds only its source understands. */
+struct pl_datum {
+    const void *at, *as;
+};
+
+enum pl_datum_kind {
+    PL_DATUM_FALSE,  /* false, nothing, an empty text: skips a section */
+    PL_DATUM_TRUE,   /* any other value: a section takes it as its context */
+    PL_DATUM_LIST,   /* a section is repeated for each element */
+    PL_DATUM_LAMBDA, /* called with the section's source, or with nothing */
+};
+
+struct pl_data_ops {
+    /* The member of value by that name; false if it has none. */
+    bool (*get)(void *arg, struct pl_datum value, struct pl_str name,
+                struct pl_datum *out);
+    enum pl_datum_kind (*kind)(void *arg, struct pl_datum value);
+    /* Element index (from 0) of a LIST; false behind the last one. */
+    bool (*item)(void *arg, struct pl_datum list, size_t index,
+                 struct pl_datum *out);
+    /* What a tag with its name shows; not escaped. Valid until the next call.
+     * scratch is empty: for values that have to be formatted. */
+    struct pl_str (*text)(void *arg, struct pl_datum value,
+                          struct pl_buf *scratch);
+    /* LAMBDA: appends the template that it makes of source (absent: the tag
+     * has none). 0 or PL_ERR_*, with *error (where: ""). May be NULL. */
+    int (*call)(void *arg, struct pl_datum lambda, struct pl_str source,
+                struct pl_buf *out, struct pl_error *error);
+    /* For sources whose values live on a stack: everything got since mark() is
+     * out of use at release(). Both may be NULL. */
+    size_t (*mark)(void *arg);
+    void (*release)(void *arg, size_t mark);
+};
+
+struct pl_data {
+    const struct pl_data_ops *ops;
+    void *arg;
+    struct pl_datum root;
+};
+
+/* ---- rendering ---- */
+
+/* Where partials are found. Gives NULL if there is none of that name: nothing
+ * is shown then. What it gives is BORROWED until the rendering is over. */
+struct pl_partials {
+    const struct pl_template *(*find)(void *arg, struct pl_str name);
+    void *arg;
+};
+
+/* Appends to out, whose limit holds. partials may be NULL: there are none.
+ * Returns 0 or PL_ERR_LIMIT, PL_ERR_NOMEM, PL_ERR_SYNTAX (of what a lambda
+ * made), or what a lambda returned, with *error; what was appended stays. */
+int pl_template_render(const struct pl_template *template,
+                       const struct pl_data *data,
+                       const struct pl_partials *partials, struct pl_buf *out,
+                       struct pl_error *error);
+
+/* Appends text as it may stand in HTML, also in an attribute. */
+int pl_template_escape(struct pl_buf *out, struct pl_str text);
+
+#endif
