@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -64,7 +65,12 @@
     X(munmap)                                                                  \
     X(mprotect)                                                                \
     X(madvise)                                                                 \
-    X(thread)
+    X(thread)                                                                  \
+    X(fsync)                                                                   \
+    X(fchmod)                                                                  \
+    X(renameat)                                                                \
+    X(linkat)                                                                  \
+    X(copy_file_range)
 
 enum pl_sys_call {
 #define PL_SYS_ENUM(name) PL_SYS_##name,
@@ -318,6 +324,36 @@ PL_INLINE int pl_sys_chmod(const char *path, mode_t mode)
 
 /* glibc 2.36 has no wrapper. resolve: RESOLVE_* of <linux/openat2.h>. */
 int pl_sys_openat2(int dir, const char *path, uint64_t flags, uint64_t resolve);
+
+PL_INLINE int pl_sys_fsync(int fd)
+{
+    return PL_SYS_DO(fsync, NULL, -1, fsync(fd));
+}
+
+PL_INLINE int pl_sys_fchmod(int fd, mode_t mode)
+{
+    return PL_SYS_DO(fchmod, NULL, -1, fchmod(fd, mode));
+}
+
+PL_INLINE int pl_sys_renameat(int from_dir, const char *from, int to_dir,
+                              const char *to)
+{
+    return PL_SYS_DO(renameat, NULL, -1, renameat(from_dir, from, to_dir, to));
+}
+
+PL_INLINE int pl_sys_linkat(int from_dir, const char *from, int to_dir,
+                            const char *to, int flags)
+{
+    return PL_SYS_DO(linkat, NULL, -1,
+                     linkat(from_dir, from, to_dir, to, flags));
+}
+
+PL_INLINE ssize_t pl_sys_copy_file_range(int in, off_t *off, int out,
+                                         size_t len)
+{
+    return PL_SYS_DO(copy_file_range, &len, -1,
+                     copy_file_range(in, off, out, NULL, len, 0));
+}
 
 /* ---- threads ---- */
 

@@ -387,8 +387,9 @@ static void on_drained(struct pl_conn *conn)
 static void judge_body(struct pl_h1 *h1)
 {
     const struct pl_http_settings *settings = pl_h1_http(h1->conn)->settings;
-    uint64_t want =
-        (uint64_t)settings->body_rate * settings->body_grace_ms / 1000;
+    const struct pl_body_limits *limits =
+        h1->req != NULL ? h1->req->limits : &settings->body;
+    uint64_t want = (uint64_t)limits->rate * settings->body_grace_ms / 1000;
     bool slow = h1->seen - h1->judged < want &&
                 !(h1->conn->flags & PL_CONN_PAUSED) && !h1->expect;
 

@@ -8,10 +8,13 @@
 
 const struct pl_http_settings pl_http_default_settings = {
     .h1 = {.line = 8 << 10, .head = 32 << 10, .headers = 100},
-    .max_body = 1 << 20,
+    .body = {.max_body = 1 << 20,
+             .spool = 64 << 10,
+             .max_fields = 1000,
+             .max_parts = 1000,
+             .rate = 500},
     .header_ms = 10000,
     .idle_ms = 60000,
-    .body_rate = 500,
     .body_grace_ms = 10000,
     .server = {"perilune", 8},
 };

@@ -2,6 +2,7 @@
 #ifndef PL_HTTP_HTTP_H
 #define PL_HTTP_HTTP_H
 
+#include "http/body.h"
 #include "http/date.h"
 #include "http/h1_parse.h"
 #include "http/header.h"
@@ -13,12 +14,12 @@ struct pl_request;
 /* What a site sets (pl.set); fixed for the life of a generation. */
 struct pl_http_settings {
     struct pl_h1_limits h1;
-    uint64_t max_body;       /* bytes that req:body() collects: 1 MiB */
+    struct pl_body_limits body;
     uint64_t request_memory; /* bytes one request may allocate; 0 = unlimited */
     uint32_t header_ms;      /* from the first byte of a head: 10 s */
     uint32_t idle_ms;        /* keep-alive: 60 s */
-    uint32_t body_rate;      /* bytes a second at least: 500; 0 = no limit */
-    uint32_t body_grace_ms;  /* the rate is judged over this long: 10 s */
+    uint32_t body_grace_ms;  /* body.rate is judged over this long: 10 s */
+    const char *temp_folder; /* for bodies; NULL: see os/temp.h */
     struct pl_str server;    /* the Server field; empty: none */
     /* For every response that does not say them itself. */
     const struct pl_header *headers;

@@ -5,7 +5,9 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "http/cookie.h"
+#include "http/form.h"
 #include "http/query.h"
+#include "http/sink.h"
 #include "http/uri.h"
 
 /* ---- life ---- */
@@ -29,9 +31,10 @@ struct pl_request *pl_request_new(struct pl_http *http)
     req->arena.account = &req->account;
     pl_account_charge(&req->account, pl_arena_size(&req->arena));
     pl_buf_init(&req->body.pending, http->net->pool, &req->account, 0);
-    pl_buf_init(&req->body.whole, http->net->pool, &req->account, 0);
+    req->body.high = PL_BODY_HIGH;
+    req->body.least = 1;
     pl_buf_init(&req->response.text, http->net->pool, &req->account, 0);
-    req->max_body = http->settings->max_body;
+    req->limits = &http->settings->body;
     req->body.length = -1;
     req->response.last_modified = req->response.length = -1;
     req->response.expires = -1;
@@ -70,12 +73,13 @@ void pl_request_drop(struct pl_request *req)
     http->ops->finished(http->arg, req);
     pl_response_release(&req->response);
     run_defers(req);
+    pl_sinks_end(req);
+    pl_form_end(req);
     if (req->drop_generation != NULL)
         req->drop_generation(req->generation);
     pl_list_remove(&req->node);
     http->stats.open--;
     pl_buf_fini(&req->body.pending);
-    pl_buf_fini(&req->body.whole);
     pl_buf_fini(&req->response.text);
     req->magic = 0;
     pl_arena_fini(&req->arena);

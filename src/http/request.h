@@ -57,7 +57,9 @@ struct pl_request {
     struct pl_str rest; /* of a mounted handler: behind its prefix, no slash */
 
     struct pl_body body;
-    uint64_t max_body; /* for whoever collects it; 0: no limit */
+    const struct pl_body_limits *limits; /* the site's, or the route's */
+    struct pl_sink *sinks;               /* files it goes to, newest first */
+    struct pl_part *part;                /* form.h; NULL: not begun */
     struct pl_response response;
 
     void *generation; /* the route room's; released by drop_generation */

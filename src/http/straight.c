@@ -44,7 +44,7 @@ int pl_request_body(struct pl_request *req, struct pl_str *body)
         if ((wait_err = wait_body(req)) < 0)
             return wait_err;
     if (err == 0)
-        *body = pl_buf_str(&req->body.whole);
+        *body = pl_body_text(req);
     return err;
 }
 

@@ -35,7 +35,7 @@ static int body_collect(lua_State *L)
 /* core.body_text(req) -> the collected body */
 static int body_text(lua_State *L)
 {
-    pl_lua_push_str(L, pl_buf_str(&self(L)->body.whole));
+    pl_lua_push_str(L, pl_body_text(self(L)));
     return 1;
 }
 
@@ -67,7 +67,7 @@ static int body_json(lua_State *L)
     struct pl_error error;
 
     lua_pushboolean(L, 1);
-    if (pl_lua_json_decode(L, pl_buf_str(&req->body.whole), &error) == 0)
+    if (pl_lua_json_decode(L, pl_body_text(req), &error) == 0)
         return 2;
     lua_pushboolean(L, 0);
     lua_pushstring(L, error.text);
@@ -84,7 +84,7 @@ static int body_form(lua_State *L)
         !pl_media_is(type, PL_STR("application/x-www-form-urlencoded")))
         lua_pushnil(L);
     else
-        pl_web_push_pairs(L, req, pl_buf_str(&req->body.whole));
+        pl_web_push_pairs(L, req, pl_body_text(req));
     return 1;
 }
 

@@ -76,8 +76,49 @@ static unsigned check_methods(lua_State *L, struct pl_str list)
     return methods;
 }
 
+/* The limits among the options of a route; as in pl.set 0 is none. */
+#define LIMIT(name, member)                                                    \
+    {                                                                          \
+        name, offsetof(struct pl_body_limits, member),                         \
+            sizeof(((struct pl_body_limits *)NULL)->member)                    \
+    }
+static const struct {
+    const char *name;
+    size_t field, width;
+} limits_of_routes[] = {
+    LIMIT("max_body", max_body),   LIMIT("max_upload", max_upload),
+    LIMIT("body_spool", spool),    LIMIT("max_form_fields", max_fields),
+    LIMIT("max_parts", max_parts), LIMIT("body_rate", rate),
+};
+
+/* A size is a string, a count a number; false: the site's. */
+static void take_limits(lua_State *L, int index, struct pl_body_limits *limits)
+{
+    for (size_t i = 0; i < PL_COUNT(limits_of_routes); i++) {
+        char *field = (char *)limits + limits_of_routes[i].field;
+        size_t width = limits_of_routes[i].width;
+        uint64_t most = width == sizeof(uint64_t) ? UINT64_MAX : UINT32_MAX;
+        uint64_t value = 0;
+        uint32_t narrow;
+
+        lua_getfield(L, index, limits_of_routes[i].name);
+        if (lua_type(L, -1) == LUA_TNUMBER)
+            value = (uint64_t)lua_tonumber(L, -1);
+        else if (lua_isstring(L, -1) &&
+                 (!pl_str_to_size(arg_str(L, -1), &value) || value >= most))
+            pl_lua_fail(L, "%s: %s: '%s' is no size like \"1m\"",
+                        arg_text(L, 1), limits_of_routes[i].name,
+                        arg_text(L, -1));
+        value = lua_isstring(L, -1) && value == 0 ? most : value;
+        narrow = (uint32_t)value;
+        memcpy(field, width == sizeof(narrow) ? (void *)&narrow : &value,
+               width);
+        lua_pop(L, 1);
+    }
+}
+
 /* core.route(call, methods, pattern, fn, response, expires, cache_control,
- * max_body): response says whether fn takes one */
+ * options): response says whether fn takes one */
 static int route(lua_State *L)
 {
     unsigned methods = check_methods(L, arg_str(L, 2));
@@ -87,11 +128,7 @@ static int route(lua_State *L)
     const char *where = caller(L);
     struct pl_handler *handler;
 
-    if (lua_isstring(L, 8) && !pl_str_to_size(arg_str(L, 8), &options.max_body))
-        return pl_lua_fail(L, "%s: max_body: '%s' is no size like \"1m\"",
-                           arg_text(L, 1), arg_text(L, 8));
-    if (lua_isstring(L, 8) && options.max_body == 0)
-        options.max_body = UINT64_MAX; /* as in pl.set: no limit */
+    take_limits(L, 8, &options.limits);
     handler =
         pl_web_handler_new(L, pl_vm_upvalue(L), 4, lua_toboolean(L, 5) != 0);
     if (pl_site_route(site_of(L), methods, arg_str(L, 3), false, handler,

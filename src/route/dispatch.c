@@ -60,6 +60,42 @@ static int bind_params(struct pl_request *req, const struct pl_match *match)
     return 0;
 }
 
+static uint64_t choose(uint64_t own, uint64_t site, uint64_t none)
+{
+    return own == 0 ? site : own == none ? 0 : own;
+}
+
+static int own_limits(struct pl_request *req, const struct pl_body_limits *own)
+{
+    struct pl_body_limits *limits =
+        pl_arena_alloc(&req->arena, sizeof(*limits));
+    const struct pl_body_limits *site = req->limits;
+
+    if (limits == NULL)
+        return PL_ERR_NOMEM;
+    *limits = (struct pl_body_limits){
+        .max_body = choose(own->max_body, site->max_body, UINT64_MAX),
+        .max_upload = choose(own->max_upload, site->max_upload, UINT64_MAX),
+        .spool = choose(own->spool, site->spool, UINT64_MAX),
+        .max_fields =
+            (uint32_t)choose(own->max_fields, site->max_fields, UINT32_MAX),
+        .max_parts =
+            (uint32_t)choose(own->max_parts, site->max_parts, UINT32_MAX),
+        .rate = (uint32_t)choose(own->rate, site->rate, UINT32_MAX)};
+    req->limits = limits;
+    return 0;
+}
+
+/* A body that is too long already is the reader's to find out. */
+static int bind_limits(struct pl_request *req, const struct pl_route *route)
+{
+    int err = route->limited ? own_limits(req, &route->limits) : 0;
+
+    if (err == 0)
+        pl_body_limit(req, req->limits->max_upload);
+    return err;
+}
+
 void pl_dispatch(const struct pl_router *router, struct pl_request *req)
 {
     struct pl_response *res = &req->response;
@@ -82,11 +118,11 @@ void pl_dispatch(const struct pl_router *router, struct pl_request *req)
         return;
     }
     req->route = match.route;
-    if (match.route->max_body != 0)
-        req->max_body = match.route->max_body;
     res->cache_control = match.route->cache_control;
     res->expires = match.route->expires;
     err = bind_params(req, &match);
+    if (err == 0)
+        err = bind_limits(req, match.route);
     if (err < 0)
         pl_request_finish(req, err);
     else

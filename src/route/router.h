@@ -36,8 +36,10 @@ struct pl_route {
     /* For answers that may be cached, unless the handler says so itself. */
     struct pl_str cache_control; /* absent: none */
     int64_t expires;             /* seconds; -1: none */
-    uint64_t max_body;           /* 0: the site's */
-    unsigned index;              /* in the order of adding */
+    /* 0 is the site's, all bits none; limited: there is any. */
+    struct pl_body_limits limits;
+    bool limited;
+    unsigned index; /* in the order of adding */
     /* of the pattern, by depth */
     unsigned nparams;
     struct pl_str params[PL_ROUTE_PARAMS];

@@ -325,6 +325,12 @@ int pl_site_listen(struct pl_site *site, const struct pl_listen_spec *spec,
 
 /* ---- routes ---- */
 
+static bool is_limited(const struct pl_body_limits *limits)
+{
+    return (limits->max_body | limits->max_upload | limits->spool |
+            limits->max_fields | limits->max_parts | limits->rate) != 0;
+}
+
 /* What the options make of the route: the fields of struct pl_route. text is
  * for a Cache-Control that is made here. */
 static int take_options(struct pl_route *route,
@@ -333,7 +339,8 @@ static int take_options(struct pl_route *route,
 {
     uint64_t ms = 0, second = 1000;
 
-    route->max_body = options->max_body;
+    route->limits = options->limits;
+    route->limited = is_limited(&options->limits);
     route->cache_control = options->cache_control;
     if (options->cache_control.data != NULL &&
         !pl_header_value_valid(options->cache_control))

@@ -71,7 +71,8 @@ struct pl_route_options {
     struct pl_str expires; /* "1h": Expires, and max-age unless cache_control
                               is given; absent: none */
     struct pl_str cache_control; /* absent: none */
-    uint64_t max_body;           /* 0: the site's; UINT64_MAX: no limit */
+    /* 0: the site's; all bits (UINT64_MAX, UINT32_MAX): no limit. */
+    struct pl_body_limits limits;
 };
 
 /* Adds a route below the current prefix and host, inside the current filters.

@@ -191,7 +191,7 @@ int pl_app_static(struct pl_app *app, const char *prefix, const char *folder,
 {
     struct pl_app_static_options given;
     struct pl_static_options files = {.root = folder};
-    struct pl_route_options route = {.max_body = 0};
+    struct pl_route_options route = {.limits = {.max_body = 0}};
     struct pl_error error = {.code = 0};
     struct pl_handler *handler;
     int err;

@@ -44,7 +44,7 @@ static int echo(struct pl_request *req, struct pl_response *res, void *arg)
             break;
     if (err < 0)
         return err;
-    return pl_response_bytes(res, pl_buf_str(&req->body.whole), NULL, NULL);
+    return pl_response_bytes(res, pl_body_text(req), NULL, NULL);
 }
 
 /* Sends the body back while it comes. Whatever was said before it broke off
@@ -164,7 +164,7 @@ static void make_world(void)
     PL_ASSERT(pl_sched_init(&world.sched, world.loop, NULL) == 0);
     PL_ASSERT(pl_net_init(&world.net, world.loop, NULL) == 0);
     world.settings = pl_http_default_settings;
-    world.settings.max_body = 10000;
+    world.settings.body.max_body = 10000;
     world.router = pl_router_new();
     add("/", hello, false);
     add("/e", echo, true);

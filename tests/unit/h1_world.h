@@ -60,7 +60,7 @@ static int echo_whole(struct pl_request *req, struct pl_response *res,
             break;
     if (err < 0)
         return err;
-    return pl_response_bytes(res, pl_buf_str(&req->body.whole), NULL, NULL);
+    return pl_response_bytes(res, pl_body_text(req), NULL, NULL);
 }
 
 /* ---- a handler that waits until the test says so ---- */

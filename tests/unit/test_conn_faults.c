@@ -50,7 +50,7 @@ static int echo(struct pl_request *req, struct pl_response *res, void *arg)
     }
     if (err < 0)
         return err;
-    return pl_response_bytes(res, pl_buf_str(&req->body.whole), NULL, NULL);
+    return pl_response_bytes(res, pl_body_text(req), NULL, NULL);
 }
 
 static int stream(struct pl_request *req, struct pl_response *res, void *arg)

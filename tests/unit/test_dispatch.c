@@ -13,7 +13,7 @@ static int show(struct pl_request *req, struct pl_response *res, void *arg)
         &req->arena, "a=%.*s b=%.*s rest=%.*s max=%llu",
         PL_STR_ARG(pl_request_param(req, PL_STR("a"))),
         PL_STR_ARG(pl_request_param(req, PL_STR("b"))), PL_STR_ARG(req->rest),
-        (unsigned long long)req->max_body);
+        (unsigned long long)req->limits->max_body);
 
     CHECK(pl_request_param(req, PL_STR("none")).data == NULL, "no such one");
     CHECK(req->route != NULL, "route");
@@ -85,7 +85,7 @@ static int get(const char *path)
 
 static void test_dispatch__binds_parameters(void **state)
 {
-    struct pl_route_options options = {.max_body = 7};
+    struct pl_route_options options = {.limits = {.max_body = 7}};
 
     (void)state;
     add("/p/:a/:b", false, show, NULL);

@@ -132,7 +132,7 @@ static void test_h1_body__bodies_have_a_limit(void **state)
     int far = connect_far();
 
     (void)state;
-    settings.max_body = 10;
+    settings.body.max_body = 10;
     request(far, "POST /whole HTTP/1.1\r\n" HOST
                  "Content-Length: 10\r\n\r\n0123456789");
     expect_answer(far, 200, "0123456789", "just so");

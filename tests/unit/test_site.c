@@ -91,9 +91,9 @@ static void test_site__takes_numbers_sizes_and_durations(void **state)
     CHECK_INT(0, set_text("workers", "3"), "as environment variables say it");
     CHECK_INT(3, site->workers, "workers");
     CHECK_INT(0, set_text("max_body", "2m"), "size");
-    CHECK_INT(2 << 20, site->http.max_body, "size");
+    CHECK_INT(2 << 20, site->http.body.max_body, "size");
     CHECK_INT(0, set_number("max_body", 0), "no limit");
-    CHECK_INT(0, site->http.max_body, "no limit");
+    CHECK_INT(0, site->http.body.max_body, "no limit");
     CHECK_INT(0, set_number("header_timeout", 1.5), "seconds");
     CHECK_INT(1500, site->http.header_ms, "seconds");
     CHECK_INT(0, set_text("header_timeout", "250ms"), "unit");
@@ -362,13 +362,14 @@ static void test_site__mounts_at_the_root(void **state)
 
 static void test_site__expires_means_max_age_too(void **state)
 {
-    struct pl_route_options options = {.expires = PL_STR("1h"), .max_body = 77};
+    struct pl_route_options options = {.expires = PL_STR("1h"),
+                                       .limits = {.max_body = 77}};
 
     (void)state;
     CHECK_INT(0, route("/a", &options), "expires");
     CHECK_INT(3600, added(0)->expires, "expires");
     CHECK_STR("max-age=3600", added(0)->cache_control, "max-age");
-    CHECK_INT(77, added(0)->max_body, "max_body");
+    CHECK_INT(77, added(0)->limits.max_body, "max_body");
     options.cache_control = PL_STR("private");
     CHECK_INT(0, route("/b", &options), "both");
     CHECK_STR("private", added(1)->cache_control, "its own word");

@@ -14,10 +14,12 @@ static const struct {
     {"pl.get('x', print)", "pl.get: route pattern 'x': must begin with '/'"},
     {"pl.get('/', {expire = 1}, print)",
      "pl.get: unknown option 'expire'; did you mean 'expires'? (there are "
-     "cache_control, expires, max_body)"},
+     "body_rate, body_spool, cache_control, expires, max_body, "
+     "max_form_fields, max_parts, max_upload)"},
     {"pl.post('/', {zzz = 1}, print)",
-     "pl.post: unknown option 'zzz' (there are cache_control, expires, "
-     "max_body)"},
+     "pl.post: unknown option 'zzz' (there are body_rate, body_spool, "
+     "cache_control, expires, max_body, max_form_fields, max_parts, "
+     "max_upload)"},
     {"pl.get('/', {expires = {}}, print)",
      "pl.get: option 'expires' must be a string like \"10s\" or seconds"},
     {"pl.get('/', {expires = 'soon'}, print)",
@@ -38,8 +40,9 @@ static const struct {
                               "\"*.name\", without a port)"},
     {"pl.group('x', print)", "pl.group: prefix 'x' must begin with '/'"},
     {"pl.group('/x', {auht = 1}, print)",
-     "pl.group: unknown option 'auht' (there are cache_control, expires, "
-     "max_body)"},
+     "pl.group: unknown option 'auht' (there are body_rate, body_spool, "
+     "cache_control, expires, max_body, max_form_fields, max_parts, "
+     "max_upload)"},
     {"pl.group('/x', function() pl.get('y', print) end)",
      "pl.get: route pattern 'y': must begin with '/'"},
     {"pl.static('/')", "pl.static: option 'root' must be a string, not nil"},

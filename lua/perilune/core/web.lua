@@ -84,6 +84,8 @@ end
 
 local route_options = {
   expires = "duration", cache_control = "text", max_body = "size",
+  max_upload = "size", body_spool = "size", body_rate = "size",
+  max_form_fields = "count", max_parts = "count",
 }
 
 local inherited = {} -- options of the groups around
@@ -109,13 +111,14 @@ local function add_route(call, methods, pattern, options, fn)
   check_string(call, "the path", pattern)
   options, fn = options_and_function(call, options, fn)
   route(call, methods, pattern, fn, wants_response(fn),
-    options.expires, options.cache_control, options.max_body)
+    options.expires, options.cache_control, options)
 end
 
 --- pl.get(path, [options,] fn) and so on: fn(req, res). What it returns is the
 --- response: nothing; body; status; status, body; status, body, headers. A
 --- string body is text (HTML if it begins with "<"), a table is JSON. nil, err
---- is an error. options: expires, cache_control, max_body.
+--- is an error. options: expires, cache_control, and for bodies max_body,
+--- max_upload, body_spool, body_rate, max_form_fields, max_parts.
 local function method_function(method)
   local call = "pl." .. method
   return function(pattern, options, fn)
@@ -259,6 +262,8 @@ function pl.set(settings)
     check_string("pl.set", "the name of a setting", name)
     if name == "headers" then
       set_headers(value)
+    elseif name == "temp_folder" and type(value) == "string" then
+      set(name, core.in_folder(value))
     else
       set(name, value)
     end
