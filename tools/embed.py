@@ -45,6 +45,7 @@ def main(out: str, root: str, *files: str):
         + "\nconst struct pl_lua_source pl_lua_sources[] = {\n"
         + "".join(rows)
         + "    {0, 0, 0, 0},\n};\n"
+        + f"_Atomic(void *) pl_lua_compiled[{len(files)}];\n"
     )
 
 

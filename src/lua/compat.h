@@ -77,6 +77,9 @@ PL_INLINE int pl_lua_resume(lua_State *L, lua_State *from, int args,
     return status;
 }
 
+/* Writes the function on top as bytecode, with its line numbers. */
+#define pl_lua_dump(L, writer, arg) lua_dump(L, writer, arg)
+
 /* Pushes tostring(value at index) and returns it; honours __tostring. */
 const char *pl_lua_tolstring(lua_State *L, int index, size_t *len);
 #define luaL_tolstring(L, index, len) pl_lua_tolstring(L, index, len)
@@ -84,6 +87,7 @@ const char *pl_lua_tolstring(lua_State *L, int index, size_t *len);
 #else /* Lua 5.4 */
 
 #define PL_LUAJIT 0
+#define pl_lua_dump(L, writer, arg) lua_dump(L, writer, arg, 0)
 enum { PL_LUA_TCDATA = 127 }; /* no such type: never equal to lua_type() */
 
 PL_INLINE int pl_lua_resume(lua_State *L, lua_State *from, int args,

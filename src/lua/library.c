@@ -30,12 +30,6 @@ static const struct pl_lua_source *find(const char *name)
     return NULL;
 }
 
-static void load(lua_State *L, const struct pl_lua_source *source)
-{
-    if (luaL_loadbuffer(L, source->text, source->len, source->path) != 0)
-        lua_error(L);
-}
-
 /* A searcher for require: core.find_module(name) -> loader, path | message. */
 static int find_module(lua_State *L)
 {
@@ -46,7 +40,7 @@ static int find_module(lua_State *L)
         lua_pushfstring(L, "\n\tno module '%s' in perilune", name);
         return 1;
     }
-    load(L, source);
+    pl_lua_load_source(L, source);
     lua_pushstring(L, source->path);
     return 2;
 }
@@ -72,7 +66,7 @@ static void run(lua_State *L, const struct pl_lua_source *source, int n)
 {
     int at = lua_gettop(L) - n + 1;
 
-    load(L, source);
+    pl_lua_load_source(L, source);
     lua_insert(L, at);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &core_key);
     lua_insert(L, at + 1);

@@ -9,6 +9,8 @@
 
 #include <stddef.h>
 
+#include "lua/compat.h"
+
 struct pl_lua_source {
     const char *name; /* "perilune.core.task" */
     const char *path; /* chunk name: "=perilune/core/task.lua" */
@@ -17,5 +19,9 @@ struct pl_lua_source {
 };
 
 extern const struct pl_lua_source pl_lua_sources[]; /* ends with name NULL */
+extern _Atomic(void *) pl_lua_compiled[];           /* one each: compiled.c */
+
+/* Pushes the file as a function; raises an error when out of memory. */
+void pl_lua_load_source(lua_State *L, const struct pl_lua_source *source);
 
 #endif

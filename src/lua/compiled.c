@@ -1,0 +1,77 @@
+/* compiled.c - the library's files as bytecode, made once per process.
+ *
+ * Whichever VM first loads a file leaves what the compiler made of it to all
+ * that come later, on any thread: those of other workers and generations. It
+ * is never freed. Bytecode is not put into the program at build time, because
+ * it belongs to one version of a shared library. */
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/sys.h"
+#include "lua/library.h"
+#include "lua/vm_priv.h"
+
+struct code {
+    size_t len, room;
+    char bytes[];
+};
+
+/* A lua_Writer; ends the dump when there is no memory. */
+static int append(lua_State *L, const void *bytes, size_t len, void *arg)
+{
+    struct code **code = arg, *more = *code;
+
+    (void)L;
+    if (more->len + len > more->room) {
+        size_t room = 2 * (more->len + len);
+
+        more = pl_realloc(more, sizeof(*more) + room);
+        if (more == NULL)
+            return 1;
+        more->room = room;
+        *code = more;
+    }
+    memcpy(more->bytes + more->len, bytes, len);
+    more->len += len;
+    return 0;
+}
+
+/* Of the function on top; NULL: no memory, so the next VM compiles, too. */
+static struct code *dump(lua_State *L, size_t guess)
+{
+    struct code *code = pl_malloc(sizeof(*code) + guess);
+
+    if (code == NULL)
+        return NULL;
+    *code = (struct code){.room = guess};
+    if (pl_lua_dump(L, append, &code) == 0)
+        return code;
+    pl_free(code);
+    return NULL;
+}
+
+static void keep(lua_State *L, const struct pl_lua_source *source)
+{
+    _Atomic(void *) *slot = &pl_lua_compiled[source - pl_lua_sources];
+    struct code *code = dump(L, source->len);
+    void *none = NULL;
+
+    if (!atomic_compare_exchange_strong_explicit(
+            slot, &none, code, memory_order_release, memory_order_relaxed))
+        pl_free(code);
+}
+
+void pl_lua_load_source(lua_State *L, const struct pl_lua_source *source)
+{
+    const struct code *code = atomic_load_explicit(
+        &pl_lua_compiled[source - pl_lua_sources], memory_order_acquire);
+    int status =
+        code != NULL
+            ? luaL_loadbuffer(L, code->bytes, code->len, source->path)
+            : luaL_loadbuffer(L, source->text, source->len, source->path);
+
+    if (status != 0)
+        lua_error(L);
+    if (code == NULL)
+        keep(L, source);
+}
