@@ -1,7 +1,11 @@
 /* mime.c - one block of text (types and extensions), entries that point into it
  * by offsets, and an open hash of their numbers: about 70 KiB and 0.3 ms for
- * the 1500 extensions of Debian. */
+ * the 1500 extensions of Debian. A site that serves no files need not pay for
+ * it: the system's table is read at the start, when it can still be opened, and
+ * taken apart by the first worker that asks. */
 #include "http/mime.h"
+
+#include <stdatomic.h>
 
 #include "base/error.h"
 #include "base/str.h"
@@ -46,12 +50,15 @@ struct entry {
     uint8_t ext_len, type_len;
 };
 
-static struct table {
+struct table {
     char *text;
     struct entry *entries;
     uint16_t *slots; /* 1 + the number of an entry; 0 is a free slot */
     size_t text_len, count, cap, nslots;
-} loaded;
+};
+
+static struct pl_str source; /* as read; does not change while workers run */
+static _Atomic(struct table *) loaded; /* made of it */
 
 /* The slot with ext, or the free one where it belongs. */
 static uint16_t *find_slot(const struct table *table, struct pl_str ext)
@@ -68,32 +75,7 @@ static uint16_t *find_slot(const struct table *table, struct pl_str ext)
     return &table->slots[at];
 }
 
-static struct pl_str find(struct pl_str ext)
-{
-    uint16_t number = loaded.nslots == 0 ? 0 : *find_slot(&loaded, ext);
-    const struct entry *entry;
-
-    if (number == 0)
-        return find_builtin(ext);
-    entry = &loaded.entries[number - 1];
-    return pl_str(loaded.text + entry->type, entry->type_len);
-}
-
-struct pl_str pl_mime_of(struct pl_str path)
-{
-    struct pl_str name =
-        pl_str_skip(path, (size_t)(pl_str_rchr(path, '/') + 1));
-    ptrdiff_t dot = pl_str_rchr(name, '.');
-    struct pl_str ext = pl_str_skip(name, (size_t)(dot + 1));
-    char lower[EXT_MAX];
-
-    if (dot < 0 || ext.len == 0 || ext.len > EXT_MAX)
-        return PL_MIME_DEFAULT;
-    pl_str_lower(lower, ext);
-    return find(pl_str(lower, ext.len));
-}
-
-/* ---- loading ---- */
+/* ---- making it ---- */
 
 static bool is_space(char c)
 {
@@ -158,10 +140,12 @@ static void add_line(struct table *table, struct pl_str line)
 
 static void release(struct table *table)
 {
+    if (table == NULL)
+        return;
     pl_free(table->text);
     pl_free(table->entries);
     pl_free(table->slots);
-    *table = (struct table){0};
+    pl_free(table);
 }
 
 /* Reads the lines into text and entries. Room is taken for the worst: every
@@ -206,6 +190,64 @@ static int fill_slots(struct table *table)
     return 0;
 }
 
+static struct table *build(struct pl_str file)
+{
+    struct table *table = pl_calloc(1, sizeof(*table));
+
+    if (table != NULL && read_lines(table, file) == 0 && fill_slots(table) == 0)
+        return table;
+    release(table);
+    return NULL;
+}
+
+/* ---- looking up ---- */
+
+/* Two workers may make one at a time: the second throws its own away. NULL: no
+ * table was read, or there is no memory for it now. */
+static const struct table *table_of_source(void)
+{
+    struct table *table = atomic_load_explicit(&loaded, memory_order_acquire);
+    struct table *other = NULL;
+
+    if (table != NULL || source.len == 0)
+        return table;
+    table = build(source);
+    if (table == NULL ||
+        atomic_compare_exchange_strong_explicit(
+            &loaded, &other, table, memory_order_acq_rel, memory_order_acquire))
+        return table;
+    release(table);
+    return other;
+}
+
+static struct pl_str find(struct pl_str ext)
+{
+    const struct table *table = table_of_source();
+    uint16_t number = table == NULL ? 0 : *find_slot(table, ext);
+    const struct entry *entry;
+
+    if (number == 0)
+        return find_builtin(ext);
+    entry = &table->entries[number - 1];
+    return pl_str(table->text + entry->type, entry->type_len);
+}
+
+struct pl_str pl_mime_of(struct pl_str path)
+{
+    struct pl_str name =
+        pl_str_skip(path, (size_t)(pl_str_rchr(path, '/') + 1));
+    ptrdiff_t dot = pl_str_rchr(name, '.');
+    struct pl_str ext = pl_str_skip(name, (size_t)(dot + 1));
+    char lower[EXT_MAX];
+
+    if (dot < 0 || ext.len == 0 || ext.len > EXT_MAX)
+        return PL_MIME_DEFAULT;
+    pl_str_lower(lower, ext);
+    return find(pl_str(lower, ext.len));
+}
+
+/* ---- reading ---- */
+
 /* Gives the content of a file, to be freed by the caller. */
 static int read_file(const char *path, struct pl_str *out)
 {
@@ -240,26 +282,13 @@ static int read_file(const char *path, struct pl_str *out)
 
 int pl_mime_load(const char *path)
 {
-    struct table table = {0};
-    struct pl_str file;
-    int err;
-
     pl_mime_unload();
-    err = read_file(path, &file);
-    if (err < 0)
-        return err;
-    err = read_lines(&table, file);
-    if (err == 0)
-        err = fill_slots(&table);
-    if (err == 0)
-        loaded = table;
-    else
-        release(&table);
-    pl_free((char *)file.data);
-    return err;
+    return read_file(path, &source);
 }
 
 void pl_mime_unload(void)
 {
-    release(&loaded);
+    release(atomic_exchange(&loaded, NULL));
+    pl_free((char *)source.data);
+    source = pl_str(NULL, 0);
 }

@@ -12,11 +12,12 @@
 #define PL_MIME_DEFAULT PL_STR("application/octet-stream")
 #define PL_MIME_SYSTEM_PATH "/etc/mime.types"
 
-/* Reads a table of lines "type ext ext ...", replacing the one read before.
- * Returns 0 or PL_ERR_*, and then lookups use the built-in table alone. */
+/* Reads a table of lines "type ext ext ...", replacing the one read before;
+ * while nobody looks up. Returns 0 or PL_ERR_*, and then lookups use the
+ * built-in table alone. */
 int pl_mime_load(const char *path);
 
-/* Forgets what was loaded. */
+/* Forgets what was loaded, likewise. */
 void pl_mime_unload(void);
 
 /* The type for the extension of the last segment of path, in any case;
