@@ -246,6 +246,42 @@ struct pl_str pl_mime_of(struct pl_str path)
     return find(pl_str(lower, ext.len));
 }
 
+/* ---- the other way round ---- */
+
+/* Of types that have several extensions, the one that people expect. */
+static const char *const usual[] = {
+    "html", "txt", "js",  "md",  "jpg", "tif", "mp3", "mp4", "mid",
+    "ogg",  "mpg", "mov", "svg", "ps",  "xml", "zip", "gz",  "bin",
+};
+
+/* Is given, perhaps with a charset, type? */
+static bool is_type(struct pl_str given, struct pl_str type)
+{
+    return pl_str_istarts(given, type) &&
+           (given.len == type.len || given.data[type.len] == ';');
+}
+
+struct pl_str pl_mime_extension(struct pl_str type)
+{
+    const struct table *table = table_of_source();
+
+    if (type.len == 0)
+        return pl_str(NULL, 0);
+    for (size_t i = 0; i < PL_COUNT(usual); i++)
+        if (is_type(find(pl_str_c(usual[i])), type))
+            return pl_str_c(usual[i]);
+    for (size_t i = 0; i < PL_COUNT(builtins); i++)
+        if (is_type(builtins[i].type, type))
+            return builtins[i].ext;
+    for (size_t i = 0; table != NULL && i < table->count; i++) {
+        const struct entry *entry = &table->entries[i];
+
+        if (is_type(pl_str(table->text + entry->type, entry->type_len), type))
+            return pl_str(table->text + entry->ext, entry->ext_len);
+    }
+    return pl_str(NULL, 0);
+}
+
 /* ---- reading ---- */
 
 /* Gives the content of a file, to be freed by the caller. */

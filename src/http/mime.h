@@ -25,4 +25,8 @@ void pl_mime_unload(void);
  * "; charset=utf-8". Lives until pl_mime_unload(). */
 struct pl_str pl_mime_of(struct pl_str path);
 
+/* The usual extension for a type without parameters, in any case, without dot:
+ * "jpg" for "image/jpeg". Absent if there is none. Lives as long. */
+struct pl_str pl_mime_extension(struct pl_str type);
+
 #endif

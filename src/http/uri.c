@@ -302,10 +302,19 @@ static char next_decoded(struct pl_str s, size_t *at, bool plus_is_space)
     return c;
 }
 
+size_t pl_uri_decode_to(char *out, struct pl_str s, bool plus_is_space)
+{
+    size_t at = 0, len = 0;
+
+    while (at < s.len)
+        out[len++] = next_decoded(s, &at, plus_is_space);
+    return len;
+}
+
 struct pl_str pl_uri_decode(struct pl_str s, struct pl_arena *arena,
                             bool plus_is_space)
 {
-    size_t at = 0, len = 0;
+    size_t len;
     char *out;
 
     if (pl_str_chr(s, '%') < 0 && !(plus_is_space && pl_str_chr(s, '+') >= 0))
@@ -313,8 +322,7 @@ struct pl_str pl_uri_decode(struct pl_str s, struct pl_arena *arena,
     out = pl_arena_bytes(arena, s.len);
     if (out == NULL)
         return pl_str(NULL, 0);
-    while (at < s.len)
-        out[len++] = next_decoded(s, &at, plus_is_space);
+    len = pl_uri_decode_to(out, s, plus_is_space);
     pl_arena_shrink(arena, out, s.len, len);
     return pl_str(out, len);
 }
@@ -340,18 +348,36 @@ static bool is_unreserved(unsigned char c)
            c == '-' || c == '.' || c == '_' || c == '~';
 }
 
-int pl_uri_encode(struct pl_str s, const char *keep, struct pl_buf *out)
+size_t pl_uri_encode_to(char *out, struct pl_str s, const char *keep)
 {
     static const char digits[] = "0123456789ABCDEF";
+    char *at = out;
 
     for (size_t i = 0; i < s.len; i++) {
         unsigned char c = (unsigned char)s.data[i];
-        char escape[] = {'%', digits[c >> 4], digits[c & 15]};
 
-        if (is_unreserved(c) || (c != '\0' && strchr(keep, c) != NULL))
-            pl_buf_addc(out, (char)c);
-        else
-            pl_buf_add(out, pl_str(escape, sizeof(escape)));
+        if (is_unreserved(c) || (c != '\0' && strchr(keep, c) != NULL)) {
+            *at++ = (char)c;
+            continue;
+        }
+        *at++ = '%';
+        *at++ = digits[c >> 4];
+        *at++ = digits[c & 15];
+    }
+    return (size_t)(at - out);
+}
+
+/* In pieces, so that a limit of out is that of the result. */
+int pl_uri_encode(struct pl_str s, const char *keep, struct pl_buf *out)
+{
+    enum { PIECE = 256 };
+    char piece[3 * PIECE];
+
+    while (s.len > 0 && out->err == 0) {
+        size_t n = pl_uri_encode_to(piece, pl_str_first(s, PIECE), keep);
+
+        pl_buf_add(out, pl_str(piece, n));
+        s = pl_str_skip(s, PIECE);
     }
     return out->err;
 }

@@ -58,6 +58,10 @@ int pl_uri_decode_path(struct pl_str raw, struct pl_arena *arena,
 struct pl_str pl_uri_decode(struct pl_str s, struct pl_arena *arena,
                             bool plus_is_space);
 
+/* The same into out, which has s.len bytes and may be s.data. Returns the
+ * length. */
+size_t pl_uri_decode_to(char *out, struct pl_str s, bool plus_is_space);
+
 /* Does raw, decoded with "+" as space, equal text? Needs no memory. */
 bool pl_uri_decodes_to(struct pl_str raw, struct pl_str text);
 
@@ -65,5 +69,8 @@ bool pl_uri_decodes_to(struct pl_str raw, struct pl_str text);
  * 3986, 2.3) and those in keep (a C string, "/" for paths; may be "").
  * Returns 0 or the buffer's error. */
 int pl_uri_encode(struct pl_str s, const char *keep, struct pl_buf *out);
+
+/* The same into out, which has 3 * s.len bytes. Returns the length. */
+size_t pl_uri_encode_to(char *out, struct pl_str s, const char *keep);
 
 #endif

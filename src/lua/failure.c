@@ -36,6 +36,14 @@ void pl_lua_push_error(lua_State *L, int code, const char *call,
     luaL_setmetatable(L, meta_name);
 }
 
+int pl_lua_return_error(lua_State *L, int code, const char *call,
+                        const char *text)
+{
+    lua_pushnil(L);
+    pl_lua_push_error(L, code, call, text);
+    return 2;
+}
+
 /* Numbers of an error object are at [1] and [2], where reading them needs no
  * string. The object is recognised by its metatable. */
 static int get_number(lua_State *L, int index, int place)

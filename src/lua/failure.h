@@ -14,6 +14,11 @@
 void pl_lua_push_error(lua_State *L, int code, const char *call,
                        const char *text);
 
+/* Ends a C function: return pl_lua_return_error(...), which gives `nil, err`.
+ */
+int pl_lua_return_error(lua_State *L, int code, const char *call,
+                        const char *text);
+
 /* The PL_ERR_* of an error object of ours, 0 for any other value. Needs no
  * memory. */
 int pl_lua_error_code(lua_State *L, int index);

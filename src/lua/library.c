@@ -8,7 +8,8 @@
 
 /* In this order; each gets the tables `core` and `pl`. */
 static const char *const core_files[] = {
-    "coroutine", "error", "task", "timer", "event", "require", "site",
+    "coroutine", "error", "options", "task",
+    "timer",     "event", "require", "site",
 };
 
 #define CORE "perilune.core."

@@ -11,7 +11,13 @@ static const struct part {
     const char *name;
     const luaL_Reg *natives;
 } parts[] = {
-    {"log", "log", NULL},
+    /* clang-format off: one a line */
+    {"base64", "codec", pl_lua_codec}, {"env", "env", pl_lua_env},
+    {"escape", "codec", pl_lua_codec}, {"hex", "codec", pl_lua_codec},
+    {"log", "log", pl_lua_log},        {"mime", "mime", pl_lua_mime},
+    {"time", "time", pl_lua_time},     {"url", "url", pl_lua_url},
+    {"uuid", "uuid", pl_lua_uuid},
+    /* clang-format on */
 };
 
 static const struct part *find(const char *field)

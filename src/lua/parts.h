@@ -16,6 +16,15 @@
 
 struct pl_vm;
 
+/* Functions of parts. */
+extern const luaL_Reg pl_lua_codec[]; /* base64, hex, escape */
+extern const luaL_Reg pl_lua_env[];
+extern const luaL_Reg pl_lua_log[];
+extern const luaL_Reg pl_lua_mime[];
+extern const luaL_Reg pl_lua_time[];
+extern const luaL_Reg pl_lua_url[];
+extern const luaL_Reg pl_lua_uuid[];
+
 /* Makes the table on top, `pl`, find its parts. */
 void pl_lua_open_parts(lua_State *L, struct pl_vm *vm);
 

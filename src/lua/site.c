@@ -19,7 +19,6 @@ static int open_site(lua_State *L)
     pl_lua_open_web_response(L, vm);
     pl_lua_open_web_run(L, vm);
     pl_lua_open_web_record(L, vm, opening->site);
-    pl_lua_run_core(L, "options");
     pl_lua_run_core(L, "web");
     pl_lua_run_core(L, "request");
     pl_lua_run_core(L, "response");

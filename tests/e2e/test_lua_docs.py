@@ -14,6 +14,16 @@ for name in pairs(pl.json) do print("has " .. name) end
 """
 
 
+LIBRARY = ["docs/lua-library.md", "lua/types/perilune.lua"]
+PARTS = """
+local pl = require "perilune"
+for _, part in ipairs { "base64", "env", "escape", "hex", "log", "mime", "time",
+  "url", "uuid" } do
+  for name in pairs(pl[part]) do print("has " .. part .. "." .. name) end
+end
+"""
+
+
 def words(document: str) -> set[str]:
     return set(re.findall(r"\w+", (TOP / document).read_text()))
 
@@ -27,6 +37,15 @@ def test_functions_of_pl(command, document):
     done = command("check", "site.lua", files={"site.lua": NAMES})
     names = set(re.findall(r"has (\w+)", done.stdout))
     assert len(names) > 30 and names <= words(document)
+
+
+@pytest.mark.parametrize("document", LIBRARY)
+def test_functions_of_the_library(command, document):
+    done = command("check", "site.lua", files={"site.lua": PARTS})
+    names = set(re.findall(r"has (\S+)", done.stdout))
+    known = words(document)
+    missing = {name for name in names if name.split(".")[1] not in known}
+    assert len(names) > 40 and not missing
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

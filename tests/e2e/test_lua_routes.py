@@ -77,7 +77,10 @@ def test_options_of_groups_and_mounts(site):
             "pl.listen { ':80', backlog = 'x' }",
             "pl.listen: option 'backlog' must be a whole number",
         ),
-        ("pl.env 'NO_SUCH_VARIABLE'", "environment variable NO_SUCH_VARIABLE"),
+        (
+            "pl.env 'NO_SUCH_VARIABLE'",
+            "pl.env: environment variable NO_SUCH_VARIABLE",
+        ),
         (
             "pl.get('/x', print) pl.get('/x', print)",
             "pl.get: ",

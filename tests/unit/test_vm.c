@@ -19,7 +19,7 @@ static const struct {
     {"error({})", PL_ERR_STATE, "", "table: "},
     {"error()", PL_ERR_STATE, "", "nil"},
     {"\npl.env('PL_TEST_UNDEFINED')", PL_ERR_STATE, "test:2",
-     "environment variable PL_TEST_UNDEFINED is not set"},
+     "pl.env: environment variable PL_TEST_UNDEFINED is not set"},
     {"\n\n\npl.on('birthday', print)", PL_ERR_STATE, "test:4",
      "pl.on: no such event (there are start, stop, reload, message): birthday"},
     {"require 'perilune.core.task'", PL_ERR_STATE, "test:1",

@@ -7,7 +7,7 @@ local unpack = table.unpack or unpack
 
 pl.version = core.version
 pl.worker = { id = core.worker, count = core.workers }
-pl.env, pl.stop, pl.now, pl.time = core.env, core.stop, core.now, core.time
+pl.stop, pl.now = core.stop, core.now
 pl.json = core.json
 
 package.loaded.perilune = pl

@@ -1,7 +1,7 @@
 -- log.lua - pl.log: lines for the error log.
 
-local core, pl = ...
-local log = core.log
+local core, pl, c = ...
+local enabled, write = c.enabled, c.write
 local concat, sort = table.concat, table.sort
 local getmetatable, pairs, select, setmetatable, tostring, type =
   getmetatable, pairs, select, setmetatable, tostring, type
@@ -42,22 +42,43 @@ local function line(...)
   return concat(parts, " ")
 end
 
+-- A line that is not written costs no text.
 local function writer(level)
   return function(...)
-    log(level, line(...))
+    if enabled(level) then
+      write(level, line(...))
+    end
   end
+end
+
+local levels = { "debug", "info", "notice", "warn", "error" }
+local log, is_level = {}, {}
+for i = 1, #levels do
+  log[levels[i]], is_level[levels[i]] = writer(levels[i]), true
+end
+
+--- The lowest level that is written: pl.set { log_level = ... }.
+function log.level()
+  for i = 1, #levels do
+    if enabled(levels[i]) then
+      return levels[i]
+    end
+  end
+end
+
+--- Are lines of that level written? For facts that take work to find out.
+function log.enabled(level)
+  if not is_level[level] then
+    core.fail("pl.log.enabled: no such level (there are "
+      .. concat(levels, ", ") .. ")")
+  end
+  return enabled(level)
 end
 
 --- pl.log("text", value, { key = value }) and pl.log.debug, .info, .notice,
 --- .warn, .error.
-pl.log = setmetatable({
-  debug = writer("debug"),
-  info = writer("info"),
-  notice = writer("notice"),
-  warn = writer("warn"),
-  error = writer("error"),
-}, {
+pl.log = setmetatable(log, {
   __call = function(_, ...)
-    log("info", line(...))
+    log.info(...)
   end,
 })
