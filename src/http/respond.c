@@ -19,7 +19,7 @@ static int respond(struct pl_response *res, int status, const char *type,
     if (err == 0)
         err = pl_response_status(res, status);
     if (err == 0 && type != NULL)
-        err = pl_response_set(res, PL_STR("Content-Type"), pl_str_c(type));
+        err = pl_response_type(res, pl_str_c(type));
     return err < 0 ? err : pl_response_bytes(res, text, NULL, NULL);
 }
 

@@ -49,6 +49,15 @@ static int copy_to(struct pl_response *res, struct pl_str *place,
     return value.data != NULL && place->data == NULL ? PL_ERR_NOMEM : 0;
 }
 
+int pl_response_type(struct pl_response *res, struct pl_str type)
+{
+    if (res->started)
+        return PL_ERR_STATE;
+    if (type.data != NULL && !pl_header_value_valid(type))
+        return PL_ERR_INVALID;
+    return copy_to(res, &res->type, type);
+}
+
 /* Fields with a place of their own. Returns 1 if name is none of them. */
 static int set_special(struct pl_response *res, enum pl_header_id id,
                        struct pl_str value)

@@ -48,6 +48,9 @@ struct pl_response {
 /* ---- building (most of it is in perilune.h): 0 or PL_ERR_*; PL_ERR_STATE once
  * the head has left ---- */
 
+/* Content-Type; absent: none. */
+int pl_response_type(struct pl_response *res, struct pl_str type);
+
 /* A range of a file; BORROWS file until release(arg). */
 int pl_response_file(struct pl_response *res, int file, uint64_t off,
                      uint64_t len, void (*release)(void *arg), void *arg);

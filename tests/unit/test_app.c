@@ -113,6 +113,15 @@ static int flood(struct pl_request *req, struct pl_response *res, void *arg)
     return err;
 }
 
+static int types(struct pl_request *req, struct pl_response *res, void *arg)
+{
+    (void)req;
+    (void)arg;
+    CHECK_INT(PL_ERR_INVALID, pl_respond(res, 200, "a\r\nb: c", PL_STR("x")),
+              "two lines");
+    return pl_respond(res, 200, "text/x-last", PL_STR("typed"));
+}
+
 static int cookie(struct pl_request *req, struct pl_response *res, void *arg)
 {
     struct pl_cookie_options options = {.size = sizeof(options),
@@ -197,6 +206,7 @@ static int make_app(void **state)
     pl_app_post(app, "/sum", sum, NULL);
     pl_app_get(app, "/stream", stream, NULL);
     pl_app_get(app, "/flood", flood, NULL);
+    pl_app_get(app, "/types", types, NULL);
     pl_app_get(app, "/cookie", cookie, NULL);
     pl_app_get(app, "/file", send_file, (void *)"/etc");
     pl_app_get(app, "/anyfile", send_file, NULL);
@@ -335,6 +345,14 @@ static void test_app__writes_streams(void **state)
     ask("GET", "/flood", "", "");
     CHECK(answer_len > 800000, "flood");
     CHECK_INT(0, memcmp("0\r\n\r\n", answer + answer_len - 5, 5), "whole");
+}
+
+static void test_app__checks_the_type_of_an_answer(void **state)
+{
+    (void)state;
+    ask("GET", "/types", "", "");
+    check_line("Content-Type: text/x-last", "the last one that is good");
+    CHECK_STR("typed", body_of(answer), "body");
 }
 
 static void test_app__sets_cookies(void **state)
@@ -659,6 +677,7 @@ RUN_TESTS(SERVED(test_app__routes_by_method),
           SERVED(test_app__tells_all_of_a_request),
           SERVED(test_app__results_become_statuses),
           SERVED(test_app__reads_bodies), SERVED(test_app__writes_streams),
+          SERVED(test_app__checks_the_type_of_an_answer),
           SERVED(test_app__sets_cookies), SERVED(test_app__sends_files),
           SERVED(test_app__filters_surround_their_group),
           SERVED(test_app__is_fixed_while_it_runs),
