@@ -70,6 +70,7 @@ static void begin_part(struct pl_part *part)
 {
     part->open = true;
     part->size = 0;
+    part->limit = part->max_size;
     part->number++;
 }
 
@@ -93,20 +94,29 @@ int pl_form_next(struct pl_request *req)
     return PL_MIN(event, 0);
 }
 
+void pl_form_limit(struct pl_request *req, uint64_t max)
+{
+    struct pl_part *part = req->part;
+
+    if (max != 0 && (part->limit == 0 || part->limit - part->size > max))
+        part->limit = part->size + max;
+}
+
 /* Makes some of the part's data known. 0: they are, or it is at its end. */
 static int look(struct pl_part *part)
 {
-    int event;
+    int event = 0;
 
-    if (!part->open || part->known > 0 || part->err < 0)
+    if (part->err < 0 || !part->open)
         return part->err;
-    event = advance(part);
+    if (part->known == 0)
+        event = advance(part);
     if (event == PL_FORM_PART_END)
         part->open = false;
-    if (part->max_size != 0 && part->size + part->known > part->max_size) {
+    if (part->limit != 0 && part->size + part->known > part->limit) {
         part->form.wrong = "too large a part";
         part->known = 0;
-        return part->err = PL_ERR_LIMIT;
+        part->err = event = PL_ERR_LIMIT;
     }
     return PL_MIN(event, 0);
 }

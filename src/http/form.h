@@ -12,8 +12,9 @@
 struct pl_part {
     struct pl_form_data form;
     struct pl_request *req;
-    uint64_t max_size; /* of one part; 0: no limit */
-    uint64_t size;     /* of the current one, so far */
+    uint64_t max_size; /* of each part; 0: no limit */
+    uint64_t limit;    /* of the current one */
+    uint64_t size;     /* ... so far */
     size_t known;      /* bytes waiting at the front that belong to it */
     unsigned number;   /* of the current one, from 1 */
     int err;           /* of a limit here; it stays */
@@ -44,6 +45,9 @@ int pl_form_next(struct pl_request *req);
  * Take it by pl_form_skip(). */
 int pl_form_peek(struct pl_request *req, size_t n, struct pl_str *bytes);
 void pl_form_skip(struct pl_request *req, size_t n);
+
+/* No more than max bytes (0: as many as there are) of what is left of it. */
+void pl_form_limit(struct pl_request *req, uint64_t max);
 
 /* Moves what is left of the current part into sink: 0 when all of it is. */
 int pl_form_store(struct pl_request *req, struct pl_sink *sink);

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "http/request.h"
 
@@ -18,6 +19,7 @@ struct pl_sink *pl_sink_new(struct pl_request *req,
         .next = req->sinks,
         .req = req,
         .temp = temp,
+        .spool = spec->target == NULL,
         .number = req->sinks == NULL ? 1 : req->sinks->number + 1};
     pl_buf_init(&sink->out, req->arena.pool, &req->account, 0);
     req->sinks = sink;
@@ -47,13 +49,27 @@ uint64_t pl_sink_size(const struct pl_sink *sink)
 
 /* ---- work ---- */
 
+/* What goes wrong with a file that nobody asked for is the server's affair:
+ * that a folder is not there does not make the request's 404. */
+static int spool_error(const struct pl_request *req, int err)
+{
+    char id[PL_REQUEST_ID_LEN];
+
+    pl_request_id(req, id);
+    pl_log(PL_LOG_ERROR, "http", "a temporary file failed: %s request=%.16s",
+           pl_err_text(err), id);
+    return err == PL_ERR_NO_SPACE || err == PL_ERR_BUSY || err == PL_ERR_NOMEM
+               ? err
+               : PL_ERR_IO;
+}
+
 static void on_done(struct pl_temp_op *op, int result)
 {
     struct pl_sink *sink = PL_CONTAINER_OF(op, struct pl_sink, op);
     struct pl_request *req = sink->req;
 
     sink->busy = false;
-    sink->err = result;
+    sink->err = result < 0 && sink->spool ? spool_error(req, result) : result;
     req->body.busy = NULL;
     pl_body_wake(&req->body);
     pl_request_drop(req);

@@ -23,6 +23,7 @@ struct pl_sink {
     struct pl_buf out; /* what is being written */
     unsigned number;   /* from 1, for those who must not have pointers */
     int err;           /* the first failure of the file; it stays failed */
+    bool spool;        /* of ours: nobody asked for a file */
     bool busy;
     bool kept;
 };

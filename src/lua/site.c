@@ -16,6 +16,7 @@ static int open_site(lua_State *L)
     pl_web_share_metatables(L);
     pl_lua_open_web_request(L, vm);
     pl_lua_open_web_body(L, vm);
+    pl_lua_open_web_upload(L, vm);
     pl_lua_open_web_response(L, vm);
     pl_lua_open_web_run(L, vm);
     pl_lua_open_web_record(L, vm, opening->site);

@@ -1,7 +1,9 @@
 /* web_body.c - reading a request's body from Lua. The loops are in
  * lua/perilune/core/request.lua; each function here does one step. */
+#include "base/error.h"
 #include "base/str.h"
 #include "http/media.h"
+#include "http/query.h"
 #include "lua/json.h"
 #include "lua/web_priv.h"
 
@@ -74,7 +76,19 @@ static int body_json(lua_State *L)
     return 2;
 }
 
-/* core.body_form(req) -> table, or nil when it is no urlencoded form */
+/* Whatever their names are, so many cost what they cost. */
+static bool too_many(struct pl_str form, uint32_t most)
+{
+    struct pl_str name, value;
+    uint32_t n = 0;
+
+    while (most != 0 && n <= most && pl_query_next(&form, &name, &value))
+        n++;
+    return most != 0 && n > most;
+}
+
+/* core.body_form(req) -> table, nil when it is no urlencoded form, or
+ * PL_ERR_LIMIT */
 static int body_form(lua_State *L)
 {
     struct pl_request *req = self(L);
@@ -83,6 +97,8 @@ static int body_form(lua_State *L)
     if (type.data != NULL &&
         !pl_media_is(type, PL_STR("application/x-www-form-urlencoded")))
         lua_pushnil(L);
+    else if (too_many(pl_body_text(req), req->limits->max_fields))
+        lua_pushinteger(L, PL_ERR_LIMIT);
     else
         pl_web_push_pairs(L, req, pl_body_text(req));
     return 1;

@@ -118,6 +118,7 @@ struct pl_filter *pl_web_filter_new(lua_State *L, struct pl_vm *vm, int index);
 
 void pl_lua_open_web_request(lua_State *L, struct pl_vm *vm);
 void pl_lua_open_web_body(lua_State *L, struct pl_vm *vm);
+void pl_lua_open_web_upload(lua_State *L, struct pl_vm *vm);
 void pl_lua_open_web_response(lua_State *L, struct pl_vm *vm);
 void pl_lua_open_web_run(lua_State *L, struct pl_vm *vm);
 void pl_lua_open_web_record(lua_State *L, struct pl_vm *vm,

@@ -53,9 +53,9 @@ static int judge(lua_State *L, int index, int lua_status,
         return code;
     if (code == PL_ERR_CANCELED && !req->response.started)
         return PL_ERR_STATE; /* of another task: nobody else would tell it */
-    *tell = status == 0;
+    *tell = status == 0 || status >= 500;
     if (req->response.started) { /* PL_ERR_CANCELED is not told again */
-        code = status == 0 ? PL_ERR_CANCELED : code;
+        code = *tell ? PL_ERR_CANCELED : code;
         if (web != NULL)
             web->broken = code;
         return code;

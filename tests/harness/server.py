@@ -58,6 +58,7 @@ class Server:
     def __init__(self, words: list, cwd: Path, env: dict, guard=None):
         self.guard = guard or GUARD
         self.words = [str(word) for word in words]
+        self.folder = Path(cwd)  # the site, and the files beside it
         self._lines: list[str] = []
         self._changed = threading.Condition()
         self._ended = False

@@ -4,7 +4,7 @@
 local core = ...
 local fail = core.fail
 local concat, floor, min, sort = table.concat, math.floor, math.min, table.sort
-local pairs, tostring, type = pairs, tostring, type
+local pairs, tonumber, tostring, type = pairs, tonumber, tostring, type
 
 -- A name and its edit distance to another (insert, remove, replace, swap).
 local function distance(a, b)
@@ -81,6 +81,14 @@ local kinds = {
     return type(value) == "string" and value
       or type(value) == "number" and ("%.3f"):format(value) or nil
   end,
+  -- permissions of a file: "640", or a number
+  mode = function(value)
+    if type(value) == "string" then
+      value = value:find("^[0-7]+$") and tonumber(value, 8)
+    end
+    return type(value) == "number" and floor(value) == value and value >= 0
+      and value <= 4095 and value or nil
+  end,
   -- "1m", or bytes
   size = function(value)
     return type(value) == "string" and value
@@ -95,6 +103,7 @@ local wanted = {
   number = "a number",
   count = "a whole number from 0 to 65535",
   duration = "a string like \"10s\" or seconds",
+  mode = "a string like \"640\" or a number",
   size = "a string like \"1m\" or bytes",
 }
 

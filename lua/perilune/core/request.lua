@@ -7,9 +7,9 @@ local body_wait, body_collect, body_text =
   core.body_wait, core.body_collect, core.body_text
 local body_read, body_json, body_form =
   core.body_read, core.body_json, core.body_form
-local AGAIN, CLOSED, LIMIT, PROTO, STATE, TIMEOUT, UNSUPPORTED =
-  core.AGAIN, core.CLOSED, core.LIMIT, core.PROTO, core.STATE, core.TIMEOUT,
-  core.UNSUPPORTED
+local AGAIN, CLOSED, LIMIT, NO_SPACE, PROTO, STATE, TIMEOUT, UNSUPPORTED =
+  core.AGAIN, core.CLOSED, core.LIMIT, core.NO_SPACE, core.PROTO, core.STATE,
+  core.TIMEOUT, core.UNSUPPORTED
 local error, type, lower = error, type, string.lower
 
 -- Looked at by a C function each time; tables are made once per request.
@@ -39,6 +39,11 @@ local methods = {
   cookie = core.req_cookie,
 }
 
+core.request_methods = methods
+
+-- Those of lib/upload.lua, which adds them when one is first asked for.
+local rare = { parts = true, save = true, discard = true }
+
 local reserved = { tls = true } -- nil as long as there is none
 
 -- Header names in any case; the table itself has them in lower case.
@@ -55,6 +60,9 @@ local function index(req, key)
   local method = methods[key]
   if method then
     return method
+  elseif rare[key] then
+    core.load_upload()
+    return methods[key]
   end
   local values = own(req)
   return values and values[key]
@@ -63,7 +71,7 @@ end
 -- A script may keep values of its own in the request, for its later filters
 -- and handlers.
 local function newindex(req, key, value)
-  if methods[key] or getters[key] or reserved[key] then
+  if methods[key] or getters[key] or rare[key] or reserved[key] then
     fail(("req.%s cannot be set"):format(key))
   end
   own(req, true)[key] = value
@@ -79,19 +87,21 @@ meta.__tostring = core.req_text
 -- ---- the body --------------------------------------------------------------
 
 local faults = {
-  [STATE] = "another task is reading the body",
+  [STATE] = "another task is reading the body, or it was read in another way",
 }
 
--- The status for what the client has done wrong; nil for other errors.
+-- The status for what the client has done wrong, or for a full disk; nil for
+-- other errors.
 local statuses = {
   [PROTO] = 400, [CLOSED] = 400, [TIMEOUT] = 408, [LIMIT] = 413,
+  [NO_SPACE] = 507,
 }
 
-local function give_up(call, result)
+local function give_up(call, result, text, status)
   if faults[result] then
     fail(call .. ": " .. faults[result])
   end
-  error(failure(result, call, nil, statuses[result]), 0)
+  error(failure(result, call, text, status or statuses[result]), 0)
 end
 
 local function wait(req, call)
@@ -100,6 +110,8 @@ local function wait(req, call)
     give_up(call, result)
   end
 end
+
+core.give_up_body, core.wait_for_body = give_up, wait
 
 local function collect(req, call)
   local result = body_collect(req)
@@ -154,14 +166,23 @@ function methods:json()
   return nil, failure(PROTO, "req:json", value, 400)
 end
 
---- req:form() -> table of the first value of each name, or nil, err (code
---- "unsupported", status 415) when the body is of another type
+--- req:form() -> table of the first value of each name, files as tables; or
+--- nil, err (code "unsupported", status 415) when the body is no form
 function methods:form()
+  local kind = methods.header(self, "content-type")
+  if kind and lower(kind):find("^multipart/form%-data") then
+    if not core.multipart_form then
+      core.load_upload()
+    end
+    return core.multipart_form(self)
+  end
   collect(self, "req:form")
   local form = body_form(self)
-  if form then
+  if form == LIMIT then
+    give_up("req:form", LIMIT, "too many fields")
+  elseif form then
     return form
   end
   return nil, failure(UNSUPPORTED, "req:form",
-    "the body is not application/x-www-form-urlencoded", 415)
+    "the body is not a form", 415)
 end
