@@ -6,6 +6,7 @@
 #ifndef PL_BASE_SYS_H
 #define PL_BASE_SYS_H
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
@@ -20,6 +21,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -57,6 +59,8 @@
     X(openat2)                                                                 \
     X(fstat)                                                                   \
     X(fstatat)                                                                 \
+    X(fstatfs)                                                                 \
+    X(getdents64)                                                              \
     X(unlink)                                                                  \
     X(chmod)                                                                   \
     X(pread)                                                                   \
@@ -305,6 +309,17 @@ PL_INLINE int pl_sys_fstatat(int dir, const char *path, struct stat *st,
                              int flags)
 {
     return PL_SYS_DO(fstatat, NULL, -1, fstatat(dir, path, st, flags));
+}
+
+PL_INLINE int pl_sys_fstatfs(int fd, struct statfs *st)
+{
+    return PL_SYS_DO(fstatfs, NULL, -1, fstatfs(fd, st));
+}
+
+/* struct dirent64 one behind the other, by their d_reclen; 0 at the end. */
+PL_INLINE ssize_t pl_sys_getdents64(int fd, void *to, size_t len)
+{
+    return PL_SYS_DO(getdents64, NULL, -1, getdents64(fd, to, len));
 }
 
 PL_INLINE int pl_sys_openat(int dir, const char *path, int flags, mode_t mode)

@@ -60,31 +60,37 @@ static struct pl_h1_framing frame(struct pl_h1 *h1)
 
 /* ---- the head, with a small body ---- */
 
-/* All of a small file. False if it has become shorter: its length is not yet
+/* All of a small file. PL_ERR_AGAIN if it is not in memory (only where somebody
+ * else can read it), PL_ERR_IO if it has become shorter: its length is not yet
  * said. */
-static bool read_file(const struct pl_response *res, char *to, size_t len)
+static int read_file(const struct pl_request *req, char *to, size_t len)
 {
+    const struct pl_response *res = &req->response;
+    int flags = req->http->net->offload != NULL ? RWF_NOWAIT : 0;
     size_t done = 0;
 
     while (done < len) {
-        ssize_t n = pl_sys_pread(res->file, to + done, len - done,
-                                 (off_t)(res->file_off + done));
+        struct iovec iov = {to + done, len - done};
+        ssize_t n = pl_sys_preadv2(res->file, &iov, 1,
+                                   (off_t)(res->file_off + done), flags);
 
         if (n > 0)
             done += (size_t)n;
+        else if (n < 0 && flags != 0 && errno != EINTR)
+            return PL_ERR_AGAIN; /* also where it cannot be asked for */
         else if (n == 0 || errno != EINTR)
-            return false;
+            return PL_ERR_IO;
     }
-    return true;
+    return 0;
 }
 
-static bool copy_body(const struct pl_response *res, char *to, size_t len)
+static int copy_body(const struct pl_request *req, char *to, size_t len)
 {
-    if (res->content == PL_CONTENT_FILE)
-        return read_file(res, to, len);
+    if (req->response.content == PL_CONTENT_FILE)
+        return read_file(req, to, len);
     if (len > 0)
-        memcpy(to, res->bytes.data, len);
-    return true;
+        memcpy(to, req->response.bytes.data, len);
+    return 0;
 }
 
 /* While output is queued the head goes by way of the arena. */
@@ -109,13 +115,19 @@ static int send_head(struct pl_conn *conn, struct pl_request *req, bool *more)
     size_t bound = pl_h1_head_bound(req);
     size_t len = small ? (size_t)res->length : 0;
     char *out = pl_conn_reserve(conn, bound + len), *end;
+    int err;
 
     *more = body && (!small || out == NULL);
     if (out == NULL)
         return queue_head(conn, req, &framing, bound);
     end = pl_h1_head_write(out, req, &framing);
-    if (!copy_body(res, end, len))
-        return PL_ERR_IO;
+    err = copy_body(req, end, len);
+    if (err == PL_ERR_IO)
+        return err;
+    if (err == PL_ERR_AGAIN) { /* the connection waits for the disk */
+        *more = true;
+        len = 0;
+    }
     pl_conn_commit(conn, (size_t)(end - out) + len);
     return 0;
 }

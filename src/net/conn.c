@@ -413,7 +413,8 @@ int pl_net_init(struct pl_net *net, struct pl_loop *loop,
 void pl_net_fini(struct pl_net *net)
 {
     end_of_turn(&net->hook); /* buries what was closed between turns */
-    PL_ASSERT(net->stats.open == 0 && pl_list_empty(&net->listeners));
+    PL_ASSERT(net->stats.open == 0 && pl_list_empty(&net->listeners) &&
+              net->reads == 0);
     pl_loop_remove_hook(&net->hook);
     pl_deadlines_fini(&net->deadlines);
     pl_free(net->inbox);

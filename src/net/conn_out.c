@@ -16,7 +16,6 @@
 enum {
     SEGMENT = 4096,
     COPY_MAX = 16 * 1024, /* larger bodies are gathered, not copied */
-    FILE_WINDOW = 512 * 1024,
 };
 
 /* ---- the queue ---- */
@@ -31,6 +30,11 @@ static void begin_half(struct pl_conn *conn, size_t unsent)
     conn->io->unsent = unsent;
     pl_deadline_set(&net->deadlines, &conn->source, &conn->class,
                     PL_DEADLINE_WRITE, PL_MAX(net->limits.write_ms / 2, 1));
+}
+
+void pl_conn_write_begin(struct pl_conn *conn)
+{
+    begin_half(conn, SIZE_MAX);
 }
 
 void pl_conn_write_late(struct pl_conn *conn)
@@ -56,7 +60,7 @@ static void keep_deadline(struct pl_conn *conn, struct pl_conn_io *io)
 
     io->user_class = conn->class;
     io->user_ms = (uint32_t)PL_MAX(left, 0);
-    begin_half(conn, SIZE_MAX);
+    pl_conn_write_begin(conn);
 }
 
 static struct pl_out *append(struct pl_conn *conn, enum pl_out_kind kind,
@@ -93,6 +97,8 @@ static void pop(struct pl_conn *conn)
     if (io->head == NULL)
         io->tail = NULL;
     io->queued -= out->len;
+    if (out->ahead != NULL)
+        pl_conn_file_abandon(out);
     if (out->release != NULL)
         out->release(out->arg);
     pl_account_release(&io->account, out->size);
@@ -165,7 +171,7 @@ static ssize_t send_file(struct pl_conn *conn, struct pl_out *out)
     off_t off = (off_t)out->off;
     ssize_t sent =
         pl_loop_sendfile(pl_conn_net(conn)->loop, conn->source.fd, out->file,
-                         &off, (size_t)PL_MIN(out->len, FILE_WINDOW));
+                         &off, (size_t)PL_MIN(out->len, out->warm));
 
     if (sent == PL_ERR_AGAIN) {
         conn->flags &= (uint16_t)~PL_CONN_WRITABLE;
@@ -175,6 +181,8 @@ static ssize_t send_file(struct pl_conn *conn, struct pl_out *out)
         pl_log(PL_LOG_WARN, "net", "a file became shorter while it was sent");
         return PL_ERR_IO;
     }
+    if (sent > 0)
+        out->warm -= (size_t)sent;
     return sent;
 }
 
@@ -239,6 +247,8 @@ static ssize_t send_queue(struct pl_conn *conn)
             pl_conn_again(conn); /* the others first */
             break;
         }
+        if (out->kind == PL_OUT_FILE && !pl_conn_file_ready(conn, out))
+            break;
         sent =
             out->kind == PL_OUT_FILE ? send_file(conn, out) : send_memory(conn);
         if (sent < 0)
@@ -260,8 +270,8 @@ void pl_conn_push(struct pl_conn *conn)
     }
     if (!has_queue(conn))
         queue_is_empty(conn);
-    else if (sent > 0)
-        begin_half(conn, SIZE_MAX);
+    else if (sent > 0 && conn->io->head->ahead == NULL)
+        pl_conn_write_begin(conn);
     if (pl_conn_closed(conn))
         return;
     if ((conn->flags & PL_CONN_CONGESTED) &&

@@ -10,8 +10,10 @@ struct pl_out {
     struct pl_out *next;
     enum pl_out_kind { PL_OUT_COPY, PL_OUT_REF, PL_OUT_FILE } kind;
     int file;
-    uint64_t off; /* in data, or in the file */
-    uint64_t len; /* still to go */
+    uint64_t off;           /* in data, or in the file */
+    uint64_t len;           /* still to go */
+    size_t warm;            /* FILE: bytes of them that are in memory */
+    struct pl_ahead *ahead; /* FILE: is being read; nothing goes until then */
     void (*release)(void *arg);
     void *arg;
     const char *data;
@@ -44,8 +46,17 @@ void pl_conn_again(struct pl_conn *conn);
  * and tells the protocol when it has drained. */
 void pl_conn_push(struct pl_conn *conn);
 
-/* The WRITE deadline has passed. */
+/* The peer has the whole time again to read something; the WRITE deadline has
+ * passed. There is output. */
+void pl_conn_write_begin(struct pl_conn *conn);
 void pl_conn_write_late(struct pl_conn *conn);
+
+/* May a window of the file be sent now (out->warm bytes)? Else it is being
+ * read, and pl_conn_push() follows. */
+bool pl_conn_file_ready(struct pl_conn *conn, struct pl_out *out);
+
+/* out, whose file is being read, is about to go: the reader releases it. */
+void pl_conn_file_abandon(struct pl_out *out);
 
 /* Drops the queue and the outbox's bytes of a connection that closes. */
 void pl_conn_out_drop(struct pl_conn *conn);

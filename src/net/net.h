@@ -33,6 +33,7 @@ struct pl_net_stats {
 };
 
 struct pl_conn;
+struct pl_offload;
 
 struct pl_net {
     struct pl_loop *loop;
@@ -45,8 +46,10 @@ struct pl_net {
     size_t outbox_len;
     struct pl_conn *graves; /* closed in this turn, freed at its end */
     struct pl_list listeners;
-    unsigned paused;    /* listeners that look away */
-    int64_t complained; /* when that was last said in the log */
+    struct pl_offload *offload; /* reads cold files; NULL: the loop does */
+    unsigned reads;             /* that are on their way there */
+    unsigned paused;            /* listeners that look away */
+    int64_t complained;         /* when that was last said in the log */
     char *inbox, *outbox;
 };
 
@@ -56,7 +59,7 @@ struct pl_net {
 int pl_net_init(struct pl_net *net, struct pl_loop *loop,
                 const struct pl_net_limits *limits);
 
-/* All connections and listeners must be closed. */
+/* All connections and listeners must be closed, all reads back. */
 void pl_net_fini(struct pl_net *net);
 
 #endif

@@ -50,7 +50,8 @@ static void end_now(struct pl_worker *worker)
 
 static bool quiet(const struct pl_worker *worker)
 {
-    return worker->net.stats.open == 0 && worker->http.stats.open == 0;
+    return worker->net.stats.open == 0 && worker->http.stats.open == 0 &&
+           worker->net.reads == 0;
 }
 
 /* Idle connections are closed when the second turn has gone by without a new
