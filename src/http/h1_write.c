@@ -5,6 +5,11 @@
 #include "base/str.h"
 #include "http/status.h"
 
+/* Upper bounds. READY_FIXED: Last-Modified, Content-Length, and the names and
+ * line ends of what is counted apart. HEAD_FIXED: the status line with the
+ * longest reason, Date, Server, Cache-Control, Expires, Connection. */
+enum { READY_FIXED = 160, HEAD_FIXED = 320 };
+
 static char *put(char *out, struct pl_str s)
 {
     if (s.len > 0)
@@ -48,25 +53,25 @@ static char *put_date(char *out, struct pl_http *http)
     return out;
 }
 
-static char *put_last_modified(char *out, int64_t seconds)
+static char *put_time(char *out, struct pl_str name, int64_t seconds)
 {
     char date[PL_HTTP_DATE_LEN];
 
     pl_http_date_format(date, seconds);
-    return put_line(out, PL_STR("Last-Modified"),
-                    pl_str(date, PL_HTTP_DATE_LEN));
+    return put_line(out, name, pl_str(date, PL_HTTP_DATE_LEN));
 }
 
-static char *put_framing(char *out, const struct pl_h1_framing *framing)
+static char *put_length(char *out, int64_t length)
 {
-    if (framing->chunked) {
-        out = PUT(out, "Transfer-Encoding: chunked\r\n");
-    } else if (framing->length >= 0) {
-        out = PUT(out, "Content-Length: ");
-        out += pl_u64_format(out, (uint64_t)framing->length);
-        *out++ = '\r';
-        *out++ = '\n';
-    }
+    out = PUT(out, "Content-Length: ");
+    out += pl_u64_format(out, (uint64_t)length);
+    *out++ = '\r';
+    *out++ = '\n';
+    return out;
+}
+
+static char *put_connection(char *out, const struct pl_h1_framing *framing)
+{
     if (framing->connection == PL_H1_CLOSE)
         out = PUT(out, "Connection: close\r\n");
     else if (framing->connection == PL_H1_KEEP_ALIVE)
@@ -107,40 +112,97 @@ static char *put_defaults(char *out, const struct pl_http_settings *settings,
     return out;
 }
 
-/* Everything but the variable parts below: status line with the longest
- * reason, Date, Last-Modified, Content-Length, Connection, names and CRLFs. */
-enum { HEAD_FIXED = 384 };
+/* ---- what belongs to a content ---- */
 
-size_t pl_h1_head_bound(const struct pl_request *req)
+static char *put_type(char *out, struct pl_str type)
 {
-    const struct pl_response *res = &req->response;
-    size_t size = HEAD_FIXED + req->settings->server.len +
-                  req->settings->headers_size + res->type.len + res->etag.len;
+    return type.len > 0 ? put_line(out, PL_STR("Content-Type"), type) : out;
+}
+
+static char *put_content(char *out, const struct pl_response *res)
+{
+    if (res->etag.len > 0)
+        out = put_line(out, PL_STR("ETag"), res->etag);
+    if (res->last_modified >= 0)
+        out = put_time(out, PL_STR("Last-Modified"), res->last_modified);
+    for (unsigned i = 0; i < res->nheaders; i++)
+        out = put_line(out, pl_header_name(&res->headers[i]),
+                       pl_header_value(&res->headers[i]));
+    return out;
+}
+
+size_t pl_h1_ready_write(char *out, const struct pl_response *res, bool bare)
+{
+    char *end = out;
+
+    if (!bare)
+        end = put_length(put_type(end, res->type), res->length);
+    return (size_t)(put_content(end, res) - out);
+}
+
+size_t pl_h1_ready_bound(const struct pl_response *res)
+{
+    size_t size = READY_FIXED + res->type.len + res->etag.len;
 
     for (unsigned i = 0; i < res->nheaders; i++)
         size += res->headers[i].name_len + res->headers[i].value_len + 4u;
     return size;
 }
 
+/* The ready lines for an answer with this framing, or an absent string. */
+static struct pl_str ready_lines(const struct pl_response *res)
+{
+    if (res->ready == NULL)
+        return pl_str(NULL, 0);
+    return res->status == 200   ? res->ready->h1
+           : res->status == 304 ? res->ready->h1_bare
+                                : pl_str(NULL, 0);
+}
+
+/* ---- heads ---- */
+
+size_t pl_h1_head_bound(const struct pl_request *req)
+{
+    return HEAD_FIXED + req->settings->server.len +
+           req->settings->headers_size + req->response.cache_control.len +
+           pl_h1_ready_bound(&req->response);
+}
+
+static char *put_caching(char *out, const struct pl_request *req)
+{
+    const struct pl_response *res = &req->response;
+
+    if (res->cache_control.data != NULL)
+        out = put_line(out, PL_STR("Cache-Control"), res->cache_control);
+    if (res->expires >= 0)
+        out = put_time(out, PL_STR("Expires"),
+                       pl_loop_wall(req->http->net->loop) + res->expires);
+    return out;
+}
+
 char *pl_h1_head_write(char *out, struct pl_request *req,
                        const struct pl_h1_framing *framing)
 {
     const struct pl_response *res = &req->response;
+    struct pl_str ready = ready_lines(res);
 
     out = put_status(out, res->status);
     out = put_date(out, req->http);
     if (req->settings->server.len > 0 && !says(res, PL_HEADER_SERVER))
         out = put_line(out, PL_STR("Server"), req->settings->server);
-    if (res->type.len > 0)
-        out = put_line(out, PL_STR("Content-Type"), res->type);
-    out = put_framing(out, framing);
-    if (res->etag.len > 0)
-        out = put_line(out, PL_STR("ETag"), res->etag);
-    if (res->last_modified >= 0)
-        out = put_last_modified(out, res->last_modified);
-    for (unsigned i = 0; i < res->nheaders; i++)
-        out = put_line(out, pl_header_name(&res->headers[i]),
-                       pl_header_value(&res->headers[i]));
+    if (ready.data != NULL) {
+        out = put(out, ready);
+    } else {
+        out = put_type(out, res->type);
+        if (framing->chunked)
+            out = PUT(out, "Transfer-Encoding: chunked\r\n");
+        else if (framing->length >= 0)
+            out = put_length(out, framing->length);
+        out = put_content(out, res);
+    }
+    out = put_connection(out, framing);
+    if (res->cache_control.data != NULL || res->expires >= 0)
+        out = put_caching(out, req);
     out = put_defaults(out, req->settings, res);
     *out++ = '\r';
     *out++ = '\n';

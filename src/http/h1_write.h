@@ -21,6 +21,11 @@ struct pl_h1_framing {
 /* An upper bound for the bytes of the head. */
 size_t pl_h1_head_bound(const struct pl_request *req);
 
+/* The lines of struct pl_ready for a response with a type, a length, validators
+ * and headers: writes them, returns their length; and an upper bound of it. */
+size_t pl_h1_ready_write(char *out, const struct pl_response *res, bool bare);
+size_t pl_h1_ready_bound(const struct pl_response *res);
+
 /* Writes the head of req->response, with its empty line; returns the end. */
 char *pl_h1_head_write(char *out, struct pl_request *req,
                        const struct pl_h1_framing *framing);

@@ -13,6 +13,7 @@ const struct pl_http_settings pl_http_default_settings = {
              .max_fields = 1000,
              .max_parts = 1000,
              .rate = 500},
+    .file_cache = 16 << 20,
     .header_ms = 10000,
     .idle_ms = 60000,
     .body_grace_ms = 10000,

@@ -9,6 +9,7 @@
 #include "net/conn.h"
 #include "task/task.h"
 
+struct pl_files;
 struct pl_request;
 
 /* What a site sets (pl.set); fixed for the life of a generation. */
@@ -16,6 +17,7 @@ struct pl_http_settings {
     struct pl_h1_limits h1;
     struct pl_body_limits body;
     uint64_t request_memory; /* bytes one request may allocate; 0 = unlimited */
+    uint64_t file_cache;     /* bytes of files a worker keeps: 16 MiB */
     uint32_t header_ms;      /* from the first byte of a head: 10 s */
     uint32_t idle_ms;        /* keep-alive: 60 s */
     uint32_t body_grace_ms;  /* body.rate is judged over this long: 10 s */
@@ -58,6 +60,7 @@ struct pl_http {
     int64_t date_second;
     char date[PL_HTTP_DATE_LEN + 1];
     struct pl_h1_parser parser; /* for heads that arrive in one piece */
+    struct pl_files *files;     /* what handlers keep of files; or NULL */
 };
 
 /* Borrows all. Connections reach it through their listener's arg. */

@@ -2,6 +2,7 @@
  * What the status and the request's conditions make of it is semantics.c. */
 #include "http/response.h"
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/str.h"
 #include "http/date.h"
@@ -40,6 +41,32 @@ static int check_field(const struct pl_response *res, struct pl_str name,
         return PL_ERR_INVALID;
     *id = pl_header_lookup(name);
     return pl_header_is_framing(*id) ? PL_ERR_DENIED : 0;
+}
+
+void pl_response_lend(struct pl_response *res, const struct pl_header *headers,
+                      unsigned n, const struct pl_ready *ready)
+{
+    PL_ASSERT(res->nheaders == 0 && !res->started);
+    res->headers = (struct pl_header *)headers;
+    res->nheaders = res->room = (uint16_t)n;
+    res->lent = true;
+    res->ready = ready;
+}
+
+/* Before any change of a field: what was lent becomes the response's own. */
+static int own_fields(struct pl_response *res)
+{
+    struct pl_header *own;
+
+    res->ready = NULL;
+    if (!res->lent)
+        return 0;
+    own = pl_arena_alloc(&request_of(res)->arena, res->room * sizeof(*own));
+    if (own == NULL)
+        return PL_ERR_NOMEM;
+    res->headers = memcpy(own, res->headers, res->nheaders * sizeof(*own));
+    res->lent = false;
+    return 0;
 }
 
 static int copy_to(struct pl_response *res, struct pl_str *place,
@@ -135,6 +162,8 @@ int pl_response_add(struct pl_response *res, struct pl_str name,
     enum pl_header_id id;
     int err = check_field(res, name, value, &id);
 
+    if (err == 0)
+        err = own_fields(res);
     if (err < 0)
         return err;
     err = set_special(res, id, value);
@@ -149,6 +178,8 @@ int pl_response_set(struct pl_response *res, struct pl_str name,
     enum pl_header_id id;
     int err = check_field(res, name, value, &id);
 
+    if (err == 0)
+        err = own_fields(res);
     if (err < 0)
         return err;
     remove_field(res, name);
@@ -192,6 +223,7 @@ static int set_content(struct pl_response *res, enum pl_content content,
     }
     pl_response_release(res);
     res->content = (uint8_t)content;
+    res->ready = NULL;
     res->length = length;
     res->release = release;
     res->release_arg = arg;
@@ -227,6 +259,10 @@ void pl_response_reset(struct pl_response *res)
     pl_response_release(res);
     res->status = 0;
     res->content = PL_CONTENT_NONE;
+    res->ready = NULL;
+    if (res->lent)
+        res->room = 0; /* what is added next goes elsewhere */
+    res->lent = false;
     res->nheaders = 0;
     res->type = res->etag = (struct pl_str){NULL, 0};
     res->last_modified = res->length = -1;
@@ -292,6 +328,7 @@ int pl_response_error(struct pl_response *res, int status, struct pl_str detail)
     }
     res->etag = pl_str(NULL, 0); /* of the content that this replaces */
     res->last_modified = -1;
+    res->ready = NULL;
     err = pl_response_status(res, status);
     if (err == 0)
         err = pl_response_bytes(res, text, NULL, NULL);

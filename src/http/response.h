@@ -8,6 +8,13 @@
 
 struct pl_request;
 
+/* What a response says of one content, in the form of a wire's head: made once
+ * for all responses that send it. "bare" is for a 304, without the type and the
+ * length. Other wires encode the fields of the response, which are set too. */
+struct pl_ready {
+    struct pl_str h1, h1_bare;
+};
+
 enum pl_content {
     PL_CONTENT_NONE,   /* nothing said yet: an empty body */
     PL_CONTENT_BYTES,  /* known as a whole */
@@ -23,15 +30,18 @@ struct pl_response {
     bool told;       /* a push was answered with PL_ERR_CLOSED */
     bool bodyless;   /* HEAD, 204, 304, 412...: nothing may follow the head */
     bool error_page; /* made by pl_response_error(): may be replaced */
+    bool lent;       /* headers is constant: copied before it changes */
     uint16_t nheaders, room;
     uint32_t unheard; /* bytes pushed behind the head of a bodyless one */
     struct pl_header *headers;
-    struct pl_str type;    /* Content-Type; absent: none */
-    struct pl_str etag;    /* absent: none */
-    int64_t last_modified; /* seconds; -1: none */
-    int64_t length;        /* of the body; -1: not known */
+    const struct pl_ready *ready; /* of the fields as they are; or NULL */
+    struct pl_str type;           /* Content-Type; absent: none */
+    struct pl_str etag;           /* absent: none */
+    int64_t last_modified;        /* seconds; -1: none */
+    int64_t length;               /* of the body; -1: not known */
     /* Of the route, for answers that may be cached; a handler that sets
-     * Cache-Control or Expires itself wins over both. */
+     * Cache-Control or Expires itself wins over both. Semantics leaves here
+     * what is to be said. */
     struct pl_str cache_control; /* absent: none */
     int64_t expires;             /* seconds from now; -1: none */
     struct pl_str bytes;         /* BYTES: in the arena, or until release() */
@@ -54,6 +64,12 @@ int pl_response_type(struct pl_response *res, struct pl_str type);
 /* A range of a file; BORROWS file until release(arg). */
 int pl_response_file(struct pl_response *res, int file, uint64_t off,
                      uint64_t len, void (*release)(void *arg), void *arg);
+
+/* Fields that are the same for many responses; nheaders must be 0. BORROWS
+ * headers and ready (of type, etag, last_modified, these headers, and the whole
+ * content as it is now) as long as the request: any change takes a copy. */
+void pl_response_lend(struct pl_response *res, const struct pl_header *headers,
+                      unsigned n, const struct pl_ready *ready);
 
 /* Drops the body, status and headers built so far (an error page follows). */
 void pl_response_reset(struct pl_response *res);

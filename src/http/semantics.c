@@ -174,22 +174,15 @@ static bool says(const struct pl_response *res, struct pl_str name)
     return pl_response_get(res, name).data != NULL;
 }
 
-/* What the route says about caching, unless the handler has said something. */
-static void add_caching(struct pl_request *req)
+/* What the route says about caching is left out where the handler has said
+ * something. */
+static void decide_caching(struct pl_response *res)
 {
-    struct pl_response *res = &req->response;
-    char date[PL_HTTP_DATE_LEN];
-
-    if (!is_cacheable(res->status) || says(res, PL_STR("Cache-Control")) ||
-        says(res, PL_STR("Expires")))
+    if (is_cacheable(res->status) && !says(res, PL_STR("Cache-Control")) &&
+        !says(res, PL_STR("Expires")))
         return;
-    if (res->cache_control.data != NULL)
-        pl_response_set(res, PL_STR("Cache-Control"), res->cache_control);
-    if (res->expires < 0)
-        return;
-    pl_http_date_format(date,
-                        pl_loop_wall(req->http->net->loop) + res->expires);
-    pl_response_set(res, PL_STR("Expires"), pl_str(date, sizeof(date)));
+    res->cache_control = pl_str(NULL, 0);
+    res->expires = -1;
 }
 
 /* May the request's conditions and ranges change this answer? */
@@ -210,7 +203,8 @@ static void select_content(struct pl_request *req)
         return;
     if (!is_whole(res))
         return;
-    pl_response_set(res, PL_STR("Accept-Ranges"), PL_STR("bytes"));
+    if (res->ready == NULL) /* else it says so */
+        pl_response_set(res, PL_STR("Accept-Ranges"), PL_STR("bytes"));
     if (req->method == PL_METHOD_GET)
         apply_range(req);
 }
@@ -227,7 +221,7 @@ void pl_semantics_apply(struct pl_request *req)
     if (is_selectable(req))
         select_content(req);
     if (res->cache_control.data != NULL || res->expires >= 0)
-        add_caching(req);
+        decide_caching(res);
     if (req->head || !pl_status_has_body(res->status))
         res->bodyless = true;
 }
