@@ -193,11 +193,25 @@ PL_API int pl_app_group_end(struct pl_app *app);
  * not set is 0. */
 struct pl_app_static_options {
     size_t size;               /* sizeof(struct pl_app_static_options) */
-    const char *index;         /* NULL: "index.html"; "": none */
+    const char *index;         /* names with spaces between: the first that is
+                                  there; NULL: "index.html"; "": none */
     const char *expires;       /* "1h", "30d": how long it may be kept */
     const char *cache_control; /* the field, if expires does not say it */
+    const char *fallback;      /* a file of folder, for paths without a dot in
+                                  their last element that are not there and are
+                                  asked for as HTML: single-page applications */
+    const char *not_found;     /* a file of folder: the content of a 404 */
+    const char *symlinks;      /* which links are followed: NULL or "inside":
+                                  those that stay in folder; "owner": those that
+                                  have the owner of what they lead to; "none";
+                                  "all" */
+    const char *cache;         /* "5s": a look at the disk is good for so long;
+                                  NULL: 1 s; "0": every request looks */
+    bool preload;              /* read all files now (64 MiB at most), and never
+                                  look at the disk again */
     bool dot_files;            /* serve names that begin with "." */
-    bool follow_links;         /* symbolic links may leave the folder */
+    bool no_precompressed;     /* do not serve a.js.br, a.js.zst, a.js.gz in the
+                                  place of a.js to who accepts the coding */
 };
 
 /* Serves the files of folder below prefix. options may be NULL. */

@@ -211,9 +211,14 @@ function pl.host(name, options, fn) end
 
 ---@class pl.StaticOptions
 ---@field root string
----@field index? string|false ["index.html"]
+---@field index? string|string[]|false ["index.html"]
+---@field fallback? string|false below root: for pages that are not there
+---@field not_found? string|false below root: what a 404 shows
+---@field precompressed? boolean [true] a.js.br, a.js.zst, a.js.gz
+---@field cache? string|number|false ["1s"] a look at the disk is good so long
+---@field preload? boolean|string|number [false] all files are read at load
+---@field symlinks? "inside"|"owner"|"none"|"all"|false ["inside"]
 ---@field dot_files? boolean
----@field follow_links? boolean
 ---@field expires? string|number|false
 ---@field cache_control? string|false
 
@@ -246,6 +251,7 @@ function pl.listen(addresses) end
 ---@field max_headers? integer
 ---@field max_body? string|number
 ---@field request_memory? string|number
+---@field file_cache? string|number ["16m"]
 ---@field header_timeout? string|number
 ---@field idle_timeout? string|number
 ---@field body_rate? string|number

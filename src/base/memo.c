@@ -88,27 +88,40 @@ static int list(struct pl_memo *memo, struct pl_memo_entry *entry)
     return 0;
 }
 
-/* Takes the least used until there is room. An entry in use is passed over as
- * long as there are others: its memory would not come back. */
+/* Takes the least used. An entry in use is passed over as long as there are
+ * others (passes: looks that are left): its memory would not come back. */
+static bool evict(struct pl_memo *memo, size_t *passes)
+{
+    while (!pl_list_empty(&memo->hand)) {
+        struct pl_memo_entry *entry =
+            PL_LIST_ENTRY(memo->hand.next, struct pl_memo_entry, node);
+
+        if (*passes == 0 || (!entry->used && entry->refs == 1)) {
+            memo->evictions++;
+            unlist(memo, entry);
+            return true;
+        }
+        --*passes;
+        entry->used = false;
+        pl_list_remove(&entry->node);
+        pl_list_push(&memo->hand, &entry->node);
+    }
+    return false;
+}
+
+bool pl_memo_evict(struct pl_memo *memo)
+{
+    size_t passes = 2 * memo->table.count;
+
+    return evict(memo, &passes);
+}
+
 static void make_room(struct pl_memo *memo, size_t size)
 {
     size_t passes = 2 * memo->table.count;
 
-    while (memo->used > memo->options.limit - size &&
-           !pl_list_empty(&memo->hand)) {
-        struct pl_memo_entry *entry =
-            PL_LIST_ENTRY(memo->hand.next, struct pl_memo_entry, node);
-
-        if (passes > 0 && (entry->used || entry->refs > 1)) {
-            passes--;
-            entry->used = false;
-            pl_list_remove(&entry->node);
-            pl_list_push(&memo->hand, &entry->node);
-            continue;
-        }
-        memo->evictions++;
-        unlist(memo, entry);
-    }
+    while (memo->used > memo->options.limit - size && evict(memo, &passes))
+        ;
 }
 
 /* ---- asking ------------------------------------------------------------ */

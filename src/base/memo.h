@@ -99,6 +99,10 @@ int pl_memo_put(struct pl_memo *memo, struct pl_str key, void *value,
 void pl_memo_invalidate(struct pl_memo *memo, struct pl_str key);
 void pl_memo_clear(struct pl_memo *memo);
 
+/* Pushes out the least used, as if there were no room for it. False if there is
+ * none. */
+bool pl_memo_evict(struct pl_memo *memo);
+
 /* Gives back a reference. */
 void pl_memo_release(struct pl_memo *memo, struct pl_memo_entry *entry);
 

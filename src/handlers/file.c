@@ -9,18 +9,37 @@
 
 #include "base/error.h"
 #include "base/str.h"
-#include "base/sys.h"
-#include "http/etag.h"
-#include "http/mime.h"
+
+#ifndef RESOLVE_CACHED /* Linux 5.12 */
+#define RESOLVE_CACHED 0x20
+#endif
 
 enum {
     /* O_NONBLOCK: opening a FIFO does not wait for who writes to it. O_NOCTTY:
      * a terminal does not become ours. Both are forgotten with what they are
      * for: only regular files are read. */
     OPEN_FLAGS = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
-    WALK_FLAGS = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+    PLACE_FLAGS = O_PATH | O_CLOEXEC,
     RACES_MAX = 16, /* renames beside a ".." of a link: the kernel asks again */
 };
+
+bool pl_file_links_parse(struct pl_str name, enum pl_file_links *out)
+{
+    static const struct pl_str names[] = {
+        [PL_LINKS_INSIDE] = PL_STR("inside"),
+        [PL_LINKS_OWNER] = PL_STR("owner"),
+        [PL_LINKS_NONE] = PL_STR("none"),
+        [PL_LINKS_ALL] = PL_STR("all"),
+    };
+
+    for (size_t i = 0; i < PL_COUNT(names); i++) {
+        if (pl_str_eq(name, names[i])) {
+            *out = (enum pl_file_links)i;
+            return true;
+        }
+    }
+    return false;
+}
 
 /* ---- paths ---- */
 
@@ -47,77 +66,154 @@ bool pl_file_path_ok(struct pl_str path, bool dots)
     return true;
 }
 
-/* ---- opening ---- */
+/* ---- element by element ---- */
+
+static int open_again(int dir, const char *name, int flags)
+{
+    int fd;
+
+    do
+        fd = pl_sys_openat(dir, name, flags, 0);
+    while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
+static void close_quietly(int fd)
+{
+    int error = errno;
+
+    pl_sys_close(fd);
+    errno = error;
+}
+
+static bool is_same(const struct stat *a, const struct stat *b)
+{
+    return a->st_ino == b->st_ino && a->st_dev == b->st_dev;
+}
+
+/* The link called name is followed if it has the owner of what it leads to. It
+ * is looked at before and after: it may not be exchanged meanwhile. */
+static int follow(int dir, const char *name, int flags)
+{
+    struct stat link, target, later;
+    int fd;
+
+    if (pl_sys_fstatat(dir, name, &link, AT_SYMLINK_NOFOLLOW) < 0)
+        return -1;
+    fd = open_again(dir, name, flags);
+    if (fd < 0)
+        return -1;
+    if (pl_sys_fstat(fd, &target) == 0 && target.st_uid == link.st_uid &&
+        pl_sys_fstatat(dir, name, &later, AT_SYMLINK_NOFOLLOW) == 0 &&
+        is_same(&link, &later) && S_ISLNK(later.st_mode))
+        return fd;
+    pl_sys_close(fd);
+    errno = ELOOP;
+    return -1;
+}
+
+/* O_DIRECTORY | O_NOFOLLOW says ENOTDIR of a link. */
+static int open_element(int dir, const char *name, int flags,
+                        enum pl_file_links links)
+{
+    int fd = open_again(dir, name, flags | O_NOFOLLOW);
+
+    if (fd < 0 && links == PL_LINKS_OWNER &&
+        (errno == ELOOP || errno == ENOTDIR))
+        fd = follow(dir, name, flags);
+    return fd;
+}
 
 /* Steps from dir into the folder with this name; dir is closed unless it is
  * root. Returns the new descriptor, or -1 with errno. */
-static int step(int root, int dir, struct pl_str name)
+static int step(int root, int dir, struct pl_str name, enum pl_file_links links)
 {
     char text[NAME_MAX + 1];
-    int next, error;
+    int next = -1;
 
     if (name.len > NAME_MAX) {
         errno = ENAMETOOLONG;
-        next = -1;
     } else {
         memcpy(text, name.data, name.len);
         text[name.len] = '\0';
-        next = pl_sys_openat(dir, text, WALK_FLAGS, 0);
+        next = open_element(dir, text, PLACE_FLAGS | O_DIRECTORY, links);
     }
-    error = errno;
     if (dir != root)
-        pl_sys_close(dir);
-    errno = error;
+        close_quietly(dir);
     return next;
 }
 
-/* Without openat2. The path has passed pl_file_path_ok(): no ".." in it. */
-static int walk(int root, const char *path)
+/* The path has passed pl_file_path_ok(): no ".." in it. */
+static int walk(int root, const char *path, enum pl_file_links links)
 {
     const char *slash;
-    int dir = root, fd, error;
+    int dir = root, fd;
 
     while ((slash = strchr(path, '/')) != NULL && slash[1] != '\0') {
-        dir = step(root, dir, pl_str(path, (size_t)(slash - path)));
+        dir = step(root, dir, pl_str(path, (size_t)(slash - path)), links);
         if (dir < 0)
             return -1;
         path = slash + 1;
     }
-    fd = pl_sys_openat(dir, path, OPEN_FLAGS | O_NOFOLLOW, 0);
-    error = errno;
+    fd = open_element(dir, path, OPEN_FLAGS, links);
     if (dir != root)
-        pl_sys_close(dir);
-    errno = error;
+        close_quietly(dir);
     return fd;
 }
 
-static int open_beneath(int root, const char *path)
+/* ---- by openat2 ---- */
+
+static uint64_t resolve_flags(enum pl_file_links links)
 {
-    const uint64_t resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+    switch (links) {
+    case PL_LINKS_INSIDE:
+        return RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+    case PL_LINKS_NONE:
+        return RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
+    default:
+        return 0;
+    }
+}
+
+/* The kernel has names and inodes in its memory, or says so. */
+static int open_cached(int root, const char *path, enum pl_file_links links)
+{
+    if (links == PL_LINKS_OWNER) {
+        errno = EAGAIN;
+        return -1;
+    }
+    return pl_sys_openat2(root, path, OPEN_FLAGS,
+                          resolve_flags(links) | RESOLVE_CACHED);
+}
+
+static int open_beneath(int root, const char *path, enum pl_file_links links)
+{
     int fd, races = 0;
 
     do
-        fd = pl_sys_openat2(root, path, OPEN_FLAGS, resolve);
+        fd = pl_sys_openat2(root, path, OPEN_FLAGS, resolve_flags(links));
     while (fd < 0 && (errno == EAGAIN || errno == EINTR) &&
            ++races < RACES_MAX);
     /* Reading needs no privilege that EPERM could be about: a seccomp filter
      * says so of calls that it does not know. */
     if (fd < 0 && (errno == ENOSYS || errno == EPERM))
-        fd = walk(root, path);
+        fd = walk(root, path, PL_LINKS_NONE);
     return fd;
 }
 
-static int open_path(int root, const char *path, enum pl_file_reach reach)
+static int open_waiting(int root, const char *path, enum pl_file_links links)
 {
-    int fd;
-
-    if (reach == PL_FILE_BENEATH)
-        return open_beneath(root, path);
-    do
-        fd = pl_sys_openat(root, path, OPEN_FLAGS, 0);
-    while (fd < 0 && errno == EINTR);
-    return fd;
+    switch (links) {
+    case PL_LINKS_ALL:
+        return open_again(root, path, OPEN_FLAGS);
+    case PL_LINKS_OWNER:
+        return walk(root, path, links);
+    default:
+        return open_beneath(root, path, links);
+    }
 }
+
+/* ---- the answers ---- */
 
 /* Whatever is wrong with the name itself is one answer: a peer learns nothing
  * of what lies outside the root. */
@@ -141,69 +237,54 @@ static int error_of(int error_number)
     }
 }
 
-int pl_file_open(int root, const char *path, enum pl_file_reach reach,
-                 struct pl_file *out)
+/* Without waiting: does errno say that somebody who may wait has to ask? Also
+ * where the kernel does not know the question. */
+static bool must_wait(void)
 {
-    struct stat st;
-    int fd = open_path(root, path, reach), err = 0;
+    return errno == EAGAIN || errno == EINTR || errno == ENOSYS ||
+           errno == EPERM || errno == EINVAL;
+}
+
+int pl_file_open(int dir, const char *path, enum pl_file_links links, bool wait,
+                 struct stat *st)
+{
+    int fd =
+        wait ? open_waiting(dir, path, links) : open_cached(dir, path, links);
+    int err = 0;
 
     if (fd < 0)
-        return error_of(errno);
-    if (pl_sys_fstat(fd, &st) < 0)
+        return !wait && must_wait() ? PL_ERR_AGAIN : error_of(errno);
+    if (pl_sys_fstat(fd, st) < 0)
         err = PL_ERR_IO;
-    else if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+    else if (!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode))
         err = PL_ERR_NOT_FOUND;
-    if (err < 0) {
-        pl_sys_close(fd);
-        return err;
-    }
-    *out = (struct pl_file){
-        .fd = fd,
-        .folder = S_ISDIR(st.st_mode),
-        .size = (uint64_t)st.st_size,
-        .inode = st.st_ino,
-        .modified_ns =
-            (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec,
+    if (err == 0)
+        return fd;
+    pl_sys_close(fd);
+    return err;
+}
+
+int pl_file_open_root(const char *path)
+{
+    int fd = open_again(AT_FDCWD, path, PLACE_FLAGS | O_DIRECTORY);
+
+    return fd < 0 ? error_of(errno) : fd;
+}
+
+bool pl_file_is_remote(int fd)
+{
+    static const uint32_t remote[] = {
+        0x6969 /* NFS */,       0x65735546 /* FUSE */, 0x517b /* SMB */,
+        0xfe534d42 /* SMB2 */,  0xff534d42 /* CIFS */, 0x01021997 /* 9P */,
+        0x00c36400 /* Ceph */,  0x5346414f /* AFS */,  0x0bd00bd0 /* Lustre */,
+        0x7461636f /* OCFS2 */, 0x01161970 /* GFS2 */,
     };
-    return 0;
-}
+    struct statfs fs;
 
-/* ---- answering ---- */
-
-static void close_file(void *arg)
-{
-    pl_sys_close((int)(intptr_t)arg);
-}
-
-/* A date in the future is not sent: RFC 9110, 8.8.2.1. One before 1970 says
- * that the date was lost. */
-static int64_t last_modified(struct pl_request *req, const struct pl_file *file)
-{
-    int64_t now = pl_loop_wall(req->http->net->loop);
-
-    return file->modified_ns < 0 ? -1
-                                 : PL_MIN(file->modified_ns / 1000000000, now);
-}
-
-int pl_file_answer(struct pl_request *req, const struct pl_file *file,
-                   struct pl_str name)
-{
-    struct pl_response *res = &req->response;
-    char *etag = pl_arena_bytes(&req->arena, PL_ETAG_MAX);
-    int err;
-
-    if (etag == NULL) {
-        pl_sys_close(file->fd);
-        return PL_ERR_NOMEM;
-    }
-    err = pl_response_file(res, file->fd, 0, file->size, close_file,
-                           (void *)(intptr_t)file->fd);
-    if (err < 0)
-        return err;
-    res->etag = pl_str(etag, pl_etag_make(etag, file->size, file->modified_ns,
-                                          file->inode, false));
-    res->last_modified = last_modified(req, file);
-    if (res->type.data == NULL)
-        res->type = pl_mime_of(name);
-    return 0;
+    if (pl_sys_fstatfs(fd, &fs) < 0)
+        return true; /* be careful */
+    for (size_t i = 0; i < PL_COUNT(remote); i++)
+        if ((uint32_t)fs.f_type == remote[i])
+            return true;
+    return false;
 }

@@ -137,22 +137,43 @@ static int route(lua_State *L)
     return 0;
 }
 
-/* core.static(call, prefix, root, index, dot_files, follow_links, expires,
- * cache_control) */
+/* What is not said in Lua is an absent value, and then the default of C. */
+static void read_static(lua_State *L, struct pl_static_options *options)
+{
+    *options = (struct pl_static_options){
+        .root = arg_text(L, 3),
+        .index = arg_text(L, 4),
+        .fallback = arg_text(L, 5),
+        .not_found = arg_text(L, 6),
+        .symlinks = arg_str(L, 7),
+        .cache = arg_str(L, 8),
+        .dot_files = lua_toboolean(L, 10),
+        .no_precompressed = lua_toboolean(L, 11),
+    };
+    if (lua_isboolean(L, 9) && lua_toboolean(L, 9))
+        options->preload = PL_STATIC_PRELOAD;
+    else if (lua_isstring(L, 9) &&
+             (!pl_str_to_size(arg_str(L, 9), &options->preload) ||
+              options->preload == 0))
+        pl_lua_fail(L, "%s: preload: '%s' is no size like \"64m\"",
+                    arg_text(L, 1), arg_text(L, 9));
+}
+
+/* core.static(call, prefix, root, index, fallback, not_found, symlinks, cache,
+ * preload, dot_files, no_precompressed, expires, cache_control) */
 static int mount_static(lua_State *L)
 {
     const unsigned methods =
         PL_METHOD_BIT(PL_METHOD_GET) | PL_METHOD_BIT(PL_METHOD_HEAD);
-    struct pl_static_options options = {.root = arg_text(L, 3),
-                                        .index = arg_text(L, 4),
-                                        .dot_files = lua_toboolean(L, 5),
-                                        .follow_links = lua_toboolean(L, 6)};
-    struct pl_route_options route_options = {.expires = arg_str(L, 7),
-                                             .cache_control = arg_str(L, 8)};
+    struct pl_route_options route_options = {.expires = arg_str(L, 12),
+                                             .cache_control = arg_str(L, 13)};
     struct pl_error error = {.code = 0};
     const char *where = caller(L);
-    struct pl_handler *handler = pl_static_new(&options, &error);
+    struct pl_static_options options;
+    struct pl_handler *handler;
 
+    read_static(L, &options);
+    handler = pl_static_new(&options, &error);
     if (handler == NULL ||
         pl_site_route(site_of(L), methods, arg_str(L, 2), true, handler,
                       &route_options, where, &error) < 0)

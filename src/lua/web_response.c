@@ -39,34 +39,85 @@ static int json(lua_State *L)
     return 0;
 }
 
-/* Below root, a folder of the site's, or wherever path says. */
-static int send_path(struct pl_request *req, const char *root,
-                     struct pl_str path)
-{
-    int folder = PL_STATIC_ANYWHERE, err;
+static const char send_file_name[] = "res:send_file";
 
-    if (root != NULL) {
-        folder = pl_sys_open(root, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
-        if (folder < 0)
-            return pl_err_from_errno(errno);
-    }
-    err = pl_static_send(req, folder, path);
-    if (root != NULL)
-        pl_sys_close(folder);
-    return err;
+static int say(lua_State *L, int err)
+{
+    if (err == PL_ERR_STATE)
+        return raise_error(L, send_file_name, err);
+    lua_pushinteger(L, err);
+    return 1;
 }
 
-/* core.res_send_file(res, path [, root]) -> 0 or a code */
+/* The folder: absent if the path is the site's own choice. */
+static struct pl_str file_root(lua_State *L, int index)
+{
+    struct pl_str root = {NULL, 0};
+
+    if (!lua_isnoneornil(L, index))
+        root = pl_arg_str(L, index, send_file_name, "the root");
+    return root;
+}
+
+/* core.res_send_file(res, path [, root]) -> 0, a code, or AGAIN: the disk has
+ * to be waited for */
 static int send_file(lua_State *L)
 {
     struct pl_request *req = self(L);
-    struct pl_str path = pl_arg_str(L, 2, "res:send_file", "the path");
-    int err = send_path(req, lua_tostring(L, 3), path);
+    struct pl_str path = pl_arg_str(L, 2, send_file_name, "the path");
 
-    if (err == PL_ERR_STATE)
-        return raise_error(L, "res:send_file", err);
-    lua_pushinteger(L, err);
+    return say(L, pl_static_send(req, file_root(L, 3), path));
+}
+
+#define FETCH "pl.fetch"
+
+static int free_fetch(lua_State *L)
+{
+    struct pl_file_op *op = lua_touserdata(L, 1);
+
+    if (op->file != NULL)
+        pl_file_drop(op->file);
+    op->file = NULL;
+    return 0;
+}
+
+/* core.file_fetch() -> what a file is fetched into. It holds the file until
+ * res_take_file() has it; the task that dropped it in between was cancelled. */
+static int new_fetch(lua_State *L)
+{
+    struct pl_file_op *op = lua_newuserdata(L, sizeof(*op));
+
+    memset(op, 0, sizeof(*op));
+    luaL_setmetatable(L, FETCH);
     return 1;
+}
+
+/* core.res_fetch_file(res, fetch, path [, root]) -> 0 or a code */
+static int fetch_file(lua_State *L)
+{
+    struct pl_request *req = self(L);
+    struct pl_file_op *op = luaL_checkudata(L, 2, FETCH);
+    struct pl_str path = pl_arg_str(L, 3, send_file_name, "the path");
+    struct pl_co *co = pl_co_may_wait(L, send_file_name);
+
+    pl_static_fetch(op, req, file_root(L, 4), path);
+    return pl_co_wait(L, co, &op->op, 2);
+}
+
+/* core.res_take_file(res, fetch) -> 0 or a code */
+static int take_file(lua_State *L)
+{
+    struct pl_request *req = self(L);
+
+    return say(L, pl_static_take(luaL_checkudata(L, 2, FETCH), req));
+}
+
+static void make_fetch_type(lua_State *L)
+{
+    luaL_newmetatable(L, FETCH);
+    lua_pushcfunction(L, free_fetch);
+    lua_setfield(L, -2, "__gc");
+    lua_pop(L, 1);
 }
 
 /* ---- head ---- */
@@ -285,6 +336,9 @@ void pl_lua_open_web_response(lua_State *L, struct pl_vm *vm)
         {"res_add_header", add_header},
         {"res_redirect", redirect},
         {"res_send_file", send_file},
+        {"file_fetch", new_fetch},
+        {"res_fetch_file", fetch_file},
+        {"res_take_file", take_file},
         {"res_cookie", cookie},
         {"res_push", push},
         {"res_drain", drain},
@@ -292,5 +346,6 @@ void pl_lua_open_web_response(lua_State *L, struct pl_vm *vm)
         {NULL, NULL},
     };
 
+    make_fetch_type(L);
     pl_web_register(L, vm, functions);
 }

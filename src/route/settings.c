@@ -71,6 +71,8 @@ static const struct pl_setting settings[] = {
          "where that file is, without a name; else $TMPDIR or /var/tmp"),
     ROW("request_memory", SIZE, http.request_memory, 0, (uint64_t)1 << 50,
         "bytes that one request may allocate; 0: no limit"),
+    ROW("file_cache", SIZE, http.file_cache, 0, (uint64_t)1 << 40,
+        "bytes of static files that a worker keeps in memory; 0: none"),
     ROW("header_timeout", DURATION, http.header_ms, 1, DAY,
         "for the head of a request, from its first byte; then 408"),
     ROW("idle_timeout", DURATION, http.idle_ms, 1, DAY,

@@ -200,8 +200,13 @@ int pl_app_static(struct pl_app *app, const char *prefix, const char *folder,
         return PL_ERR_STATE;
     PL_OPTIONS_READ(&given, options);
     files.index = given.index;
+    files.fallback = given.fallback;
+    files.not_found = given.not_found;
+    files.symlinks = pl_str_c(given.symlinks);
+    files.cache = pl_str_c(given.cache);
+    files.preload = given.preload ? PL_STATIC_PRELOAD : 0;
     files.dot_files = given.dot_files;
-    files.follow_links = given.follow_links;
+    files.no_precompressed = given.no_precompressed;
     route.expires = pl_str_c(given.expires);
     route.cache_control = pl_str_c(given.cache_control);
     handler = pl_static_new(&files, &error);

@@ -6,6 +6,7 @@
 #include "base/crash.h"
 #include "base/log.h"
 #include "base/sys.h"
+#include "handlers/files.h"
 #include "lua/vm.h"
 #include "route/dispatch.h"
 #include "server/access.h"
@@ -120,10 +121,18 @@ static int open_worker(struct pl_worker *worker)
     err = pl_net_init(&worker->net, worker->loop, NULL);
     if (err < 0)
         goto fail_sched;
+    worker->net.offload = worker->server->offload;
     pl_http_init(&worker->http, &worker->net, &worker->sched,
                  &pl_http_default_settings, &http_ops, worker);
+    worker->http.files = pl_files_new(&worker->sched, 0, 0);
+    if (worker->http.files == NULL) {
+        err = PL_ERR_NOMEM;
+        goto fail_net;
+    }
     worker->made = true;
     return 0;
+fail_net:
+    pl_net_fini(&worker->net);
 fail_sched:
     pl_sched_fini(&worker->sched);
 fail_loop:
@@ -172,6 +181,7 @@ void pl_worker_fini(struct pl_worker *worker)
         pl_generation_drop(worker->generation);
     }
     pl_timer_stop(pl_loop_wheel(worker->loop), &worker->upkeep);
+    pl_files_free(worker->http.files);
     pl_net_fini(&worker->net);
     pl_sched_fini(&worker->sched);
     pl_loop_free(worker->loop);
@@ -179,6 +189,15 @@ void pl_worker_fini(struct pl_worker *worker)
 }
 
 /* ---- the generation ---- */
+
+/* A part of the eighth of all descriptors that is not for connections (see
+ * pl_descriptors_share()). */
+static unsigned kept_descriptors(const struct pl_server *server)
+{
+    enum { PART = 14, MOST = 4096 };
+
+    return PL_MIN(server->max_conns / PART + 1, (unsigned)MOST);
+}
 
 static void apply_settings(struct pl_worker *worker)
 {
@@ -188,6 +207,8 @@ static void apply_settings(struct pl_worker *worker)
     worker->net.limits = site->net;
     if (worker->net.limits.max_conns == 0)
         worker->net.limits.max_conns = worker->server->max_conns;
+    pl_files_limit(worker->http.files, site->http.file_cache,
+                   kept_descriptors(worker->server));
 }
 
 int pl_worker_load(struct pl_worker *worker)

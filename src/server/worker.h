@@ -34,7 +34,7 @@ struct pl_worker {
     struct pl_loop *loop;
     struct pl_sched sched;
     struct pl_net net;
-    struct pl_http http;
+    struct pl_http http; /* http.files is the worker's */
     struct pl_generation *generation;
     /* garbage collection between requests */
     struct pl_timer upkeep;

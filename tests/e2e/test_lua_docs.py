@@ -7,6 +7,7 @@ import pytest
 from harness.server import TOP
 
 DOCUMENTS = ["docs/lua-api.md", "lua/types/perilune.lua"]
+KINDS = "text|names|flag|flag_or_size|count|size|duration"
 NAMES = """
 local pl = require "perilune"
 for name in pairs(pl) do print("has " .. name) end
@@ -57,7 +58,7 @@ def test_fields_methods_options_and_settings(document):
         | rows(core + "response.lua", r"(?m)^  (\w+) = core\.res_")
         | rows(core + "response.lua", r"function methods:(\w+)")
         | rows(core + "response.lua", r'(\w+) = "(?:text|flag|number)"')
-        | rows(core + "web.lua", r'(\w+) = "(?:text|flag|count|size|duration)"')
+        | rows(core + "web.lua", r'(\w+) = "(?:%s)"' % KINDS)
         | rows("src/route/settings.c", r'(?:ROW|TEXT)\("(\w+)"')
     )
     assert len(names) > 70 and names <= words(document)

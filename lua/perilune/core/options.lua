@@ -76,6 +76,20 @@ local kinds = {
     return type(value) == "number" and floor(value) == value and value >= 0
       and value <= 65535 and value or nil
   end,
+  -- one, or a list of them, which C gets with spaces between
+  names = function(value)
+    if type(value) == "string" then
+      value = { value }
+    elseif type(value) ~= "table" then
+      return nil
+    end
+    for i = 1, #value do
+      if type(value[i]) ~= "string" or value[i]:find("[ /]") then
+        return nil
+      end
+    end
+    return #value > 0 and concat(value, " ") or nil
+  end,
   -- "1h", or seconds
   duration = function(value)
     return type(value) == "string" and value
@@ -97,8 +111,18 @@ local kinds = {
   end,
 }
 
+-- true, or as size
+function kinds.flag_or_size(value)
+  if value == true then
+    return value
+  end
+  return kinds.size(value)
+end
+
 local wanted = {
   text = "a string",
+  names = "a string or a list of strings, each a name without spaces",
+  flag_or_size = "true, false or a size like \"64m\"",
   flag = "true or false",
   number = "a number",
   count = "a whole number from 0 to 65535",

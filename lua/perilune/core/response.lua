@@ -3,6 +3,8 @@
 local core = ...
 local push, drain = core.res_push, core.res_drain
 local send_file, cookie = core.res_send_file, core.res_cookie
+local new_fetch, fetch_file, take_file =
+  core.file_fetch, core.res_fetch_file, core.res_take_file
 local in_folder, check_string, check_options =
   core.in_folder, core.check_string, core.check_options
 local failure, fail, raise = core.failure, core.fail, core.raise
@@ -49,7 +51,8 @@ end
 --- res:send_file(path [, root]): the file becomes the body, with its type and
 --- validators. path is relative to the site's folder; with root it is below
 --- that folder and cannot leave it, whatever it says: use that for paths which
---- clients choose. Returns true, or nil, err (code "not_found", "denied", ...).
+--- clients choose. Waits for the disk where it must. Returns true, or nil, err
+--- (code "not_found", "denied", ...).
 function methods:send_file(path, root)
   if root ~= nil then
     check_string("res:send_file", "the root", root)
@@ -58,6 +61,13 @@ function methods:send_file(path, root)
     path = in_folder(path)
   end
   local result = send_file(self, path, root)
+  if result == AGAIN then
+    local fetch = new_fetch()
+    result = fetch_file(self, fetch, path, root)
+    if result == 0 then
+      result = take_file(self, fetch)
+    end
+  end
   if result == 0 then
     return true
   end

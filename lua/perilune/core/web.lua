@@ -190,23 +190,29 @@ function core.in_folder(path)
 end
 
 local static_options = {
-  root = "text", index = "text", dot_files = "flag", follow_links = "flag",
-  expires = "duration", cache_control = "text",
+  root = "text", index = "names", fallback = "text", not_found = "text",
+  symlinks = "text", cache = "duration", preload = "flag_or_size",
+  precompressed = "flag", dot_files = "flag", expires = "duration",
+  cache_control = "text",
 }
 
---- pl.static(prefix, { root = "public", index = "index.html",
---- dot_files = false, follow_links = false, expires, cache_control })
---- index = false: no index files.
+--- pl.static(prefix, { root = "public", index = "index.html", fallback,
+--- not_found, symlinks = "inside", cache = "1s", preload = false,
+--- precompressed = true, dot_files = false, expires, cache_control })
+--- index: a name or a list of names; false: no index files. cache = false: the
+--- disk is asked each time.
 function pl.static(prefix, options)
   check_loading("pl.static")
   check_string("pl.static", "the prefix", prefix)
   options = check_options("pl.static", static_options, options)
   check_string("pl.static", "option 'root'", options.root)
-  local index = options.index
+  local index, cache = options.index, options.cache
   setmetatable(options, { __index = inherited })
   static("pl.static", prefix, core.in_folder(options.root),
-    index == false and "" or index, options.dot_files, options.follow_links,
-    options.expires, options.cache_control)
+    index == false and "" or index, options.fallback or nil,
+    options.not_found or nil, options.symlinks or nil,
+    cache == false and "0" or cache, options.preload, options.dot_files,
+    options.precompressed == false, options.expires, options.cache_control)
 end
 
 -- ---- listeners and settings ------------------------------------------------
