@@ -1,10 +1,10 @@
 #include "base/sys.h"
 
 #include <linux/openat2.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "base/check.h"
 
@@ -14,6 +14,17 @@ int pl_sys_openat2(int dir, const char *path, uint64_t flags, uint64_t resolve)
 
     return PL_SYS_DO(openat2, NULL, -1,
                      (int)syscall(SYS_openat2, dir, path, &how, sizeof(how)));
+}
+
+int pl_sys_pidfd_open(pid_t pid)
+{
+    return PL_SYS_DO(pidfd_open, NULL, -1,
+                     (int)syscall(SYS_pidfd_open, pid, 0));
+}
+
+int pl_sys_waitid(pid_t pid, siginfo_t *info, int options)
+{
+    return PL_SYS_DO(waitid, NULL, -1, waitid(P_PID, (id_t)pid, info, options));
 }
 
 enum { WAKE_TRIES = 10 };

@@ -11,10 +11,13 @@
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
@@ -70,11 +73,29 @@
     X(mprotect)                                                                \
     X(madvise)                                                                 \
     X(thread)                                                                  \
+    X(lseek)                                                                   \
     X(fsync)                                                                   \
     X(fchmod)                                                                  \
+    X(fchown)                                                                  \
+    X(utimensat)                                                               \
     X(renameat)                                                                \
+    X(unlinkat)                                                                \
+    X(mkdirat)                                                                 \
     X(linkat)                                                                  \
-    X(copy_file_range)
+    X(symlinkat)                                                               \
+    X(readlinkat)                                                              \
+    X(realpath)                                                                \
+    X(fdopendir)                                                               \
+    X(readdir)                                                                 \
+    X(copy_file_range)                                                         \
+    X(inotify_init1)                                                           \
+    X(inotify_add_watch)                                                       \
+    X(inotify_rm_watch)                                                        \
+    X(pipe2)                                                                   \
+    X(spawn)                                                                   \
+    X(pidfd_open)                                                              \
+    X(waitid)                                                                  \
+    X(kill)
 
 enum pl_sys_call {
 #define PL_SYS_ENUM(name) PL_SYS_##name,
@@ -340,6 +361,11 @@ PL_INLINE int pl_sys_chmod(const char *path, mode_t mode)
 /* glibc 2.36 has no wrapper. resolve: RESOLVE_* of <linux/openat2.h>. */
 int pl_sys_openat2(int dir, const char *path, uint64_t flags, uint64_t resolve);
 
+PL_INLINE off_t pl_sys_lseek(int fd, off_t off, int whence)
+{
+    return PL_SYS_DO(lseek, NULL, -1, lseek(fd, off, whence));
+}
+
 PL_INLINE int pl_sys_fsync(int fd)
 {
     return PL_SYS_DO(fsync, NULL, -1, fsync(fd));
@@ -350,10 +376,31 @@ PL_INLINE int pl_sys_fchmod(int fd, mode_t mode)
     return PL_SYS_DO(fchmod, NULL, -1, fchmod(fd, mode));
 }
 
+PL_INLINE int pl_sys_fchown(int fd, uid_t uid, gid_t gid)
+{
+    return PL_SYS_DO(fchown, NULL, -1, fchown(fd, uid, gid));
+}
+
+PL_INLINE int pl_sys_utimensat(int dir, const char *path,
+                               const struct timespec times[2], int flags)
+{
+    return PL_SYS_DO(utimensat, NULL, -1, utimensat(dir, path, times, flags));
+}
+
 PL_INLINE int pl_sys_renameat(int from_dir, const char *from, int to_dir,
                               const char *to)
 {
     return PL_SYS_DO(renameat, NULL, -1, renameat(from_dir, from, to_dir, to));
+}
+
+PL_INLINE int pl_sys_unlinkat(int dir, const char *path, int flags)
+{
+    return PL_SYS_DO(unlinkat, NULL, -1, unlinkat(dir, path, flags));
+}
+
+PL_INLINE int pl_sys_mkdirat(int dir, const char *path, mode_t mode)
+{
+    return PL_SYS_DO(mkdirat, NULL, -1, mkdirat(dir, path, mode));
 }
 
 PL_INLINE int pl_sys_linkat(int from_dir, const char *from, int to_dir,
@@ -363,11 +410,84 @@ PL_INLINE int pl_sys_linkat(int from_dir, const char *from, int to_dir,
                      linkat(from_dir, from, to_dir, to, flags));
 }
 
+PL_INLINE int pl_sys_symlinkat(const char *target, int dir, const char *path)
+{
+    return PL_SYS_DO(symlinkat, NULL, -1, symlinkat(target, dir, path));
+}
+
+PL_INLINE ssize_t pl_sys_readlinkat(int dir, const char *path, char *to,
+                                    size_t len)
+{
+    return PL_SYS_DO(readlinkat, NULL, -1, readlinkat(dir, path, to, len));
+}
+
+/* to has PATH_MAX bytes. */
+PL_INLINE char *pl_sys_realpath(const char *path, char *to)
+{
+    return PL_SYS_DO(realpath, NULL, NULL, realpath(path, to));
+}
+
+/* Takes fd when it succeeds. */
+PL_INLINE DIR *pl_sys_fdopendir(int fd)
+{
+    return PL_SYS_DO(fdopendir, NULL, NULL, fdopendir(fd));
+}
+
+/* NULL with errno 0 at the end: set it before. */
+PL_INLINE struct dirent *pl_sys_readdir(DIR *folder)
+{
+    return PL_SYS_DO(readdir, NULL, NULL, readdir(folder));
+}
+
 PL_INLINE ssize_t pl_sys_copy_file_range(int in, off_t *off, int out,
                                          size_t len)
 {
     return PL_SYS_DO(copy_file_range, &len, -1,
                      copy_file_range(in, off, out, NULL, len, 0));
+}
+
+PL_INLINE int pl_sys_inotify_init1(int flags)
+{
+    return PL_SYS_DO(inotify_init1, NULL, -1, inotify_init1(flags));
+}
+
+PL_INLINE int pl_sys_inotify_add_watch(int fd, const char *path, uint32_t mask)
+{
+    return PL_SYS_DO(inotify_add_watch, NULL, -1,
+                     inotify_add_watch(fd, path, mask));
+}
+
+PL_INLINE int pl_sys_inotify_rm_watch(int fd, int watch)
+{
+    return PL_SYS_DO(inotify_rm_watch, NULL, -1, inotify_rm_watch(fd, watch));
+}
+
+/* ---- processes ---- */
+
+PL_INLINE int pl_sys_pipe2(int fds[2], int flags)
+{
+    return PL_SYS_DO(pipe2, NULL, -1, pipe2(fds, flags));
+}
+
+/* posix_spawnp(); returns the errno itself, as that does. */
+PL_INLINE int pl_sys_spawn(pid_t *pid, const char *file,
+                           const posix_spawn_file_actions_t *actions,
+                           const posix_spawnattr_t *attr, char *const argv[],
+                           char *const envp[])
+{
+    return PL_SYS_DO(spawn, NULL, errno,
+                     posix_spawnp(pid, file, actions, attr, argv, envp));
+}
+
+/* glibc 2.36 has the wrapper in a header that clashes with others. */
+int pl_sys_pidfd_open(pid_t pid);
+
+/* waitid() for one child. (Its header has names that are too good to lose.) */
+int pl_sys_waitid(pid_t pid, siginfo_t *info, int options);
+
+PL_INLINE int pl_sys_kill(pid_t pid, int sig)
+{
+    return PL_SYS_DO(kill, NULL, -1, kill(pid, sig));
 }
 
 /* ---- threads ---- */

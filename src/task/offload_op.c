@@ -38,11 +38,19 @@ static void on_work_over(struct pl_job *base)
     struct pl_offload_job *job =
         PL_CONTAINER_OF(base, struct pl_offload_job, job);
 
+    struct pl_offload_op *offload = job->offload;
+    int result = job->result;
+
     job->sched->jobs--;
-    if (job->offload == NULL)
+    if (offload == NULL) {
         free_job(job);
-    else
-        pl_op_complete(&job->offload->op, job->result);
+        return;
+    }
+    if (offload->counted) {
+        offload->job = NULL;
+        free_job(job);
+    }
+    pl_op_complete(&offload->op, result);
 }
 
 static void abandon_work(struct pl_op *op)
@@ -101,6 +109,7 @@ void pl_offload_begin(struct pl_offload_op *offload, struct pl_sched *sched,
     PL_ASSERT(sched->offload != NULL);
     pl_op_init(&offload->op, sched, abandon_work);
     pl_op_begin(&offload->op);
+    offload->counted = false;
     offload->job = submit(offload, work, arg, free_arg, &err);
     if (offload->job != NULL) {
         sched->jobs++;

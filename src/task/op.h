@@ -93,10 +93,14 @@ void pl_fd_begin(struct pl_fd_op *wait, struct pl_sched *sched, int fd,
  * - work has run and pl_offload_end() was called: until then arg holds what
  *   work has found out;
  * - the operation was cancelled, and work is over;
- * - it could not be begun. */
+ * - it could not be begun.
+ * Who keeps arg in another way (it counts its users) sets counted right after
+ * the beginning: free_arg is called as soon as work has run, before the
+ * operation is DONE, and pl_offload_end() is not needed. */
 struct pl_offload_op {
     struct pl_op op;
     struct pl_offload_job *job; /* NULL when arg is out of reach */
+    bool counted;
 };
 
 void pl_offload_begin(struct pl_offload_op *offload, struct pl_sched *sched,

@@ -217,6 +217,15 @@ void pl_task_defer(struct pl_task *task, struct pl_task_defer *defer,
     task->defers = defer;
 }
 
+void pl_task_undefer(struct pl_task *task, struct pl_task_defer *defer)
+{
+    struct pl_task_defer **at = &task->defers;
+
+    while (*at != defer)
+        at = &(*at)->next;
+    *at = defer->next;
+}
+
 void pl_task_run_defers(struct pl_task *task)
 {
     struct pl_task_defer *defer;

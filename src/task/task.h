@@ -60,7 +60,7 @@ struct pl_sched {
     struct pl_offload *offload;
     struct pl_list roots; /* tasks without a parent */
     unsigned live;        /* tasks that have not been released */
-    unsigned jobs;        /* offload jobs that have not come back */
+    unsigned jobs;        /* to come back yet: offload jobs, children */
     /* Lua calls on the stack that runs now: no fiber may wait while it is not
      * 0. Raised and lowered by lua/ around lua_resume and lua_pcall. */
     unsigned lua_depth;
@@ -117,6 +117,9 @@ struct pl_task_defer {
 
 void pl_task_defer(struct pl_task *task, struct pl_task_defer *defer,
                    void (*fn)(void *arg), void *arg);
+
+/* Forgets a defer that is registered. */
+void pl_task_undefer(struct pl_task *task, struct pl_task_defer *defer);
 
 /* ---- for task types ---- */
 
