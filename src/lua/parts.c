@@ -11,11 +11,17 @@ static const struct part {
     const char *name;
     const luaL_Reg *natives;
 } parts[] = {
-    /* clang-format off: one a line */
-    {"base64", "codec", pl_lua_codec}, {"env", "env", pl_lua_env},
-    {"escape", "codec", pl_lua_codec}, {"hex", "codec", pl_lua_codec},
-    {"log", "log", pl_lua_log},        {"mime", "mime", pl_lua_mime},
-    {"time", "time", pl_lua_time},     {"url", "url", pl_lua_url},
+    /* clang-format off */
+    {"base64", "codec", pl_lua_codec},
+    {"env", "env", pl_lua_env},
+    {"escape", "codec", pl_lua_codec},
+    {"fs", "fs", pl_lua_fs},
+    {"hex", "codec", pl_lua_codec},
+    {"log", "log", pl_lua_log},
+    {"mime", "mime", pl_lua_mime},
+    {"process", "process", pl_lua_process},
+    {"time", "time", pl_lua_time},
+    {"url", "url", pl_lua_url},
     {"uuid", "uuid", pl_lua_uuid},
     /* clang-format on */
 };

@@ -1,5 +1,6 @@
 /* system.c - what the library asks of its surroundings: the clock, the worker,
  * the caller. Nothing here waits. */
+#include "base/str.h"
 #include "lua/vm_priv.h"
 #include "lua/wait.h"
 
@@ -42,6 +43,47 @@ static int is_loading(lua_State *L)
     return 1;
 }
 
+/* core.parse_size("64m" | 65536) -> bytes, or nil */
+static int parse_size(lua_State *L)
+{
+    struct pl_str text;
+    uint64_t size;
+    double number = lua_tonumber(L, 1);
+
+    if (lua_type(L, 1) == LUA_TSTRING) {
+        text.data = lua_tolstring(L, 1, &text.len);
+        number = pl_str_to_size(text, &size) ? (double)size : -1;
+    }
+    if (!(number >= 0 && number <= 0x1p53))
+        return 0;
+    lua_pushnumber(L, number);
+    return 1;
+}
+
+/* core.parse_seconds("10s" | 10) -> seconds, or nil; at most 68 years */
+static int parse_seconds(lua_State *L)
+{
+    struct pl_str text;
+    uint64_t ms;
+    double number = lua_tonumber(L, 1);
+
+    if (lua_type(L, 1) == LUA_TSTRING) {
+        text.data = lua_tolstring(L, 1, &text.len);
+        number = pl_str_to_ms(text, &ms) ? (double)ms / 1e3 : -1;
+    }
+    if (!(number >= 0 && number <= 0x1p31))
+        return 0;
+    lua_pushnumber(L, number);
+    return 1;
+}
+
+/* core.error_text(code) -> what it means */
+static int error_text(lua_State *L)
+{
+    lua_pushstring(L, pl_err_text((int)luaL_checkinteger(L, 1)));
+    return 1;
+}
+
 void pl_lua_open_system(lua_State *L, struct pl_vm *vm)
 {
     static const luaL_Reg functions[] = {
@@ -50,6 +92,9 @@ void pl_lua_open_system(lua_State *L, struct pl_vm *vm)
         {"caller", caller},
         {"fail", fail},
         {"is_loading", is_loading},
+        {"parse_size", parse_size},
+        {"parse_seconds", parse_seconds},
+        {"error_text", error_text},
         {NULL, NULL},
     };
     const struct pl_vm_options *options = &vm->options;

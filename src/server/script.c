@@ -1,5 +1,6 @@
 #include "server/script.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -121,6 +122,7 @@ int pl_script_run(const char *path, char **args)
     struct pl_error error = {.code = 0};
     int code;
 
+    signal(SIGPIPE, SIG_IGN); /* a child that reads no more is an error */
     if (open_script(&script, path, &error) < 0) {
         close_script(&script);
         return pl_exit_say(PL_EXIT_FAILURE, &error);

@@ -1,0 +1,448 @@
+-- fs.lua - files. Every call is made on a thread for that, and waits.
+--
+-- A call is a job: `new` copies what it needs, `run` waits for it, and what it
+-- has found out is taken from it afterwards (src/lua/lib_fs.c).
+
+local core, pl, natives = ...
+natives.open(natives)
+local new, run, problem = natives.new, natives.run, natives.problem
+local take_text, take_stat, take_list, take_file =
+  natives.text, natives.stat, natives.list, natives.file
+local take_number, parse_size = natives.number, core.parse_size
+local failure, raise, fail = core.failure, core.raise, core.fail
+local check_string, check_options = core.check_string, core.check_options
+local in_folder = core.in_folder or function(path) return path end
+local CANCELED, NOT_FOUND = core.CANCELED, core.NOT_FOUND
+local error, setmetatable, tonumber, type =
+  error, setmetatable, tonumber, type
+local concat, floor = table.concat, math.floor
+local find, sub = string.find, string.sub
+
+local fs = {
+  --- How much a read may take unless it says `max`; bytes, or "64m".
+  max_read = "64m",
+}
+
+local none = {}
+
+-- Runs one call. Gives the job, or nil and an error.
+local function call(name, verb, path, args)
+  local job = new(verb, path, args or none)
+  local result = run(job, name)
+  if result == 0 then
+    return job
+  elseif result == CANCELED then
+    raise(name, result)
+  end
+  return nil, failure(result, name, problem(job, result))
+end
+
+-- The same for calls that find out nothing.
+local function done(name, verb, path, args)
+  local job, err = call(name, verb, path, args)
+  if job then
+    return true
+  end
+  return nil, err
+end
+
+local function check_path(name, path, what)
+  check_string(name, what or "the path", path)
+  return in_folder(path)
+end
+
+local function check_size(name, what, value)
+  local size = parse_size(value)
+  if not size then
+    fail(("%s: %s must be a string like \"1m\" or bytes"):format(name, what))
+  end
+  return size
+end
+
+-- Permissions: "644", or nil.
+local function check_mode(name, mode)
+  if mode == nil or mode == false then
+    return nil
+  end
+  local number = type(mode) == "string" and find(mode, "^[0-7]+$")
+    and tonumber(mode, 8)
+  if not number or number > 4095 then
+    fail(name .. ": the mode must be a string of octal digits like \"644\"")
+  end
+  return number
+end
+
+local function check_whole(name, what, value, least)
+  if type(value) ~= "number" or floor(value) ~= value
+    or value < least or value > 2 ^ 53 then
+    fail(("%s: %s must be a whole number, at least %d"):format(name, what,
+      least))
+  end
+  return value
+end
+
+-- ---- whole files -----------------------------------------------------------
+
+local read_options = { offset = "number", length = "size", max = "size" }
+
+--- Gives all of a file, or a part of it.
+function fs.read(path, options)
+  path = check_path("pl.fs.read", path)
+  local o = check_options("pl.fs.read", read_options, options)
+  local job, err = call("pl.fs.read", "read", path, {
+    offset = o.offset and check_whole("pl.fs.read", "offset", o.offset, 0),
+    length = o.length and check_size("pl.fs.read", "length", o.length),
+    max = check_size("pl.fs.read", "max", o.max or fs.max_read),
+  })
+  if job then
+    return take_text(job)
+  end
+  return nil, err
+end
+
+local write_options = {
+  append = "flag", atomic = "flag", sync = "flag", exclusive = "flag",
+  mode = "text",
+}
+
+local function write(name, path, data, options, append)
+  path = check_path(name, path)
+  check_string(name, "the data", data)
+  local o = check_options(name, write_options, options)
+  return done(name, "write", path, {
+    data = data,
+    append = append or o.append,
+    in_place = o.atomic == false,
+    sync = o.sync,
+    exclusive = o.exclusive,
+    mode = check_mode(name, o.mode),
+  })
+end
+
+--- Makes data the content of a file: by way of a new one, so that nobody sees
+--- half of it.
+function fs.write(path, data, options)
+  return write("pl.fs.write", path, data, options)
+end
+
+--- Adds data at the end of a file.
+function fs.append(path, data, options)
+  return write("pl.fs.append", path, data, options, true)
+end
+
+local copy_options = { sync = "flag", exclusive = "flag", mode = "text" }
+
+function fs.copy(from, to, options)
+  from = check_path("pl.fs.copy", from)
+  to = check_path("pl.fs.copy", to, "the second path")
+  local o = check_options("pl.fs.copy", copy_options, options)
+  return done("pl.fs.copy", "copy", from, {
+    to = to,
+    sync = o.sync,
+    exclusive = o.exclusive,
+    mode = check_mode("pl.fs.copy", o.mode),
+  })
+end
+
+local temp_options = { directory = "flag", folder = "text" }
+
+--- Makes an empty file (or a directory) that only this user may open, and gives
+--- its path. Who makes it removes it.
+function fs.temp(options)
+  local o = check_options("pl.fs.temp", temp_options, options)
+  local folder = o.folder and in_folder(o.folder) or pl.env("TMPDIR", "/tmp")
+  local job, err = call("pl.fs.temp", "temp", folder,
+    { folder = o.directory })
+  if job then
+    return take_text(job)
+  end
+  return nil, err
+end
+
+-- ---- names -----------------------------------------------------------------
+
+local stat_options = { link = "flag" }
+
+function fs.stat(path, options)
+  path = check_path("pl.fs.stat", path)
+  local o = check_options("pl.fs.stat", stat_options, options)
+  local job, err = call("pl.fs.stat", "stat", path, o)
+  if job then
+    return take_stat(job)
+  end
+  return nil, err
+end
+
+--- true, false; or nil, err if that cannot be known.
+function fs.exists(path)
+  path = check_path("pl.fs.exists", path)
+  local job, err = call("pl.fs.exists", "stat", path)
+  if job then
+    return true
+  elseif err[1] == NOT_FOUND then
+    return false
+  end
+  return nil, err
+end
+
+local list_options = { recursive = "flag", match = "text", max = "number" }
+
+--- { { name = "a.txt", type = "file" }, ... }, sorted by name.
+function fs.list(path, options)
+  path = check_path("pl.fs.list", path)
+  local o = check_options("pl.fs.list", list_options, options)
+  local job, err = call("pl.fs.list", "list", path, {
+    recursive = o.recursive,
+    to = o.match or nil,
+    max = o.max and check_whole("pl.fs.list", "max", o.max, 0) or 100000,
+  })
+  if job then
+    return take_list(job)
+  end
+  return nil, err
+end
+
+local mkdir_options = { parents = "flag", mode = "text" }
+
+function fs.mkdir(path, options)
+  path = check_path("pl.fs.mkdir", path)
+  local o = check_options("pl.fs.mkdir", mkdir_options, options)
+  return done("pl.fs.mkdir", "mkdir", path,
+    { parents = o.parents, mode = check_mode("pl.fs.mkdir", o.mode) })
+end
+
+local remove_options = { recursive = "flag" }
+
+--- A file, a link, or an empty directory; recursive: with all that is in it.
+function fs.remove(path, options)
+  path = check_path("pl.fs.remove", path)
+  return done("pl.fs.remove", "remove", path,
+    check_options("pl.fs.remove", remove_options, options))
+end
+
+function fs.rename(from, to)
+  from = check_path("pl.fs.rename", from)
+  to = check_path("pl.fs.rename", to, "the second path")
+  return done("pl.fs.rename", "rename", from, { to = to })
+end
+
+--- A second name for a file.
+function fs.link(path, name)
+  path = check_path("pl.fs.link", path)
+  name = check_path("pl.fs.link", name, "the new name")
+  return done("pl.fs.link", "link", path, { to = name })
+end
+
+--- A symbolic link: name leads to target, which is kept as it is said.
+function fs.symlink(target, name)
+  check_string("pl.fs.symlink", "the target", target)
+  name = check_path("pl.fs.symlink", name, "the new name")
+  return done("pl.fs.symlink", "symlink", name, { to = target })
+end
+
+function fs.readlink(path)
+  path = check_path("pl.fs.readlink", path)
+  local job, err = call("pl.fs.readlink", "readlink", path)
+  if job then
+    return take_text(job)
+  end
+  return nil, err
+end
+
+--- The path without links, "." and "..".
+function fs.realpath(path)
+  path = check_path("pl.fs.realpath", path)
+  local job, err = call("pl.fs.realpath", "realpath", path)
+  if job then
+    return take_text(job)
+  end
+  return nil, err
+end
+
+function fs.chmod(path, mode)
+  path = check_path("pl.fs.chmod", path)
+  return done("pl.fs.chmod", "chmod", path,
+    { mode = check_mode("pl.fs.chmod", mode or "") })
+end
+
+--- Makes a file if there is none, and sets its times: seconds since 1970, or
+--- now.
+function fs.touch(path, time)
+  path = check_path("pl.fs.touch", path)
+  if time ~= nil and (type(time) ~= "number" or time ~= time
+    or time < -2 ^ 53 or time > 2 ^ 53) then
+    fail("pl.fs.touch: the time must be a number of seconds")
+  end
+  return done("pl.fs.touch", "touch", path, { time = time })
+end
+
+-- ---- open files ------------------------------------------------------------
+
+local BLOCK, MOST = 65536, 16 * 1024 * 1024
+local LINE = 1024 * 1024 -- the longest line, unless said otherwise
+
+local File = { __name = "pl.fs.File" }
+File.__index = File
+
+local modes = natives.modes
+
+--- Opens a file: "r" read, "w" write anew, "a" write at the end; with "+" both;
+--- with "x" only if it is not there.
+function fs.open(path, mode, options)
+  path = check_path("pl.fs.open", path)
+  mode = mode or "r"
+  local how = modes[mode]
+  if not how then
+    fail("pl.fs.open: the mode must be one of r, r+, w, w+, wx, a, a+, not "
+      .. tostring(mode))
+  end
+  local o = check_options("pl.fs.open", { mode = "text" }, options)
+  local job, err = call("pl.fs.open", "open", path,
+    { how = how, mode = check_mode("pl.fs.open", o.mode) })
+  if job then
+    return setmetatable({ handle = take_file(job), path = path }, File)
+  end
+  return nil, err
+end
+
+local function file_call(self, name, verb, args)
+  args.file = self.handle
+  return call(name, verb, self.path, args)
+end
+
+--- The next bytes, at most n [64 KiB]; nil at the end.
+function File:read(n)
+  n = n == nil and BLOCK or check_whole("file:read", "the number", n, 1)
+  if n > MOST then
+    fail("file:read: the number must be at most 16777216")
+  end
+  local job, err = file_call(self, "file:read", "file_read", { length = n })
+  if not job then
+    return nil, err
+  end
+  local text = take_text(job)
+  return text ~= "" and text or nil
+end
+
+function File:write(data)
+  check_string("file:write", "the data", data)
+  local job, err = file_call(self, "file:write", "file_write", { data = data })
+  if job then
+    return true
+  end
+  return nil, err
+end
+
+local origins = natives.origins
+
+--- As in io: "set", "cur" (the default) or "end", and how far from there [0].
+--- Gives the position.
+function File:seek(origin, offset)
+  local how = origins[origin or "cur"]
+  if not how then
+    fail("file:seek: the origin must be \"set\", \"cur\" or \"end\"")
+  end
+  offset = check_whole("file:seek", "the offset", offset or 0, -2 ^ 53)
+  local job, err =
+    file_call(self, "file:seek", "file_seek", { how = how, offset = offset })
+  if job then
+    return take_number(job)
+  end
+  return nil, err
+end
+
+--- Waits until all that was written is on the disk.
+function File:sync()
+  local job, err = file_call(self, "file:sync", "file_sync", {})
+  if job then
+    return true
+  end
+  return nil, err
+end
+
+function File:stat()
+  local job, err = file_call(self, "file:stat", "file_stat", {})
+  if job then
+    return take_stat(job)
+  end
+  return nil, err
+end
+
+--- Closes it. A failure tells of writes that were lost.
+function File:close()
+  local job, err = file_call(self, "file:close", "file_close", {})
+  if job then
+    return true
+  end
+  return nil, err
+end
+
+local line_options = { max = "size" }
+
+-- An iterator over the lines that read() gives in blocks; over() is called at
+-- the end. Raises what fails.
+function core.lines_of(name, read, options, over)
+  local o = check_options(name, line_options, options)
+  local max = o.max and check_size(name, "max", o.max) or LINE
+  local rest, at, ended = "", 1, false
+
+  -- The next block; false at the end.
+  local function more()
+    local block, err
+    if not ended then
+      block, err = read()
+    end
+    if err then
+      error(err, 0)
+    elseif not block and not ended then
+      ended = true
+      if over then
+        over()
+      end
+    end
+    rest, at = block or "", 1
+    return block
+  end
+
+  return function()
+    local parts, size = {}, 0
+    while true do
+      local stop = find(rest, "\n", at, true)
+      local part = sub(rest, at, stop and stop - 1)
+      size = size + #part
+      if size > max then
+        error(failure(core.LIMIT, name, "a line is longer than the limit"), 0)
+      end
+      if part ~= "" then
+        parts[#parts + 1] = part
+      end
+      if stop then
+        at = stop + 1
+        return concat(parts)
+      elseif not more() then
+        return size > 0 and concat(parts) or nil
+      end
+    end
+  end
+end
+
+--- An iterator over the lines that follow, without their ends.
+function File:lines(options)
+  return core.lines_of("file:lines", function() return self:read() end,
+    options)
+end
+
+--- An iterator over the lines of a file. Raises an error, as io.lines does, if
+--- it cannot be read.
+function fs.lines(path, options)
+  check_string("pl.fs.lines", "the path", path)
+  local file, err = fs.open(path)
+  if not file then
+    error(err, 0)
+  end
+  return core.lines_of("pl.fs.lines", function() return file:read() end,
+    options, function() file:close() end)
+end
+
+core.fs_call, core.fs_check_path = call, check_path
+pl.fs = fs
