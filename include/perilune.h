@@ -332,14 +332,89 @@ PL_API void pl_request_id(const struct pl_request *req,
 PL_API ssize_t pl_request_read(struct pl_request *req, char *to, size_t n);
 
 /* The whole body, as long as the request lives. Returns 0, PL_ERR_LIMIT if it
- * is larger than "max_body", or an error as above: return it from the handler,
- * and the peer gets 413, 400 or 408. May be called again. WAITS. */
+ * is larger than "max_body", PL_ERR_NO_SPACE if the disk is full that it is
+ * kept on beyond "body_spool", or an error as above: return it from the
+ * handler, and the peer gets 413, 507, 400 or 408. May be called again. WAITS.
+ */
 PL_API int pl_request_body(struct pl_request *req, struct pl_str *body);
 
 /* A decoded field of a form (application/x-www-form-urlencoded). Absent if
  * there is none, or no such body: pl_request_body() tells why. WAITS. */
 PL_API struct pl_str pl_request_form_arg(struct pl_request *req,
                                          struct pl_str name);
+
+/* Reads what is left of the body and forgets it: the bytes of all of it, or an
+ * error as above. WAITS. */
+PL_API int64_t pl_request_discard(struct pl_request *req);
+
+/* ---- the request's body: files and forms ---------------------------------
+ *
+ * A body is used in one way: read, whole, saved, discarded or in parts; another
+ * way is PL_ERR_STATE. Files are written by threads made for that, and a client
+ * that sends faster than the disk writes has to wait. */
+
+struct pl_save_options {
+    size_t size;    /* sizeof(struct pl_save_options) */
+    unsigned mode;  /* permissions; 0: 0644 */
+    bool exclusive; /* never replace a file: PL_ERR_EXISTS */
+    bool sync;      /* return when it is on the disk */
+    uint64_t max;   /* bytes; 0: no limit; beyond it PL_ERR_LIMIT */
+};
+
+/* Makes what is left of the body the file path: there is a whole one or none,
+ * and one that was there is replaced, whatever happens meanwhile. Returns its
+ * size, or what is wrong with the body (as above) or with the file:
+ * PL_ERR_NO_SPACE, PL_ERR_NOT_FOUND (the folder), PL_ERR_DENIED, ... options
+ * may be NULL. WAITS. */
+PL_API int64_t pl_request_save(struct pl_request *req, const char *path,
+                               const struct pl_save_options *options);
+
+struct pl_parts_options {
+    size_t size;        /* sizeof(struct pl_parts_options) */
+    unsigned max_parts; /* 0: as the setting says */
+    uint64_t max_size;  /* bytes of each part; 0: no limit */
+    uint64_t max_total; /* bytes of the body; 0: no limit */
+};
+
+/* The body is a form with files, multipart/form-data (RFC 7578), to be read
+ * part by part: before the first pl_part_next(), which without this call does
+ * it with no options. Returns 0, PL_ERR_UNSUPPORTED if it is something else,
+ * PL_ERR_PROTO, PL_ERR_LIMIT, PL_ERR_NOMEM. options may be NULL. */
+PL_API int pl_request_parts(struct pl_request *req,
+                            const struct pl_parts_options *options);
+
+/* Passes over the rest of the current part, on to the next one. Returns 1 and
+ * *part, which holds until the next call; 0 at the end; or PL_ERR_PROTO,
+ * PL_ERR_LIMIT, or why the body was broken off. WAITS. */
+struct pl_part;
+PL_API int pl_part_next(struct pl_request *req, struct pl_part **part);
+
+/* The name of its field. */
+PL_API struct pl_str pl_part_name(const struct pl_part *part);
+
+/* The file's name without any path and without control characters, never "."
+ * or "..", at most 255 bytes; absent if it is no file or none was chosen. And
+ * what the client has said in its place: trust it with nothing. */
+PL_API struct pl_str pl_part_filename(const struct pl_part *part);
+PL_API struct pl_str pl_part_raw_filename(const struct pl_part *part);
+
+/* Content-Type, and any other field, in any case; absent if there is none. */
+PL_API struct pl_str pl_part_type(const struct pl_part *part);
+PL_API struct pl_str pl_part_header(const struct pl_part *part,
+                                    struct pl_str name);
+
+/* Reads at most n bytes of the part: their number, 0 at its end, or an error as
+ * above. WAITS. */
+PL_API ssize_t pl_part_read(struct pl_part *part, char *to, size_t n);
+
+/* What is left of it, as long as the request lives; more than limit bytes (0:
+ * no limit) are PL_ERR_LIMIT. WAITS. */
+PL_API int pl_part_text(struct pl_part *part, size_t limit,
+                        struct pl_str *text);
+
+/* As pl_request_save(), of what is left of the part. WAITS. */
+PL_API int64_t pl_part_save(struct pl_part *part, const char *path,
+                            const struct pl_save_options *options);
 
 /* ---- the response --------------------------------------------------------
  *

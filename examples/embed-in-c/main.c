@@ -1,6 +1,6 @@
 /* main.c - perilune inside a C program. docs/c-api.md goes through it.
  *
- *     embed-in-c [ADDRESS [FOLDER]]      (127.0.0.1:8080 and .)
+ *     embed-in-c [ADDRESS [FOLDER [UPLOADS]]]      (127.0.0.1:8080 and .)
  */
 #include <perilune.h>
 
@@ -16,6 +16,7 @@
 struct state {
     atomic_ulong requests;
     const char *folder;
+    const char *uploads;
     struct pl_cache *addresses;
 };
 
@@ -118,6 +119,32 @@ static int file(struct pl_request *req, struct pl_response *res, void *arg)
                                  pl_request_arg(req, PL_STR("name")));
 }
 
+/* A form with files, of any size, in flat memory. A name that a stranger gave a
+ * file is none to use: the part's is safe, and this program counts on top. */
+static int upload(struct pl_request *req, struct pl_response *res, void *arg)
+{
+    struct pl_builder *list = pl_builder_new(req);
+    struct pl_part *part;
+    int got, n = 0;
+
+    while ((got = pl_part_next(req, &part)) == 1) {
+        struct pl_str name = pl_part_filename(part);
+        struct pl_str path;
+        int64_t size;
+
+        if (name.data == NULL)
+            continue; /* a field of text, or no file was chosen */
+        path = pl_printf(req, "%s/%d-%.*s", state_of(req)->uploads, ++n,
+                         PL_STR_ARG(name));
+        size = pl_part_save(part, path.data, NULL);
+        if (size < 0)
+            return (int)size; /* 507: the disk is full; 400: broken off */
+        pl_builder_addf(list, "%.*s %" PRId64 "\n", PL_STR_ARG(name), size);
+    }
+    return got < 0 ? got
+                   : pl_respond(res, 200, "text/plain", pl_builder_str(list));
+}
+
 /* ---- what blocks, and what is kept ---- */
 
 struct lookup {
@@ -178,7 +205,7 @@ static int resolve(struct pl_request *req, struct pl_response *res, void *arg)
 
 /* ---- the application ---- */
 
-static void add_routes(struct pl_app *app)
+static void add_routes(struct pl_app *app, bool uploads)
 {
     pl_app_use(app, count, NULL);
     pl_app_get(app, "/hello", hello, NULL);
@@ -187,6 +214,8 @@ static void add_routes(struct pl_app *app)
     pl_app_get(app, "/counter", counter, NULL);
     pl_app_get(app, "/countdown", countdown, NULL);
     pl_app_post(app, "/sum", sum, NULL);
+    if (uploads)
+        pl_app_post(app, "/upload", upload, NULL);
     pl_app_get(app, "/file", file, NULL);
     pl_app_get(app, "/resolve", resolve, NULL);
 }
@@ -198,7 +227,8 @@ int main(int argc, char **argv)
                                     .limit = 64 * 1024,
                                     .create = make_address,
                                     .free_value = free_address};
-    struct state state = {.folder = argc > 2 ? argv[2] : "."};
+    struct state state = {.folder = argc > 2 ? argv[2] : ".",
+                          .uploads = argc > 3 ? argv[3] : NULL};
     struct pl_app *app = pl_app_new();
     int code;
 
@@ -210,7 +240,7 @@ int main(int argc, char **argv)
     pl_app_set(app, "announce", "on"); /* "listening on http://..." */
     pl_app_listen(app, argc > 1 ? argv[1] : "127.0.0.1:8080");
     pl_app_static(app, "/files", state.folder, NULL);
-    add_routes(app);
+    add_routes(app, state.uploads != NULL);
     code = pl_app_run(app);
     pl_app_free(app);
     return code;

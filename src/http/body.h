@@ -82,6 +82,10 @@ struct pl_body_op {
 
 void pl_body_wait_begin(struct pl_body_op *wait, struct pl_request *req);
 
+/* The same in a straight line: 0, PL_ERR_CANCELED, or PL_ERR_STATE where there
+ * is no fiber that could wait. */
+int pl_body_wait(struct pl_request *req);
+
 /* Shows what is there without taking it, at most n bytes; empty at the end.
  * Returns 0, or a code as pl_body_read(). Take it by pl_body_skip(). */
 int pl_body_peek(struct pl_request *req, size_t n, struct pl_str *bytes);

@@ -15,7 +15,7 @@ static bool may_wait(void)
 
 /* ---- the request's body ---- */
 
-static int wait_body(struct pl_request *req)
+int pl_body_wait(struct pl_request *req)
 {
     struct pl_body_op wait;
 
@@ -31,7 +31,7 @@ ssize_t pl_request_read(struct pl_request *req, char *to, size_t n)
     int err;
 
     while ((got = pl_body_read(req, to, n)) == PL_ERR_AGAIN)
-        if ((err = wait_body(req)) < 0)
+        if ((err = pl_body_wait(req)) < 0)
             return err;
     return got;
 }
@@ -41,7 +41,7 @@ int pl_request_body(struct pl_request *req, struct pl_str *body)
     int err, wait_err;
 
     while ((err = pl_body_whole(req)) == PL_ERR_AGAIN)
-        if ((wait_err = wait_body(req)) < 0)
+        if ((wait_err = pl_body_wait(req)) < 0)
             return wait_err;
     if (err == 0)
         *body = pl_body_text(req);

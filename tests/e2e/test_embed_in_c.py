@@ -18,7 +18,8 @@ TOUR = TOP / "docs/c-api.md"
 @pytest.fixture
 def example(tmp_path):
     program = build_folder() / "examples/embed-in-c/embed-in-c"
-    server = Server([program, "127.0.0.1:0", EXAMPLE], tmp_path, {})
+    words = [program, "127.0.0.1:0", EXAMPLE, tmp_path]
+    server = Server(words, tmp_path, {})
     yield server
     faults = server.finish()
     print(server.log())
@@ -51,6 +52,30 @@ def test_streams(example):
     response = example.get("/countdown")
     assert response.header("transfer-encoding") == "chunked"
     assert response.body == b"3...\n2...\n1...\nLift-off.\n"
+
+
+def test_uploads_are_saved_part_by_part(example):
+    large = bytes(range(256)) * 4000
+
+    def upload(body):
+        kind = {"Content-Type": "multipart/form-data; boundary=B"}
+        return example.request("POST", "/upload", kind, body)
+
+    def part(name, data):
+        head = f'--B\r\nContent-Disposition: form-data; name="f"{name}'
+        return head.encode() + b"\r\n\r\n" + data + b"\r\n"
+
+    parts = (
+        part('; filename="../../a.bin"', large)
+        + part("", b"text")
+        + part('; filename=""', b"")
+        + part('; filename="b"', b"")
+    )
+    assert upload(parts + b"--B--").text == "a.bin 1024000\nb 0\n"
+    assert (example.folder / "1-a.bin").read_bytes() == large
+    assert (example.folder / "2-b").read_bytes() == b""
+    assert upload(parts).status == 400
+    assert example.request("POST", "/upload", {}, b"x").status == 501
 
 
 def test_sleeping_holds_nobody_up(example):
