@@ -6,6 +6,7 @@
 #ifndef PL_BASE_ACCOUNT_H
 #define PL_BASE_ACCOUNT_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,5 +24,17 @@ int pl_account_charge(struct pl_account *account, size_t size);
 
 /* Gives back what was charged. */
 void pl_account_release(struct pl_account *account, size_t size);
+
+/* The same for what several threads hold together; it stands alone. used never
+ * passes the limit. */
+struct pl_common_account {
+    atomic_size_t used;
+    size_t limit; /* 0 = unlimited */
+    _Atomic uint64_t refused;
+};
+
+void pl_common_account_init(struct pl_common_account *account, size_t limit);
+int pl_common_account_charge(struct pl_common_account *account, size_t size);
+void pl_common_account_release(struct pl_common_account *account, size_t size);
 
 #endif
