@@ -15,21 +15,13 @@
 #include <stdlib.h>
 
 #include "base/str.h"
+#include "lua/path.h"
 
 enum {
     STACK_PER_LEVEL = 8,
-    PATH_MAX_LEN = 200,
-    KEY_SHOWN = 40, /* bytes of a key in a path */
     /* As lua-cjson: an array may have this many holes, in a list longer than */
     SPARSE_RATIO = 2,
     SPARSE_SAFE = 10
-};
-
-/* Which item of an open table is being written: the path of an error. */
-struct level {
-    const struct level *up;
-    int key;           /* stack index of the key, 0 in an array */
-    lua_Integer index; /* in an array */
 };
 
 struct encoder {
@@ -37,7 +29,7 @@ struct encoder {
     struct pl_buf *out;
     const struct pl_json_encoding *options;
     struct pl_error *error;
-    const struct level *level;
+    const struct pl_lua_level *level;
     size_t depth;
     unsigned flags; /* for pl_json_quote */
 };
@@ -52,73 +44,19 @@ static int encode_value(struct encoder *e, int index);
 
 /* ---- errors ---- */
 
-static bool is_name(struct pl_str key)
-{
-    bool letter = false;
-
-    for (size_t i = 0; i < key.len; i++) {
-        unsigned char c = (unsigned char)key.data[i];
-
-        letter =
-            (pl_ascii_lower(c) >= 'a' && pl_ascii_lower(c) <= 'z') || c == '_';
-        if (!letter && !(i > 0 && c >= '0' && c <= '9'))
-            return false;
-    }
-    return key.len > 0 && key.len <= KEY_SHOWN;
-}
-
-/* ".key", "[\"odd key\"]" or "[3]"; returns the new length, size at most. */
-static size_t add_step(const struct encoder *e, const struct level *level,
-                       char *path, size_t len, size_t size)
-{
-    struct pl_str key = {"?", 1};
-    char step[KEY_SHOWN + 24];
-    size_t n;
-
-    if (level->key == 0) {
-        snprintf(step, sizeof(step), "[%lld]", (long long)level->index);
-    } else if (lua_type(e->L, level->key) == LUA_TNUMBER) {
-        snprintf(step, sizeof(step), "[%.14g]", lua_tonumber(e->L, level->key));
-    } else {
-        if (lua_type(e->L, level->key) == LUA_TSTRING)
-            key.data = lua_tolstring(e->L, level->key, &key.len);
-        if (is_name(key))
-            snprintf(step, sizeof(step), "%s%.*s", len > 0 ? "." : "",
-                     PL_STR_ARG(key));
-        else
-            snprintf(step, sizeof(step), "[\"%.*s\"]", KEY_SHOWN, key.data);
-    }
-    n = strlen(step);
-    if (len + n >= size)
-        return len;
-    memcpy(path + len, step, n + 1);
-    return len + n;
-}
-
-static size_t add_path(const struct encoder *e, const struct level *level,
-                       char *path, size_t size)
-{
-    size_t len;
-
-    if (level == NULL)
-        return 0;
-    len = add_path(e, level->up, path, size);
-    return add_step(e, level, path, len, size);
-}
-
 /* Says where and what; returns code. */
 PL_COLD static int fail(struct encoder *e, int code, const char *fmt, ...)
     PL_PRINTF(3, 4);
 
 static int fail(struct encoder *e, int code, const char *fmt, ...)
 {
-    char path[PATH_MAX_LEN] = "", what[160];
+    char path[PL_LUA_PATH_MAX], what[160];
     va_list ap;
 
     va_start(ap, fmt);
     vsnprintf(what, sizeof(what), fmt, ap);
     va_end(ap);
-    add_path(e, e->level, path, sizeof(path));
+    pl_lua_path(e->L, e->level, path);
     return pl_error_set(e->error, code, "", "%s%s%s", path,
                         path[0] == '\0' ? "" : ": ", what);
 }
@@ -252,8 +190,8 @@ static lua_Integer count_from(lua_State *L, int table)
 }
 
 /* Items level->index + 1 to n by their index. */
-static int encode_items(struct encoder *e, int table, struct level *level,
-                        lua_Integer n, bool holes)
+static int encode_items(struct encoder *e, int table,
+                        struct pl_lua_level *level, lua_Integer n, bool holes)
 {
     int err;
 
@@ -279,7 +217,7 @@ static int encode_items(struct encoder *e, int table, struct level *level,
 /* more says that the first pair is on the stack already. */
 static int encode_array(struct encoder *e, int table, bool more)
 {
-    struct level level = {.up = e->level};
+    struct pl_lua_level level = {.up = e->level};
     lua_State *L = e->L;
     int err;
 
@@ -333,7 +271,8 @@ static int encode_key(struct encoder *e, int key, bool numbers)
 }
 
 /* The pair on top of the stack; pops the value. */
-static int encode_pair(struct encoder *e, struct level *level, bool numbers)
+static int encode_pair(struct encoder *e, struct pl_lua_level *level,
+                       bool numbers)
 {
     int top = lua_gettop(e->L), err;
 
@@ -401,8 +340,8 @@ static struct sorted *push_sorted(lua_State *L, int table, int *n)
     return sorted;
 }
 
-static int encode_sorted(struct encoder *e, int table, struct level *level,
-                         bool numbers)
+static int encode_sorted(struct encoder *e, int table,
+                         struct pl_lua_level *level, bool numbers)
 {
     lua_State *L = e->L;
     int keys = lua_gettop(L) + 1, n, err = 0;
@@ -423,7 +362,7 @@ static int encode_sorted(struct encoder *e, int table, struct level *level,
 /* The first pair is on the stack already. */
 static int encode_object(struct encoder *e, int table, bool numbers)
 {
-    struct level level = {.up = e->level};
+    struct pl_lua_level level = {.up = e->level};
     int err;
 
     pl_buf_addc(e->out, '{');
@@ -466,7 +405,7 @@ static lua_Integer list_end(lua_State *L, int table)
  * holes null, if it is not too sparse; else an object. */
 static int encode_converted(struct encoder *e, int table)
 {
-    struct level level = {.up = e->level};
+    struct pl_lua_level level = {.up = e->level};
     lua_Integer max = list_end(e->L, table);
     int err;
 
