@@ -1,0 +1,752 @@
+/* test_dict.c - the shared dictionary: what each call does, what many threads
+ * may see of it, and what it may hold. Run under ASan and TSan. */
+#include "check.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/faults.h"
+#include "share/dict.h"
+
+#define SECOND UINT64_C(1000000000)
+
+static struct pl_epoch *epoch;
+static struct pl_dict *dict;
+static struct pl_dict_user user;
+static struct pl_dict_options options;
+
+static void open_dict(size_t max, bool evict)
+{
+    options = (struct pl_dict_options){.max = max, .evict = evict};
+    CHECK_INT(0, pl_epoch_new(&epoch), "epoch");
+    CHECK_INT(0, pl_dict_new(&options, &dict), "dictionary");
+    user = (struct pl_dict_user){pl_epoch_join(epoch), SECOND};
+}
+
+/* All must be given back, which pl_dict_free() asserts. */
+static void close_dict(void)
+{
+    pl_epoch_part(user.reader);
+    pl_epoch_free(epoch);
+    pl_dict_free(dict);
+}
+
+static int make(void **state)
+{
+    (void)state;
+    open_dict(1 << 20, false);
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    close_dict();
+    return 0;
+}
+
+#define DICT_TEST(name) cmocka_unit_test_setup_teardown(name, make, end)
+
+static struct pl_datum none(void)
+{
+    return (struct pl_datum){.type = PL_DATUM_NONE};
+}
+
+static struct pl_datum integer(int64_t value)
+{
+    return (struct pl_datum){.type = PL_DATUM_INTEGER, {.integer = value}};
+}
+
+static struct pl_datum number(double value)
+{
+    return (struct pl_datum){.type = PL_DATUM_DOUBLE, {.number = value}};
+}
+
+static struct pl_datum text(const char *value)
+{
+    return (struct pl_datum){.type = PL_DATUM_STRING,
+                             {.bytes = pl_str_c(value)}};
+}
+
+static int put(const char *key, struct pl_datum value, enum pl_dict_mode mode)
+{
+    const struct pl_dict_put how = {mode, PL_DICT_FOREVER};
+
+    return pl_dict_put(dict, &user, pl_str_c(key), &value, &how);
+}
+
+static int put_for(const char *key, struct pl_datum value, uint64_t ttl)
+{
+    const struct pl_dict_put how = {PL_DICT_SET, ttl};
+
+    return pl_dict_put(dict, &user, pl_str_c(key), &value, &how);
+}
+
+static int swap(const char *key, struct pl_datum from, struct pl_datum to)
+{
+    return pl_dict_swap(dict, &user, pl_str_c(key), &from, &to);
+}
+
+static int delete (const char *key)
+{
+    return pl_dict_delete(dict, &user, pl_str_c(key));
+}
+
+static void check_is(const char *key, struct pl_datum want, const char *what)
+{
+    struct pl_datum got;
+
+    pl_dict_get(dict, &user, pl_str_c(key), &got);
+    CHECK_INT(want.type, got.type, what);
+    if (want.type == PL_DATUM_STRING)
+        CHECK(pl_str_eq(want.bytes, got.bytes), what);
+    else if (want.type == PL_DATUM_DOUBLE)
+        CHECK(want.number == got.number, what);
+    else if (want.type == PL_DATUM_INTEGER)
+        CHECK_INT(want.integer, got.integer, what);
+    pl_epoch_leave(user.reader);
+}
+
+/* ---- one thread ---- */
+
+static void test_dict__keeps_values_of_all_types(void **state)
+{
+    const struct pl_datum values[] = {
+        integer(0),         integer(-1),           integer((1LL << 47) - 1),
+        integer(1LL << 47), integer(-(1LL << 47)), integer(INT64_MIN),
+        number(1.5),        number(-0.0),          number(-__builtin_inf()),
+        text(""),           text("abc"),
+    };
+
+    (void)state;
+    check_is("k", none(), "nothing there");
+    for (size_t i = 0; i < PL_COUNT(values); i++) {
+        CHECK_INT(0, put("k", values[i], PL_DICT_SET), "set");
+        check_is("k", values[i], "get");
+    }
+    CHECK_INT(0, put("", text("empty key"), PL_DICT_SET), "set");
+    check_is("", text("empty key"), "a key may be empty");
+    check_is("k", text("abc"), "others stay");
+    CHECK_INT(0, delete ("k"), "delete");
+    CHECK_INT(PL_ERR_NOT_FOUND, delete ("k"), "once");
+    check_is("k", none(), "gone");
+    CHECK_INT(1, pl_dict_stats(dict).keys, "one is left");
+}
+
+static void test_dict__modes(void **state)
+{
+    (void)state;
+    CHECK_INT(PL_ERR_NOT_FOUND, put("k", integer(1), PL_DICT_REPLACE), "none");
+    CHECK_INT(0, put("k", integer(1), PL_DICT_ADD), "add");
+    CHECK_INT(PL_ERR_EXISTS, put("k", text("x"), PL_DICT_ADD), "again");
+    check_is("k", integer(1), "unchanged");
+    CHECK_INT(0, put("k", text("x"), PL_DICT_REPLACE), "replace");
+    check_is("k", text("x"), "changed");
+    CHECK_INT(0, delete ("k"), "delete");
+    CHECK_INT(0, put("k", text("y"), PL_DICT_ADD), "new again");
+}
+
+static void test_dict__swaps_what_is_expected(void **state)
+{
+    struct pl_datum found;
+
+    (void)state;
+    CHECK_INT(0, swap("k", none(), integer(1)), "none, as expected");
+    CHECK_INT(PL_ERR_STATE, swap("k", none(), integer(2)), "one is there");
+    CHECK_INT(PL_ERR_STATE, swap("k", integer(2), integer(3)), "another");
+    CHECK_INT(0, swap("k", number(1), text("x")), "1 is 1.0");
+    CHECK_INT(PL_ERR_STATE, swap("k", text("y"), integer(3)), "another text");
+    CHECK_INT(0, swap("k", text("x"), none()), "away with it");
+    check_is("k", none(), "gone");
+    CHECK_INT(0, swap("k", none(), none()), "nothing for nothing");
+    CHECK_INT(0, put("k", text("x"), PL_DICT_SET), "set");
+    pl_dict_get(dict, &user, PL_STR("k"), &found);
+    pl_epoch_leave(user.reader);
+    CHECK_INT(0, put("k", text("x"), PL_DICT_SET), "the same text anew");
+    CHECK_INT(PL_ERR_STATE, swap("k", found, integer(1)), "another version");
+}
+
+static void test_dict__counts(void **state)
+{
+    struct pl_datum by = integer(5), init = integer(100);
+    struct pl_datum wide = integer(INT64_MAX);
+
+    (void)state;
+    CHECK_INT(PL_ERR_NOT_FOUND,
+              pl_dict_incr(dict, &user, PL_STR("n"), &by, NULL, 0), "none");
+    CHECK_INT(0, pl_dict_incr(dict, &user, PL_STR("n"), &by, &init, 0), "init");
+    CHECK_INT(105, by.integer, "init + by");
+    by = number(0.5);
+    CHECK_INT(0, pl_dict_incr(dict, &user, PL_STR("n"), &by, &init, 0), "more");
+    CHECK(by.type == PL_DATUM_DOUBLE && by.number == 105.5, "a fraction");
+    CHECK_INT(0, put("n", integer((1LL << 47) - 1), PL_DICT_SET), "set");
+    by = integer(1);
+    CHECK_INT(0, pl_dict_incr(dict, &user, PL_STR("n"), &by, NULL, 0), "wide");
+    check_is("n", integer(1LL << 47), "beyond 48 bits");
+    by = integer(-1);
+    CHECK_INT(0, pl_dict_incr(dict, &user, PL_STR("n"), &by, NULL, 0), "back");
+    check_is("n", integer((1LL << 47) - 1), "and within");
+    CHECK_INT(0, pl_dict_incr(dict, &user, PL_STR("n"), &wide, NULL, 0), "sum");
+    CHECK_INT(PL_DATUM_DOUBLE, wide.type, "an overflow is a double");
+    CHECK_INT(0, put("s", text("1"), PL_DICT_SET), "set");
+    CHECK_INT(PL_ERR_INVALID,
+              pl_dict_incr(dict, &user, PL_STR("s"), &by, NULL, 0), "a string");
+}
+
+static void test_dict__values_expire(void **state)
+{
+    struct pl_datum by = integer(1), init = integer(0);
+    uint64_t left = 1;
+
+    (void)state;
+    CHECK_INT(0, put_for("k", text("a"), 10), "set");
+    CHECK_INT(0, pl_dict_ttl(dict, &user, PL_STR("k"), &left), "ttl");
+    CHECK_INT(10, left, "ten");
+    user.now += 9;
+    check_is("k", text("a"), "just there");
+    user.now += 1;
+    check_is("k", none(), "gone");
+    CHECK_INT(PL_ERR_NOT_FOUND, delete ("k"), "not there");
+    CHECK_INT(0, put_for("k", text("b"), 10), "a new one");
+    CHECK_INT(0, pl_dict_expire(dict, &user, PL_STR("k"), 100), "later");
+    user.now += 50;
+    check_is("k", text("b"), "still there");
+    CHECK_INT(0, put_for("k", integer(7), PL_DICT_FOREVER), "for ever");
+    CHECK_INT(0, pl_dict_ttl(dict, &user, PL_STR("k"), &left), "ttl");
+    CHECK_INT(PL_DICT_FOREVER, left, "for ever");
+    CHECK_INT(0, pl_dict_incr(dict, &user, PL_STR("r"), &by, &init, 20), "new");
+    user.now += 15;
+    CHECK_INT(0, pl_dict_incr(dict, &user, PL_STR("r"), &by, &init, 20), "2");
+    CHECK_INT(2, by.integer, "counts on");
+    user.now += 5;
+    check_is("r", none(), "the first one's time is over");
+    CHECK_INT(0, put_for("k", text("x"), 10), "set");
+    CHECK_INT(0, swap("k", text("x"), text("y")), "swap");
+    user.now += 10;
+    check_is("k", none(), "a swapped value keeps the time");
+    CHECK_INT(PL_ERR_NOT_FOUND, pl_dict_expire(dict, &user, PL_STR("k"), 1),
+              "nothing to expire");
+}
+
+static void count_key(void *arg, struct pl_str key)
+{
+    (void)key;
+    ++*(unsigned *)arg;
+}
+
+static void test_dict__walks_and_flushes(void **state)
+{
+    unsigned seen = 0;
+    size_t at = 0;
+    char key[16];
+
+    (void)state;
+    for (int i = 0; i < 2000; i++) {
+        snprintf(key, sizeof(key), "key %d", i);
+        CHECK_INT(0, put_for(key, text("value"), i % 2 ? 10 : 0), key);
+    }
+    while (pl_dict_walk(dict, &user, &at, count_key, &seen)) {
+    }
+    CHECK_INT(2000, seen, "all");
+    user.now += 10;
+    at = seen = 0;
+    while (pl_dict_walk(dict, &user, &at, count_key, &seen)) {
+    }
+    CHECK_INT(1000, seen, "not the expired");
+    pl_dict_flush(dict, &user);
+    CHECK_INT(0, pl_dict_stats(dict).keys, "none");
+    pl_epoch_collect(user.reader);
+    at = seen = 0;
+    while (pl_dict_walk(dict, &user, &at, count_key, &seen)) {
+    }
+    CHECK_INT(0, seen, "none");
+}
+
+static void test_dict__refuses_what_is_too_large(void **state)
+{
+    static char large[2 << 20];
+    struct pl_datum value = {.type = PL_DATUM_STRING,
+                             {.bytes = {large, 600 << 10}}};
+    struct pl_str key = {large, PL_DICT_KEY_MAX + 1};
+    const struct pl_dict_put how = {PL_DICT_SET, 0};
+
+    (void)state;
+    CHECK_INT(PL_ERR_LIMIT, put("k", value, PL_DICT_SET), "more than half");
+    CHECK_INT(PL_ERR_TOO_LONG, pl_dict_put(dict, &user, key, &value, &how),
+              "the key");
+    check_is("k", none(), "not there");
+    CHECK(pl_dict_stats(dict).refused > 0, "counted");
+}
+
+/* ---- a long walk beside a model ---- */
+
+enum { MODEL_KEYS = 40, MODEL_STEPS = 60000 };
+
+struct model {
+    struct pl_datum value;
+    uint64_t expires;
+    char bytes[16];
+};
+
+static unsigned seed;
+
+static unsigned rnd(unsigned n)
+{
+    seed = seed * 1103515245 + 12345;
+    return (seed >> 16) % n;
+}
+
+static struct pl_datum random_value(void)
+{
+    static const char *const texts[] = {"", "a", "hello", "a longer text"};
+    unsigned kind = rnd(3);
+
+    return kind == 0   ? integer((int64_t)rnd(100) << rnd(50))
+           : kind == 1 ? number(rnd(100) / 4.0)
+                       : text(texts[rnd(4)]);
+}
+
+static void step(struct model *model, const char *key)
+{
+    bool there = model->value.type != PL_DATUM_NONE &&
+                 (model->expires == 0 || model->expires > user.now);
+    struct pl_datum value = random_value();
+    uint64_t ttl = rnd(3) == 0 ? 1 + rnd(200) : 0;
+    const struct pl_dict_put how = {(enum pl_dict_mode)(PL_DICT_SET + rnd(3)),
+                                    ttl};
+    int want = 0;
+
+    if (!there)
+        model->value = none();
+    switch (rnd(6)) {
+    case 0:
+        CHECK_INT(there ? 0 : PL_ERR_NOT_FOUND, delete (key), "delete");
+        model->value = none();
+        break;
+    case 1:
+        CHECK_INT(0, swap(key, model->value, value), "swap");
+        model->expires = there ? model->expires : 0;
+        model->value = value;
+        break;
+    case 2:
+        CHECK_INT(there ? 0 : PL_ERR_NOT_FOUND,
+                  pl_dict_expire(dict, &user, pl_str_c(key), ttl), "expire");
+        model->expires = ttl == 0 ? 0 : user.now + ttl;
+        break;
+    default:
+        if (how.mode == PL_DICT_ADD && there)
+            want = PL_ERR_EXISTS;
+        if (how.mode == PL_DICT_REPLACE && !there)
+            want = PL_ERR_NOT_FOUND;
+        CHECK_INT(want, pl_dict_put(dict, &user, pl_str_c(key), &value, &how),
+                  "put");
+        if (want == 0) {
+            model->value = value;
+            model->expires = ttl == 0 ? 0 : user.now + ttl;
+        }
+    }
+}
+
+static void test_dict__agrees_with_a_model(void **state)
+{
+    static struct model models[MODEL_KEYS];
+    char key[16];
+
+    (void)state;
+    seed = 1;
+    memset(models, 0, sizeof(models));
+    for (int i = 0; i < MODEL_STEPS; i++) {
+        unsigned n = rnd(MODEL_KEYS);
+        struct model *model = &models[n];
+
+        snprintf(key, sizeof(key), "%u", n);
+        step(model, key);
+        user.now += rnd(4);
+        if (model->value.type != PL_DATUM_NONE && model->expires != 0 &&
+            model->expires <= user.now)
+            model->value = none();
+        check_is(key, model->value, key);
+    }
+}
+
+/* ---- the limit ---- */
+
+static void fill(unsigned from, unsigned n, const char *value)
+{
+    char key[16];
+
+    for (unsigned i = from; i < from + n; i++) {
+        snprintf(key, sizeof(key), "fill %u", i);
+        put(key, text(value), PL_DICT_SET);
+        CHECK(pl_dict_stats(dict).used <= options.max, "within the limit");
+    }
+}
+
+/* Puts more keys until there is no room for another. */
+static void fill_up(uint64_t ttl)
+{
+    char key[16];
+    int err = 0;
+
+    for (int i = 0; err == 0; i++) {
+        snprintf(key, sizeof(key), "more %d", i);
+        err = put_for(key, integer(i), ttl);
+    }
+    CHECK_INT(PL_ERR_LIMIT, err, "full");
+}
+
+static void test_dict__a_full_one_refuses(void **state)
+{
+    (void)state;
+    open_dict(PL_DICT_SMALLEST, false);
+    fill(0, 5000, "value");
+    CHECK(pl_dict_stats(dict).refused > 0, "refused");
+    check_is("fill 0", text("value"), "the first stay");
+    fill_up(0);
+    CHECK_INT(0, put("fill 0", integer(1), PL_DICT_SET), "a number for a text");
+    for (int i = 1; i < 20; i++) {
+        char key[16];
+
+        snprintf(key, sizeof(key), "fill %d", i);
+        CHECK_INT(0, delete (key), key);
+    }
+    CHECK_INT(0, put("one more", integer(1), PL_DICT_SET), "there is room");
+    close_dict();
+}
+
+static void test_dict__a_full_one_sweeps_the_expired(void **state)
+{
+    (void)state;
+    open_dict(PL_DICT_SMALLEST, false);
+    fill_up(SECOND);
+    user.now += 2 * SECOND;
+    CHECK_INT(0, put("k", text("x"), PL_DICT_SET), "room was made");
+    CHECK_INT(1, pl_dict_stats(dict).keys, "all others were swept");
+    close_dict();
+}
+
+static void test_dict__evicts_what_was_not_used(void **state)
+{
+    (void)state;
+    open_dict(PL_DICT_SMALLEST, true);
+    CHECK_INT(0, put("hot", text("stays"), PL_DICT_SET), "set");
+    for (unsigned i = 0; i < 300; i++) {
+        fill(i * 100, 100, "value");
+        check_is("hot", text("stays"), "what is used stays");
+    }
+    CHECK(pl_dict_stats(dict).evicted > 25000, "others went");
+    CHECK_INT(0, pl_dict_stats(dict).refused, "nothing was refused");
+    CHECK(pl_dict_stats(dict).used > PL_DICT_SMALLEST / 2, "and it is full");
+    close_dict();
+}
+
+/* ---- many threads ---- */
+
+enum { THREADS = 4 };
+
+struct worker {
+    pthread_t thread;
+    unsigned id;
+    struct pl_dict_user user;
+    uint64_t done, wrong;
+    unsigned seed;
+};
+
+static struct worker workers[THREADS];
+
+static void run_threads(void *(*fn)(void *arg))
+{
+    for (unsigned i = 0; i < THREADS; i++) {
+        workers[i] = (struct worker){.id = i, .seed = i + 1};
+        workers[i].user = (struct pl_dict_user){pl_epoch_join(epoch), user.now};
+        CHECK_INT(0, pthread_create(&workers[i].thread, NULL, fn, &workers[i]),
+                  "thread");
+    }
+    for (unsigned i = 0; i < THREADS; i++) {
+        pthread_join(workers[i].thread, NULL);
+        pl_epoch_part(workers[i].user.reader);
+        CHECK_INT(0, workers[i].wrong, "what a thread has seen");
+    }
+}
+
+static unsigned worker_rnd(struct worker *worker, unsigned n)
+{
+    worker->seed = worker->seed * 1103515245 + 12345;
+    return (worker->seed >> 16) % n;
+}
+
+enum { COUNTS = 20000 };
+
+/* Each sum that a counter gives is given once: kept in a table per key. */
+static atomic_uchar given[2][THREADS * COUNTS + 1];
+
+static void *count_up(void *arg)
+{
+    struct worker *worker = arg;
+    const struct pl_datum init = integer(0);
+
+    for (int i = 0; i < COUNTS; i++) {
+        struct pl_datum by = integer(1);
+        const char *key = i % 2 ? "odd" : "even";
+        int err = pl_dict_incr(dict, &worker->user, pl_str_c(key), &by, &init,
+                               SECOND);
+
+        worker->wrong +=
+            err != 0 || atomic_fetch_add(&given[i % 2][by.integer], 1) != 0;
+        /* moves the counter to another entry, under the others' hands */
+        if (worker_rnd(worker, 8) == 0)
+            pl_dict_expire(dict, &worker->user, pl_str_c(key),
+                           SECOND + worker_rnd(worker, 100));
+    }
+    return NULL;
+}
+
+static void test_dict__loses_no_increment(void **state)
+{
+    (void)state;
+    memset(given, 0, sizeof(given));
+    run_threads(count_up);
+    check_is("odd", integer(THREADS * COUNTS / 2), "the sum");
+    check_is("even", integer(THREADS * COUNTS / 2), "the sum");
+}
+
+/* A chain of compare-and-set: each value, a text or a number, is made from the
+ * one before, so that all successes stand in one line. */
+static struct pl_datum link_of(uint64_t n, char buf[24])
+{
+    snprintf(buf, 24, "%llu", (unsigned long long)n);
+    return n % 3 ? integer((int64_t)n) : text(buf);
+}
+
+static uint64_t number_of(const struct pl_datum *value)
+{
+    uint64_t n = 0;
+
+    if (value->type == PL_DATUM_INTEGER)
+        return (uint64_t)value->integer;
+    pl_str_to_u64(value->bytes, &n);
+    return n;
+}
+
+enum { LINKS = 20000 };
+
+static void *swap_links(void *arg)
+{
+    struct worker *worker = arg;
+    uint64_t last = 0;
+
+    while (last < LINKS) {
+        struct pl_datum there, from, to;
+        char a[24], b[24];
+
+        pl_dict_get(dict, &worker->user, PL_STR("chain"), &there);
+        worker->wrong += number_of(&there) < last; /* never backwards */
+        last = number_of(&there);
+        pl_epoch_leave(worker->user.reader);
+        from = link_of(last, a);
+        to = link_of(last + 1, b);
+        if (worker_rnd(worker, 16) == 0)
+            pl_dict_expire(dict, &worker->user, PL_STR("chain"),
+                           SECOND * (1 + worker_rnd(worker, 9)));
+        if (pl_dict_swap(dict, &worker->user, PL_STR("chain"), &from, &to) == 0)
+            worker->done++;
+    }
+    return NULL;
+}
+
+static void test_dict__swaps_stand_in_one_line(void **state)
+{
+    struct pl_datum last;
+    uint64_t done = 0;
+
+    (void)state;
+    CHECK_INT(0, put("chain", text("0"), PL_DICT_SET), "begin");
+    run_threads(swap_links);
+    for (unsigned i = 0; i < THREADS; i++)
+        done += workers[i].done;
+    pl_dict_get(dict, &user, PL_STR("chain"), &last);
+    CHECK_INT(done, number_of(&last), "as long as there were successes");
+    pl_epoch_leave(user.reader);
+}
+
+/* A lock of one key, by add and delete, around a plain variable: TSan and the
+ * sum see two holders. */
+enum { HOLDS = 3000 };
+static unsigned held, holds;
+
+static void *take_lock(void *arg)
+{
+    const struct pl_dict_put add = {PL_DICT_ADD, 0};
+    struct worker *worker = arg;
+    const struct pl_datum me = integer(worker->id);
+
+    while (worker->done < HOLDS) {
+        if (pl_dict_put(dict, &worker->user, PL_STR("lock"), &me, &add) != 0)
+            continue;
+        worker->wrong += held++ != 0;
+        holds++;
+        held--;
+        worker->wrong +=
+            pl_dict_delete(dict, &worker->user, PL_STR("lock")) != 0;
+        worker->done++;
+    }
+    return NULL;
+}
+
+static void test_dict__one_adds(void **state)
+{
+    (void)state;
+    held = holds = 0;
+    run_threads(take_lock);
+    CHECK_INT(THREADS * HOLDS, holds, "each in turn");
+}
+
+/* All calls on few keys, in few buckets; every value tells its key. */
+enum { STORMS = 20000, STORM_KEYS = 24 };
+
+static bool is_own(const struct pl_datum *value, const char *key)
+{
+    size_t len = strlen(key);
+
+    return value->type != PL_DATUM_STRING ||
+           (value->bytes.len > len && memcmp(value->bytes.data, key, len) == 0);
+}
+
+static void storm_once(struct worker *worker, const char *key)
+{
+    struct pl_datum value, by = integer(1);
+    struct pl_dict_put how = {(enum pl_dict_mode)worker_rnd(worker, 3),
+                              worker_rnd(worker, 2) ? 0 : 50};
+    char bytes[64];
+
+    switch (worker_rnd(worker, 8)) {
+    case 0:
+        pl_dict_delete(dict, &worker->user, pl_str_c(key));
+        break;
+    case 1:
+        pl_dict_incr(dict, &worker->user, pl_str_c(key), &by, &by, 20);
+        break;
+    case 2:
+        pl_dict_expire(dict, &worker->user, pl_str_c(key),
+                       worker_rnd(worker, 100));
+        break;
+    case 3:
+    case 4:
+        snprintf(bytes, sizeof(bytes), "%s: %u", key,
+                 worker_rnd(worker, 1000000));
+        value = worker_rnd(worker, 3) ? text(bytes) : integer(3);
+        pl_dict_put(dict, &worker->user, pl_str_c(key), &value, &how);
+        break;
+    default:
+        pl_dict_get(dict, &worker->user, pl_str_c(key), &value);
+        worker->wrong += !is_own(&value, key);
+        pl_epoch_leave(worker->user.reader);
+    }
+}
+
+static void *storm(void *arg)
+{
+    struct worker *worker = arg;
+    char key[16];
+
+    for (int i = 0; i < STORMS; i++) {
+        snprintf(key, sizeof(key), "%u", worker_rnd(worker, STORM_KEYS));
+        storm_once(worker, key);
+        worker->user.now += worker_rnd(worker, 3);
+        worker->wrong += pl_dict_stats(dict).used > options.max;
+        if (i % 4000 == 3999 && worker->id == 0)
+            pl_dict_flush(dict, &worker->user);
+    }
+    return NULL;
+}
+
+static void test_dict__survives_a_storm(void **state)
+{
+    (void)state;
+    for (int evict = 0; evict < 2; evict++) {
+        open_dict(PL_DICT_SMALLEST, evict != 0);
+        fill(0, evict ? 1000 : 200, "value"); /* not much room */
+        run_threads(storm);
+        pl_dict_flush(dict, &user);
+        CHECK_INT(0, pl_dict_stats(dict).keys, "none is left");
+        close_dict();
+    }
+}
+
+/* Each thread keeps the dictionary full, with values of many sizes. */
+static void *overfill(void *arg)
+{
+    struct worker *worker = arg;
+    static const char bytes[4096];
+    const struct pl_dict_put how = {PL_DICT_SET, 0};
+    char key[24];
+
+    for (int i = 0; i < 5000; i++) {
+        struct pl_datum value = {.type = PL_DATUM_STRING,
+                                 {.bytes = {bytes, worker_rnd(worker, 4096)}}};
+
+        snprintf(key, sizeof(key), "%u %d", worker->id, i);
+        worker->done +=
+            pl_dict_put(dict, &worker->user, pl_str_c(key), &value, &how) == 0;
+        worker->wrong += pl_dict_stats(dict).used > options.max;
+    }
+    return NULL;
+}
+
+static void test_dict__never_passes_its_limit(void **state)
+{
+    (void)state;
+    open_dict(256 << 10, true);
+    run_threads(overfill);
+    for (unsigned i = 0; i < THREADS; i++)
+        CHECK(workers[i].done > 0, "there was room for some of all");
+    close_dict();
+}
+
+/* ---- without memory ---- */
+
+static void test_dict__without_memory(void **state)
+{
+    (void)state;
+    FOR_EACH_FAULT (PL_SYS_malloc, ENOMEM) {
+        struct pl_dict *made = NULL;
+
+        if (pl_dict_new(&options, &made) == 0)
+            pl_dict_free(made);
+        CHECK(made != NULL || pl_faults_hit(), "made");
+    }
+    fill(0, 300, "so that buckets are arrays");
+    FOR_EACH_FAULT (PL_SYS_malloc, ENOMEM) {
+        struct pl_datum by = integer(INT64_C(1) << 46), init = by;
+        bool failed = false;
+
+        failed |= put("a", text("x"), PL_DICT_SET) != 0;
+        failed |= put_for("a", text("y"), SECOND) != 0;
+        failed |= put_for("fill 7", text("y"), SECOND) != 0;
+        failed |= pl_dict_incr(dict, &user, PL_STR("n"), &by, &init, 0) != 0;
+        pl_dict_expire(dict, &user, PL_STR("fill 8"), SECOND);
+        delete ("a");
+        delete ("n");
+        CHECK(!failed || pl_faults_hit(), "done");
+        pl_epoch_collect(user.reader);
+    }
+    check_is("fill 9", text("so that buckets are arrays"), "the rest stays");
+}
+
+RUN_TESTS(DICT_TEST(test_dict__keeps_values_of_all_types),
+          DICT_TEST(test_dict__modes),
+          DICT_TEST(test_dict__swaps_what_is_expected),
+          DICT_TEST(test_dict__counts), DICT_TEST(test_dict__values_expire),
+          DICT_TEST(test_dict__walks_and_flushes),
+          DICT_TEST(test_dict__refuses_what_is_too_large),
+          DICT_TEST(test_dict__agrees_with_a_model),
+          cmocka_unit_test(test_dict__a_full_one_refuses),
+          cmocka_unit_test(test_dict__a_full_one_sweeps_the_expired),
+          cmocka_unit_test(test_dict__evicts_what_was_not_used),
+          DICT_TEST(test_dict__loses_no_increment),
+          DICT_TEST(test_dict__swaps_stand_in_one_line),
+          DICT_TEST(test_dict__one_adds),
+          cmocka_unit_test(test_dict__survives_a_storm),
+          cmocka_unit_test(test_dict__never_passes_its_limit),
+          DICT_TEST(test_dict__without_memory))
