@@ -1,0 +1,98 @@
+#include "share/message.h"
+
+#include "base/check.h"
+#include "base/str.h"
+#include "base/sys.h"
+#include "share/member.h"
+
+static bool has_bytes(const struct pl_datum *value)
+{
+    return value->type == PL_DATUM_STRING || value->type == PL_DATUM_PACKED;
+}
+
+struct pl_message *pl_message_new(unsigned envelopes, int from,
+                                  struct pl_str topic,
+                                  const struct pl_datum *value)
+{
+    size_t head =
+        sizeof(struct pl_message) + envelopes * sizeof(struct pl_envelope);
+    size_t len = has_bytes(value) ? value->bytes.len : 0;
+    struct pl_message *message = pl_malloc(head + topic.len + len);
+    char *bytes = (char *)message + head;
+
+    if (message == NULL)
+        return NULL;
+    atomic_init(&message->refs, 0);
+    message->count = envelopes;
+    for (unsigned i = 0; i < envelopes; i++)
+        message->envelopes[i].to = NULL;
+    message->from = from;
+    message->value = *value;
+    message->topic = topic;
+    message->charge =
+        sizeof(*message) + sizeof(struct pl_envelope) + topic.len + len;
+    if (topic.len > 0)
+        message->topic.data = memcpy(bytes, topic.data, topic.len);
+    if (len > 0)
+        message->value.bytes.data =
+            memcpy(bytes + topic.len, value->bytes.data, len);
+    return message;
+}
+
+int pl_message_address(struct pl_message *message, unsigned number,
+                       struct pl_member *member)
+{
+    struct pl_envelope *envelope = &message->envelopes[number];
+    int err = pl_common_account_charge(&member->account, message->charge);
+
+    if (err == 0)
+        envelope->to = member;
+    return err;
+}
+
+/* The last send may be the end of the message: all is written before. */
+unsigned pl_message_post(struct pl_message *message,
+                         void (*deliver)(struct pl_mail *mail))
+{
+    unsigned sent = 0, count = message->count;
+
+    for (unsigned i = 0; i < count; i++)
+        sent += message->envelopes[i].to != NULL;
+    atomic_store(&message->refs, sent);
+    if (sent == 0)
+        pl_free(message);
+    for (unsigned i = 0, left = sent; left > 0; i++) {
+        struct pl_envelope *envelope = &message->envelopes[i];
+
+        if (envelope->to == NULL)
+            continue;
+        left--;
+        envelope->message = message;
+        envelope->refs = 1;
+        envelope->mail.deliver = deliver;
+        pl_list_init(&envelope->node);
+        pl_mailbox_send(pl_loop_mailbox(envelope->to->loop), &envelope->mail);
+    }
+    return sent;
+}
+
+void pl_message_drop(struct pl_message *message)
+{
+    for (unsigned i = 0; i < message->count; i++)
+        if (message->envelopes[i].to != NULL)
+            pl_common_account_release(&message->envelopes[i].to->account,
+                                      message->charge);
+    pl_free(message);
+}
+
+void pl_envelope_release(struct pl_envelope *envelope)
+{
+    struct pl_message *message = envelope->message;
+
+    PL_ASSERT(envelope->refs > 0);
+    if (--envelope->refs > 0)
+        return;
+    pl_common_account_release(&envelope->to->account, message->charge);
+    if (atomic_fetch_sub(&message->refs, 1) == 1)
+        pl_free(message);
+}
