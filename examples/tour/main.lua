@@ -19,7 +19,8 @@ pl.set {
 -- end
 
 local contents = {
-  { "Requests and answers", "hello", "input", "json", "bodies" },
+  { "Requests and answers", "hello", "input", "json", "bodies",
+    "uploads" },
   { "Time", "waiting", "streaming", "tasks", "schedule" },
   { "Order", "routing", "filters", "headers", "errors" },
   { "The house", "files", "settings", "command", "embed" },

@@ -93,9 +93,95 @@ function Request:chunks(n) end
 ---@return any value, pl.Error? err
 function Request:json() end
 
+---Fields by name, the first of each; those that are files are tables.
 ---@async
----@return table<string, string>? fields, pl.Error? err
+---@return table<string, string|pl.File>? fields, pl.Error? err
 function Request:form() end
+
+---The rest of the body becomes a file, as a whole or not at all.
+---@async
+---@param path string
+---@param options? pl.SaveOptions
+---@return integer? bytes, pl.Error? err
+function Request:save(path, options) end
+
+---The rest of the body goes nowhere.
+---@async
+---@return integer bytes of all of it
+function Request:discard() end
+
+---@class pl.PartsOptions
+---@field max_parts? integer [the route's]
+---@field max_size? string|number of each part
+---@field max_total? string|number of the body
+
+---The parts of multipart/form-data as they come.
+---@async
+---@param options? pl.PartsOptions
+---@return fun(): pl.Part?
+function Request:parts(options) end
+
+---@class pl.SaveOptions
+---@field mode? string|integer ["644"]
+---@field exclusive? boolean do not replace a file
+---@field sync? boolean return when it is on the disk
+---@field max? string|number more is answered by 413
+
+---@class pl.Part
+---@field name string
+---@field filename? string safe to use as a name
+---@field raw_filename? string as the client says it
+---@field type? string
+---@field headers table<string, string> by name, in any case
+local Part = {}
+
+---@async
+---@param n? integer at most so many [65536]
+---@return string?
+function Part:read(n) end
+
+---@async
+---@param n? integer
+---@return fun(): string?
+function Part:chunks(n) end
+
+---@async
+---@param limit? string|number [max_body]
+---@return string
+function Part:text(limit) end
+
+---@async
+---@param path string
+---@param options? pl.SaveOptions
+---@return integer? bytes, pl.Error? err
+function Part:save(path, options) end
+
+---@async
+function Part:skip() end
+
+---@class pl.File
+---@field name string
+---@field filename string safe to use as a name
+---@field raw_filename string as the client says it
+---@field type? string
+---@field size integer
+---@field data? string nil if it is in a temporary file
+local File = {}
+
+---@async
+---@return string
+function File:text() end
+
+---@async
+---@param n? integer [65536]
+---@return fun(): string?
+function File:chunks(n) end
+
+---@async
+---@param path string
+---@param options? pl.SaveOptions
+---@return integer? bytes, pl.Error? err
+function File:save(path, options) end
 
 -- ---- responses -------------------------------------------------------------
 
@@ -170,6 +256,11 @@ local pl = {}
 ---@field expires? string|number|false "1h", or seconds
 ---@field cache_control? string|false
 ---@field max_body? string|number|false "1m", or bytes; 0: no limit
+---@field max_upload? string|number|false
+---@field max_form_fields? integer|false
+---@field max_parts? integer|false
+---@field body_spool? string|number|false
+---@field body_rate? string|number|false
 
 ---What it returns is the response: body; status; status, body; status, body,
 ---headers; nil, err.
@@ -250,6 +341,11 @@ function pl.listen(addresses) end
 ---@field max_head? string|number
 ---@field max_headers? integer
 ---@field max_body? string|number
+---@field max_upload? string|number
+---@field max_form_fields? integer
+---@field max_parts? integer
+---@field body_spool? string|number
+---@field temp_folder? string|false
 ---@field request_memory? string|number
 ---@field file_cache? string|number ["16m"]
 ---@field header_timeout? string|number

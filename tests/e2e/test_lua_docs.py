@@ -25,6 +25,9 @@ end
 """
 
 
+UPLOAD = "lua/perilune/lib/upload.lua"
+
+
 def words(document: str) -> set[str]:
     return set(re.findall(r"\w+", (TOP / document).read_text()))
 
@@ -55,6 +58,8 @@ def test_fields_methods_options_and_settings(document):
     names = (
         rows(core + "request.lua", r"(?m)^  (\w+) = core\.req_")
         | rows(core + "request.lua", r"function methods:(\w+)")
+        | rows(UPLOAD, r"function \w+:(\w+)")
+        | rows(UPLOAD, rf'(\w+) = "(?:{KINDS}|mode)"')
         | rows(core + "response.lua", r"(?m)^  (\w+) = core\.res_")
         | rows(core + "response.lua", r"function methods:(\w+)")
         | rows(core + "response.lua", r'(\w+) = "(?:text|flag|number)"')
