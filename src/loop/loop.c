@@ -178,24 +178,36 @@ void *pl_loop_backend(struct pl_loop *loop, const struct pl_backend *backend)
 
 /* ---- sources ---- */
 
+int pl_loop_enter(struct pl_loop *loop, struct pl_source *source)
+{
+    PL_ASSERT(source->slot == 0);
+    source->slot = pl_slots_take(&loop->slots, source);
+    return source->slot == 0 ? PL_ERR_NOMEM : 0;
+}
+
+int pl_loop_watch(struct pl_loop *loop, struct pl_source *source,
+                  unsigned events, enum pl_watch_mode mode)
+{
+    struct pl_slot *slot = pl_slots_at(&loop->slots, source->slot);
+    int err;
+
+    PL_ASSERT(slot->source == source && !slot->watched);
+    err = loop->backend->add(loop->state, source->fd, events, mode,
+                             pl_slots_token(&loop->slots, source->slot));
+    slot->watched = err == 0;
+    return err;
+}
+
 int pl_loop_add(struct pl_loop *loop, struct pl_source *source, unsigned events,
                 enum pl_watch_mode mode)
 {
-    uint32_t slot;
-    int err;
+    int err = pl_loop_enter(loop, source);
 
-    PL_ASSERT(source->slot == 0);
-    slot = pl_slots_take(&loop->slots, source);
-    if (slot == 0)
-        return PL_ERR_NOMEM;
-    err = loop->backend->add(loop->state, source->fd, events, mode,
-                             pl_slots_token(&loop->slots, slot));
-    if (err < 0) {
-        pl_slots_drop(&loop->slots, slot);
-        return err;
-    }
-    source->slot = slot;
-    return 0;
+    if (err == 0)
+        err = pl_loop_watch(loop, source, events, mode);
+    if (err < 0)
+        pl_loop_remove(loop, source, true);
+    return err;
 }
 
 int pl_loop_modify(struct pl_loop *loop, struct pl_source *source,
@@ -217,8 +229,10 @@ void pl_loop_remove(struct pl_loop *loop, struct pl_source *source,
     if (source->slot == 0)
         return;
     PL_ASSERT(pl_loop_slot(loop, source->slot) == source);
-    loop->backend->remove(loop->state, source->fd,
-                          pl_slots_token(&loop->slots, source->slot), keep_fd);
+    if (pl_slots_at(&loop->slots, source->slot)->watched)
+        loop->backend->remove(loop->state, source->fd,
+                              pl_slots_token(&loop->slots, source->slot),
+                              keep_fd);
     pl_slots_drop(&loop->slots, source->slot);
     source->slot = 0;
 }

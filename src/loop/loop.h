@@ -131,6 +131,13 @@ struct pl_mailbox *pl_loop_mailbox(struct pl_loop *loop);
  * which is always ready) or PL_ERR_INVALID (no descriptor). */
 int pl_loop_add(struct pl_loop *loop, struct pl_source *source, unsigned events,
                 enum pl_watch_mode mode);
+
+/* The two halves of it: what may be over before the kernel need be told is
+ * entered first (pl_loop_again() works from then on) and watched later. What is
+ * ready when the watch begins comes as an event. */
+int pl_loop_enter(struct pl_loop *loop, struct pl_source *source);
+int pl_loop_watch(struct pl_loop *loop, struct pl_source *source,
+                  unsigned events, enum pl_watch_mode mode);
 int pl_loop_modify(struct pl_loop *loop, struct pl_source *source,
                    unsigned events, enum pl_watch_mode mode);
 

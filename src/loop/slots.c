@@ -60,6 +60,7 @@ uint32_t pl_slots_take(struct pl_slots *slots, struct pl_source *source)
     }
     slots->used++;
     pl_slots_at(slots, index)->source = source;
+    pl_slots_at(slots, index)->watched = 0;
     return index;
 }
 

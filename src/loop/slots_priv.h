@@ -26,10 +26,11 @@ enum { PL_SLOT_SHIFT = 8, PL_SLOT_CHUNK = 1 << PL_SLOT_SHIFT };
 
 struct pl_slot {
     struct pl_source *source; /* NULL: free, or dropped while queued */
-    uint32_t generation : 27;
-    uint32_t queued : 1; /* on the again list */
-    uint32_t owed : 4;   /* the events it asks for there */
-    uint32_t link;       /* next free slot, or next on the again list */
+    uint32_t generation : 26;
+    uint32_t watched : 1; /* the backend knows it */
+    uint32_t queued : 1;  /* on the again list */
+    uint32_t owed : 4;    /* the events it asks for there */
+    uint32_t link;        /* next free slot, or next on the again list */
 };
 _Static_assert(sizeof(struct pl_slot) <= 16, "part of an idle connection");
 

@@ -266,6 +266,32 @@ void pl_net_each(struct pl_net *net,
 
 /* ---- birth ---- */
 
+static void watch(struct pl_conn *conn)
+{
+    int err = pl_loop_watch(pl_conn_net(conn)->loop, &conn->source,
+                            PL_READABLE | PL_WRITABLE, PL_EDGE);
+
+    conn->flags &= (uint16_t)~PL_CONN_FRESH;
+    if (err == 0)
+        return;
+    pl_listener_pause(conn->listener, err);
+    pl_conn_close(conn, err);
+}
+
+/* Some are closed by now, and others have got their slots. */
+static void watch_fresh(struct pl_net *net)
+{
+    for (unsigned i = 0; i < net->nfresh; i++) {
+        struct pl_source *source = pl_loop_slot(net->loop, net->fresh[i]);
+        struct pl_conn *conn = PL_CONTAINER_OF(source, struct pl_conn, source);
+
+        if (source != NULL && source->ready == on_ready &&
+            (conn->flags & PL_CONN_FRESH))
+            watch(conn);
+    }
+    net->nfresh = 0;
+}
+
 int pl_conn_new(struct pl_listener *listener, int fd)
 {
     struct pl_net *net = listener->net;
@@ -277,15 +303,19 @@ int pl_conn_new(struct pl_listener *listener, int fd)
     *conn = (struct pl_conn){.source = {.ready = on_ready, .fd = fd},
                              .protocol = listener->protocol,
                              .listener = listener,
-                             .flags = PL_CONN_WRITABLE};
-    err = pl_loop_add(net->loop, &conn->source, PL_READABLE | PL_WRITABLE,
-                      PL_EDGE);
+                             .flags = PL_CONN_FRESH};
+    err = pl_loop_enter(net->loop, &conn->source);
     if (err < 0)
         goto fail;
     listener->refs++;
     net->stats.accepted++;
     net->stats.open++;
     conn->protocol->opened(conn);
+    if (net->nfresh == PL_NET_FRESH)
+        watch_fresh(net);
+    net->fresh[net->nfresh++] = conn->source.slot;
+    if (!pl_conn_closed(conn))
+        on_ready(&conn->source, PL_READABLE | PL_WRITABLE);
     return 0;
 fail:
     pl_pool_put(net->pool, conn, sizeof(*conn));
@@ -375,6 +405,7 @@ static bool end_of_turn(struct pl_hook *hook)
 
     while (net->owner != NULL)
         pl_conn_flush(net->owner);
+    watch_fresh(net);
     if (net->graves == NULL)
         return false;
     while (net->graves != NULL) {

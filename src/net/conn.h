@@ -51,6 +51,7 @@ enum pl_conn_flags {
     PL_CONN_LINGER = 256,    /* ... with a FIN first */
     PL_CONN_SHUT = 512,      /* our FIN has been sent */
     PL_CONN_CLOSED = 1024,
+    PL_CONN_FRESH = 2048, /* accepted in this turn: not watched yet */
 };
 
 struct pl_conn {
@@ -67,8 +68,9 @@ struct pl_conn {
 
 _Static_assert(sizeof(struct pl_conn) <= 64, "an idle connection is one line");
 
-/* TAKES fd. Tells the protocol; input that is there already comes as an event.
- * 0 or PL_ERR_*. */
+/* TAKES fd. Tells the protocol, and reads what is there already: the peer has
+ * often sent its request by now, and where it is closed behind the answer the
+ * kernel need not be asked for events. 0 or PL_ERR_*. */
 int pl_conn_new(struct pl_listener *listener, int fd);
 
 PL_INLINE bool pl_conn_closed(const struct pl_conn *conn)

@@ -169,11 +169,13 @@ enum { RETRY_NS = 1000000000, COMPLAIN_S = 60, LAST_BATCHES = 64 };
 /* Out of descriptors or over a limit: look away until a connection has gone,
  * or for a second. The running connections go on; waiting ones stay in the
  * kernel's queue. */
-static void pause_accepting(struct pl_listener *listener, int err)
+void pl_listener_pause(struct pl_listener *listener, int err)
 {
     struct pl_net *net = listener->net;
     int64_t now = pl_loop_wall(net->loop);
 
+    if (listener->paused || listener->source.slot == 0)
+        return;
     listener->paused = true;
     net->paused++;
     net->stats.refused++;
@@ -244,7 +246,7 @@ static bool accept_some(struct pl_listener *listener)
 
         if (net->limits.max_conns != 0 &&
             net->stats.open >= net->limits.max_conns) {
-            pause_accepting(listener, PL_ERR_LIMIT);
+            pl_listener_pause(listener, PL_ERR_LIMIT);
             return false;
         }
         fd = pl_loop_accept(net->loop, listener->source.fd);
@@ -253,7 +255,7 @@ static bool accept_some(struct pl_listener *listener)
         if (fd < 0 && passing(fd))
             continue;
         if (fd < 0 || (fd = pl_conn_new(listener, fd)) < 0) {
-            pause_accepting(listener, fd);
+            pl_listener_pause(listener, fd);
             return false;
         }
     }

@@ -64,6 +64,9 @@ void pl_listener_stop(struct pl_listener *listener);
 /* For conn.c: a connection has gone. */
 void pl_listener_drop(struct pl_listener *listener);
 
+/* For conn.c: a connection could not be kept for lack of something. */
+void pl_listener_pause(struct pl_listener *listener, int err);
+
 /* For conn.c: listeners that were paused look again, as connections have gone.
  */
 void pl_net_accept_again(struct pl_net *net);

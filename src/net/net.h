@@ -14,6 +14,7 @@ enum {
     PL_NET_OUTBOX = 64 * 1024,
     PL_NET_BUDGET = 64 * 1024, /* bytes read from one connection in a turn */
     PL_NET_PUSH = 1024 * 1024, /* ... and written from its queue */
+    PL_NET_FRESH = 64, /* connections whose watch may wait for the turn's end */
 };
 
 struct pl_net_limits {
@@ -41,10 +42,12 @@ struct pl_net {
     struct pl_net_limits limits;
     struct pl_net_stats stats;
     struct pl_deadlines deadlines;
-    struct pl_hook hook;   /* end of turn: flush, bury */
+    struct pl_hook hook;   /* end of turn: flush, watch, bury */
     struct pl_conn *owner; /* whose bytes are in the outbox */
     size_t outbox_len;
-    struct pl_conn *graves; /* closed in this turn, freed at its end */
+    struct pl_conn *graves;       /* closed in this turn, freed at its end */
+    uint32_t fresh[PL_NET_FRESH]; /* slots that were accepted in this turn */
+    unsigned nfresh;
     struct pl_list listeners;
     struct pl_offload *offload; /* reads cold files; NULL: the loop does */
     unsigned reads;             /* that are on their way there */

@@ -73,6 +73,73 @@ static void test_conn__reading_has_a_budget(void **state)
     CHECK_INT(10 * PL_NET_BUDGET + 1, nseen, "and all in the end");
 }
 
+static size_t use_and_close(struct pl_conn *conn, struct pl_str bytes)
+{
+    pl_conn_close(conn, 0);
+    return bytes.len;
+}
+
+static void test_conn__one_that_is_over_at_once_is_never_watched(void **state)
+{
+    unsigned adds = count("add");
+    int far = pl_script_connect(script, listen_fd);
+
+    (void)state;
+    use = use_and_close;
+    send_far(far, "all of it");
+    turn(1);
+    check_seen("all of it", "read in the turn that accepted it");
+    check_trace("oc", "closed");
+    CHECK(pl_script_closed(script, far), "closed");
+    CHECK_INT(adds, count("add"), "the kernel was not told");
+    CHECK_INT(0, count("remove"), "nor that it has gone");
+
+    use = NULL;
+    far = pl_script_connect(script, listen_fd);
+    send_far(far, "a");
+    turn(1);
+    CHECK_INT(adds + 1, count("add"), "one that stays is watched");
+    send_far(far, "b");
+    turn(1);
+    check_seen("ab", "and heard of");
+    CHECK_INT(adds + 1, count("add"), "once");
+}
+
+static void test_conn__one_that_cannot_be_watched_is_closed(void **state)
+{
+    int far = pl_script_connect(script, listen_fd);
+
+    (void)state;
+    pl_script_fail(script, "add", PL_ERR_LIMIT, 1);
+    turn(1);
+    check_trace("oc", "closed");
+    CHECK_INT(PL_ERR_LIMIT, why, "why");
+    CHECK(pl_script_closed(script, far), "closed");
+    CHECK_INT(1, net.stats.refused, "and accepting pauses");
+    pass(1000);
+    far = pl_script_connect(script, listen_fd);
+    send_far(far, "x");
+    turn(2);
+    check_seen("x", "for a while");
+}
+
+/* More of them in one turn than can be remembered. */
+enum { MANY = PL_NET_FRESH + 20 };
+
+static void test_conn__many_are_accepted_in_a_turn(void **state)
+{
+    unsigned adds = count("add");
+
+    (void)state;
+    for (int i = 0; i < MANY; i++)
+        pl_script_send(script, pl_script_connect(script, listen_fd),
+                       PL_STR("x"));
+    turn(4);
+    CHECK_INT(MANY, nseen, "all are read");
+    CHECK_INT(adds + MANY, count("add"), "and watched");
+    nseen = 0;
+}
+
 /* Takes whole lines only. */
 static size_t use_lines(struct pl_conn *conn, struct pl_str bytes)
 {
@@ -557,6 +624,9 @@ RUN_TESTS(CONN_TEST(test_conn__a_short_read_is_the_last),
           CONN_TEST(test_conn__closing_inside_input),
           CONN_TEST(test_conn__closing_inside_kept_input),
           CONN_TEST(test_conn__closing_at_the_end),
+          CONN_TEST(test_conn__one_that_is_over_at_once_is_never_watched),
+          CONN_TEST(test_conn__one_that_cannot_be_watched_is_closed),
+          CONN_TEST(test_conn__many_are_accepted_in_a_turn),
           CONN_TEST(test_conn__tells_the_protocol_of_time_outs),
           CONN_TEST(test_conn__a_peer_that_reads_slowly_is_kept),
           CONN_TEST(test_conn__a_queue_that_cannot_be_asked_for_is_given_up),
