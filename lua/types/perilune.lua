@@ -323,6 +323,7 @@ function pl.static(prefix, options) end
 ---@field reuseport? integer
 ---@field mode? integer
 ---@field v6only? boolean
+---@field defer_accept? boolean
 
 ---@param addresses string|pl.Addresses
 function pl.listen(addresses) end

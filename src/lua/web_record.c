@@ -212,7 +212,7 @@ static int leave(lua_State *L)
 
 /* ---- listeners and settings ---- */
 
-/* core.listen(address, backlog, sockets, mode, v6only) */
+/* core.listen(address, backlog, sockets, mode, v6only, eager) */
 static int add_listener(lua_State *L)
 {
     struct pl_error error = {.code = 0};
@@ -221,6 +221,7 @@ static int add_listener(lua_State *L)
                                   .sockets = (unsigned)lua_tointeger(L, 3),
                                   .mode = (unsigned)lua_tointeger(L, 4),
                                   .v6only = lua_toboolean(L, 5),
+                                  .eager = lua_toboolean(L, 6),
                                   .where = caller(L)};
 
     if (pl_site_listen(site_of(L), &spec, &error) < 0)

@@ -33,10 +33,23 @@ static bool stale_unix(const struct pl_addr *addr)
     return dead && pl_sys_unlink(addr->un.sun_path) == 0;
 }
 
-static int set_tcp_options(int fd, int family, bool v6only)
+/* A connection is shown to us when its first bytes are there: all our protocols
+ * have the peer speak first. One that stays silent comes a second later. */
+static int defer(int fd)
 {
-    int one = 1, only = v6only;
+    int seconds = 1;
 
+    return pl_sys_setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds,
+                             sizeof(seconds));
+}
+
+static int set_tcp_options(int fd, int family,
+                           const struct pl_listen_options *options)
+{
+    int one = 1, only = options->v6only;
+
+    if (!options->eager && defer(fd) < 0)
+        return -1;
     if (pl_sys_setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) <
             0 ||
         pl_sys_setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0)
@@ -58,7 +71,7 @@ static int open_socket(const struct pl_addr *addr,
 
     if (fd < 0)
         return -1;
-    if (family != AF_UNIX && set_tcp_options(fd, family, options->v6only) < 0)
+    if (family != AF_UNIX && set_tcp_options(fd, family, options) < 0)
         goto fail;
     if (pl_sys_bind(fd, &addr->sa, addr->len) < 0 &&
         !(family == AF_UNIX && errno == EADDRINUSE && stale_unix(addr) &&

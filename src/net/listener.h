@@ -20,6 +20,7 @@ struct pl_listen_options {
     int backlog;      /* 0: SOMAXCONN */
     unsigned mode;    /* of a UNIX socket's file; 0: as umask says */
     bool v6only;
+    bool eager; /* TCP: accept before the peer has sent something */
 };
 
 /* The sockets of one address; made by the process, shared read-only. */

@@ -24,7 +24,7 @@ struct pl_listen_spec {
     const char *protocol; /* NULL: "http" */
     const char *where;    /* "site.lua:3" */
     unsigned backlog, sockets, mode;
-    bool v6only;
+    bool v6only, eager;
 };
 
 struct pl_site {

@@ -29,7 +29,8 @@ static int open_address(struct pl_server *server,
     const struct pl_listen_options options = {.sockets = sockets(server, spec),
                                               .backlog = (int)spec->backlog,
                                               .mode = spec->mode,
-                                              .v6only = spec->v6only};
+                                              .v6only = spec->v6only,
+                                              .eager = spec->eager};
     struct pl_listen_group **grown =
         pl_realloc(server->groups, (server->ngroups + 1) * sizeof(*grown));
     struct pl_addr addr;

@@ -69,6 +69,29 @@ static void test_listener__a_group_shares_one_port(void **state)
     pl_listen_close(NULL);
 }
 
+static int accept_now(bool eager)
+{
+    const struct pl_listen_options options = {.sockets = 1, .eager = eager};
+    struct pl_listen_group *group;
+    int fd, far = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    CHECK_INT(0, open_at("127.0.0.1:0", &options, &group), "open");
+    CHECK_INT(0, connect(far, &group->addr.sa, group->addr.len), "connect");
+    fd = accept(group->fds[0], NULL, NULL);
+    if (fd >= 0)
+        close(fd);
+    close(far);
+    pl_listen_close(group);
+    return fd;
+}
+
+static void test_listener__silent_connections_are_deferred(void **state)
+{
+    (void)state;
+    CHECK(accept_now(true) >= 0, "eager: at once");
+    CHECK(accept_now(false) < 0, "else not before it speaks");
+}
+
 /* SO_REUSEPORT would share it without a word. */
 static void test_listener__a_taken_port_is_said(void **state)
 {
@@ -129,6 +152,7 @@ static void test_listener__files_that_are_no_sockets_stay(void **state)
 #define LISTENER_TEST(name) cmocka_unit_test_setup_teardown(name, make, end)
 
 RUN_TESTS(LISTENER_TEST(test_listener__a_group_shares_one_port),
+          LISTENER_TEST(test_listener__silent_connections_are_deferred),
           LISTENER_TEST(test_listener__a_taken_port_is_said),
           LISTENER_TEST(test_listener__unix_files),
           LISTENER_TEST(test_listener__files_that_are_no_sockets_stay))

@@ -219,6 +219,7 @@ end
 
 local listen_options = {
   backlog = "count", reuseport = "count", mode = "count", v6only = "flag",
+  defer_accept = "flag",
 }
 
 --- pl.listen { ":8080", "[::1]:8080", "unix:/run/site.sock", backlog = 511 }
@@ -234,7 +235,7 @@ function pl.listen(addresses)
   for i = 1, #addresses do
     check_string("pl.listen", "the address", addresses[i])
     listen(addresses[i], options.backlog, options.reuseport, options.mode,
-      options.v6only)
+      options.v6only, options.defer_accept == false)
   end
 end
 
