@@ -81,7 +81,8 @@ PL_API bool pl_str_to_u64(struct pl_str s, uint64_t *out);
     X(TOO_LONG, -17, 414, "name too long")                                     \
     X(SYNTAX, -18, 500, "syntax error")                                        \
     X(EOF, -19, 400, "unexpected end of input")                                \
-    X(NO_SPACE, -20, 507, "no space left on the disk")
+    X(NO_SPACE, -20, 507, "no space left on the disk")                         \
+    X(ABORTED, -21, 500, "aborted: it took too much")
 
 enum pl_err {
 #define PL_ERR_ENUM(name, value, status, text) PL_ERR_##name = (value),
@@ -223,6 +224,24 @@ PL_API int pl_app_static(struct pl_app *app, const char *prefix,
  * Port 0 takes a free one. May be called several times; without it pl_app_run()
  * takes 127.0.0.1:8080. The address is opened by pl_app_run(). */
 PL_API int pl_app_listen(struct pl_app *app, const char *address);
+
+/* How long the turns of the workers' loops were, from the end of a wait for
+ * events to the beginning of the next one: while one lasts, all other requests
+ * of its worker wait. Sums over the workers, since the start. */
+struct pl_turn_stats {
+    size_t size; /* of this struct: set by the caller */
+    uint64_t turns, total_ns, longest_ns;
+    uint64_t held;    /* times that the watchdog saw a worker held */
+    uint64_t aborted; /* handlers that it aborted */
+    /* [0]: shorter than 2^10 ns; [i]: shorter than 2^(10 + i) ns, but not than
+     * half of that; the last: all that are longer. */
+    uint64_t buckets[28];
+};
+
+/* Fills *stats as far as its size goes. Any thread, between pl_app_on_start and
+ * the end of pl_app_run(); else all is 0. */
+PL_API void pl_app_turn_stats(const struct pl_app *app,
+                              struct pl_turn_stats *stats);
 
 /* A setting, as in the configuration: ("workers", "4"), ("max_body", "2m"),
  * ("access_log", "-"), ... (docs/c-api.md has a list), and two of programs:

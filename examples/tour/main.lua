@@ -23,7 +23,8 @@ local contents = {
     "uploads" },
   { "Time", "waiting", "streaming", "tasks", "schedule" },
   { "Order", "routing", "filters", "headers", "errors" },
-  { "The house", "files", "settings", "command", "embed" },
+  { "The house", "files", "settings", "watchdog", "command",
+    "embed" },
 }
 
 local pages = {}

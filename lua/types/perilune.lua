@@ -362,6 +362,28 @@ function pl.listen(addresses) end
 ---@field write_timeout? string|number
 ---@field linger? string|number
 
+---@field watchdog? boolean|pl.WatchdogSettings
+---@field watchdog_warn? string|number
+---@field watchdog_abort? string|number
+---@field watchdog_kill? boolean
+
+---@class pl.WatchdogSettings
+---@field warn? string|number
+---@field abort? string|number
+---@field kill? boolean
+
+---@class pl.TurnStats
+---@field turns integer
+---@field seconds number
+---@field longest number
+---@field held integer
+---@field aborted integer
+---@field histogram { below: number, turns: integer }[]
+
+---@class pl.Watchdog
+---@field stats fun(): pl.TurnStats how long the turns of this worker were
+pl.watchdog = {}
+
 ---@param settings pl.Settings
 function pl.set(settings) end
 

@@ -66,6 +66,8 @@ int pl_response_write(struct pl_response *res, struct pl_str bytes)
     struct pl_drain_op wait;
     int err = pl_response_push(res, bytes);
 
+    if (err == 0 && may_wait() && pl_loop_is_late(pl_sched_current()->loop))
+        return pl_fiber_sleep(0); /* nobody else has run for long */
     if (err != PL_ERR_AGAIN || !may_wait())
         return err;
     pl_response_drain_begin(&wait, res);

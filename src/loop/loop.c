@@ -6,7 +6,9 @@
  *
  * Time: the clock is read after each wait. Reading it after every callback
  * would cost more than most callbacks, so the cycle counter says when a
- * millisecond may have passed (see MS_CYCLES). */
+ * millisecond may have passed (see MS_CYCLES). It is also read before a wait
+ * that may sleep, which is where a turn ends; one that is followed by another
+ * at once ends with that one's reading. */
 #include "loop/loop.h"
 
 #include <limits.h>
@@ -16,7 +18,7 @@
 #include "base/sys.h"
 #include "loop/slots_priv.h"
 
-enum { MAIL_BUDGET = 256 };
+enum { MAIL_BUDGET = 256, LATE_MS = 30 };
 
 struct pl_loop {
     const struct pl_backend *backend;
@@ -25,6 +27,9 @@ struct pl_loop {
     uint64_t cycles; /* when now was read */
     bool stop, busy; /* busy: hooks have more to do at once */
     bool turning;    /* a callback may not turn the loop itself */
+    uint64_t began;  /* the turn; ns */
+    _Atomic uint64_t busy_since;
+    struct pl_turns turns;
     struct pl_slots slots;
     struct pl_mailbox mailbox;
     struct pl_list hooks;
@@ -98,10 +103,63 @@ void pl_loop_update_now(struct pl_loop *loop)
     loop->cycles = read_cycles();
 }
 
+/* What comes next begins now. */
+static void set_busy(struct pl_loop *loop, uint64_t since)
+{
+    atomic_store_explicit(&loop->busy_since, since, memory_order_relaxed);
+}
+
 void pl_loop_refresh_now(struct pl_loop *loop)
 {
-    if (PL_UNLIKELY(read_cycles() - loop->cycles >= MS_CYCLES))
+    if (PL_UNLIKELY(read_cycles() - loop->cycles >= MS_CYCLES)) {
         pl_loop_update_now(loop);
+        if (loop->turning)
+            set_busy(loop, loop->now);
+    }
+}
+
+bool pl_loop_is_late(const struct pl_loop *loop)
+{
+    return read_cycles() - loop->cycles >= LATE_MS * MS_CYCLES;
+}
+
+uint64_t pl_loop_busy_since(const struct pl_loop *loop)
+{
+    return atomic_load_explicit(&loop->busy_since, memory_order_relaxed);
+}
+
+/* ---- how long turns are ---- */
+
+/* One thread writes, so this need not be one step. */
+static void raise_by(_Atomic uint64_t *counter, uint64_t by)
+{
+    uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
+
+    atomic_store_explicit(counter, value + by, memory_order_relaxed);
+}
+
+static void count_turn(struct pl_loop *loop)
+{
+    struct pl_turns *turns = &loop->turns;
+    uint64_t ns = loop->now - loop->began;
+    unsigned bits = 64 - (unsigned)__builtin_clzll(ns | 1);
+    unsigned bucket = bits <= PL_TURN_FIRST ? 0 : bits - PL_TURN_FIRST;
+
+    raise_by(&turns->count, 1);
+    raise_by(&turns->total, ns);
+    raise_by(&turns->buckets[PL_MIN(bucket, PL_TURN_BUCKETS - 1u)], 1);
+    if (ns > atomic_load_explicit(&turns->longest, memory_order_relaxed))
+        atomic_store_explicit(&turns->longest, ns, memory_order_relaxed);
+}
+
+const struct pl_turns *pl_loop_turns(const struct pl_loop *loop)
+{
+    return &loop->turns;
+}
+
+void pl_loop_count_held(struct pl_loop *loop, bool aborted)
+{
+    atomic_fetch_add(aborted ? &loop->turns.aborted : &loop->turns.held, 1);
 }
 
 int64_t pl_loop_wall(struct pl_loop *loop)
@@ -129,6 +187,7 @@ int pl_loop_new(const struct pl_loop_options *options, struct pl_loop **out)
     loop->wall_clock = options->wall != NULL ? options->wall : system_wall;
     loop->clock_arg = options->clock_arg;
     pl_loop_update_now(loop);
+    loop->began = loop->now;
     pl_pool_init(&loop->pool, NULL, options->memory_limit);
     pl_slots_init(&loop->slots, &loop->pool);
     pl_wheel_init(&loop->wheel, loop->now);
@@ -310,27 +369,35 @@ static int wait_limit(struct pl_loop *loop, int limit)
 
     if (loop->busy || loop->stop || loop->slots.queued > 0)
         return 0;
+    /* now may be 1 ms old, and the timer would be that late */
+    pl_loop_update_now(loop);
     next = pl_wheel_next_ms(&loop->wheel, loop->now);
-    if (next > 0) { /* now may be 1 ms old, and the timer would be that late */
-        pl_loop_update_now(loop);
-        next = pl_wheel_next_ms(&loop->wheel, loop->now);
-    }
     if (next < 0 || (limit >= 0 && limit < next))
         return limit < 0 ? -1 : limit;
     return (int)PL_MIN(next, INT_MAX);
 }
 
+/* Ends a turn and begins the next. A wait that does not sleep is part of the
+ * turn before it. */
 static int wait_for_events(struct pl_loop *loop, int limit)
 {
+    bool sleeps;
     int n;
 
     limit = wait_limit(loop, limit);
-    if (limit != 0 && !pl_mailbox_sleep(&loop->mailbox))
-        limit = 0;
-    n = loop->backend->wait(loop->state, limit);
-    if (limit != 0)
+    sleeps = limit != 0 && pl_mailbox_sleep(&loop->mailbox);
+    if (sleeps) {
+        count_turn(loop);
+        set_busy(loop, 0);
+    }
+    n = loop->backend->wait(loop->state, sleeps ? limit : 0);
+    if (sleeps)
         pl_mailbox_awake(&loop->mailbox);
     pl_loop_update_now(loop);
+    if (!sleeps)
+        count_turn(loop);
+    loop->began = loop->now;
+    set_busy(loop, loop->now);
     return n;
 }
 

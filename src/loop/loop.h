@@ -15,6 +15,7 @@
 #define PL_LOOP_LOOP_H
 
 #include <perilune.h>
+#include <stdatomic.h>
 #include <sys/uio.h>
 
 #include "base/list.h"
@@ -113,6 +114,38 @@ void pl_loop_update_now(struct pl_loop *loop);
  * at the cycle counter. The loop calls it after each event and hook; who runs
  * several pieces of user code in one of them (tasks) calls it after each. */
 void pl_loop_refresh_now(struct pl_loop *loop);
+
+/* Has what runs now run for long, some 10 to 30 ms? Then a loop over calls that
+ * never had to wait (a stream whose peer reads as fast as it is written) makes
+ * room for others. Costs a look at the cycle counter. */
+bool pl_loop_is_late(const struct pl_loop *loop);
+
+/* ---- turns, as other threads see them ----
+ *
+ * A turn that lasts keeps everything else on its loop waiting. Here is what a
+ * watchdog needs to see that, written by plain stores. */
+
+enum {
+    PL_TURN_FIRST = 10,   /* bucket 0: less than 2^10 ns; i: than 2^(10 + i) */
+    PL_TURN_BUCKETS = 28, /* the last one: all that is longer */
+};
+
+/* From the end of a wait to the beginning of the next one. Of one moment only
+ * field by field: the loop goes on while they are read. */
+struct pl_turns {
+    _Atomic uint64_t count, total, longest; /* ns */
+    _Atomic uint64_t buckets[PL_TURN_BUCKETS];
+    _Atomic uint64_t held, aborted; /* what the watchdog saw, and ended */
+};
+
+/* Any thread. */
+const struct pl_turns *pl_loop_turns(const struct pl_loop *loop);
+void pl_loop_count_held(struct pl_loop *loop, bool aborted);
+
+/* The time (of the loop's clock, ns) since when the loop is busy with what it
+ * does now: an event, a task, a timer; 0 while it waits for events. Not earlier
+ * than 1 ms before that began. Any thread, and signal handlers. */
+uint64_t pl_loop_busy_since(const struct pl_loop *loop);
 
 /* Seconds since 1970, as of this turn. A step of the wall clock is noticed
  * within a second. */

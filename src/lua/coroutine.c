@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/pool.h"
+#include "lua/failure.h"
 #include "lua/vm_priv.h"
 #include "lua/wait.h"
 
@@ -167,7 +168,9 @@ static void leave(struct pl_co *co, int status, int n)
     int result = status == 0            ? 0
                  : co->task.canceled    ? PL_ERR_CANCELED
                  : status == LUA_ERRMEM ? PL_ERR_NOMEM
-                                        : PL_ERR_STATE;
+                 : pl_lua_error_code(co->L, -1) == PL_ERR_ABORTED
+                     ? PL_ERR_ABORTED
+                     : PL_ERR_STATE;
 
     if (co->phase == PL_CO_RUN && co->hooks != NULL &&
         co->hooks->returned != NULL)
@@ -224,6 +227,8 @@ static void run(struct pl_co *co, int args)
     status = pl_lua_resume(co->L, NULL, args, &n);
     vm->sched->lua_depth--;
     vm->running = false;
+    if (PL_UNLIKELY(vm->watch.armed))
+        status = pl_watch_end(co, status);
     if (PL_LIKELY(co->op != NULL)) {
         if (status != LUA_YIELD)
             unwind(co, status, n);

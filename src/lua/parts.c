@@ -23,6 +23,7 @@ static const struct part {
     {"time", "time", pl_lua_time},
     {"url", "url", pl_lua_url},
     {"uuid", "uuid", pl_lua_uuid},
+    {"watchdog", "watchdog", pl_lua_watchdog},
     /* clang-format on */
 };
 

@@ -174,6 +174,7 @@ static void open_core(lua_State *L, struct pl_vm *vm)
     pl_lua_open_group(L, vm);
     pl_lua_open_signal(L, vm);
     pl_lua_open_system(L, vm);
+    pl_lua_open_watch(L, vm);
 }
 
 static void find_calls(lua_State *L, struct pl_vm *vm)
@@ -204,6 +205,8 @@ static int open_all(lua_State *L)
     if (vm->options.jit_off)
         luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
 #endif
+    if (vm->options.watched)
+        pl_watch_init(vm);
     open_core(L, vm);
     pl_lua_json_push(L);
     lua_setfield(L, -2, "json");

@@ -24,6 +24,7 @@ struct pl_vm_options {
     const char *folder;         /* the site's: first in package.path; or NULL */
     unsigned worker, workers;   /* this worker's number, from 0; how many */
     bool jit_off;               /* LuaJIT only interprets */
+    bool watched;               /* compiled code can be reached: watch.h */
     void *ctx;                  /* passed to these: */
     /* An error that no Lua code has caught, with its traceback. NULL: logged */
     void (*report)(void *ctx, struct pl_task *task, struct pl_str text);

@@ -5,6 +5,7 @@
 #include "base/list.h"
 #include "lua/coroutine.h"
 #include "lua/vm.h"
+#include "lua/watch_priv.h"
 
 enum { PL_VM_MAGIC = 0x4d564c50 };
 
@@ -54,6 +55,8 @@ struct pl_vm {
 
     bool running;      /* a task of this VM, in lua_resume */
     lua_State *caller; /* of next(): the state that starts what follows */
+
+    struct pl_watch watch;
 
     struct pl_web *webs; /* spare ones, for the next requests */
     unsigned webs_count;

@@ -293,16 +293,30 @@ static int cookie(lua_State *L)
 
 /* ---- streams ---- */
 
-/* core.res_push(res, text) -> 0, PL_ERR_AGAIN (wait now), or an error */
+/* core.res_push(res, text) -> 0, PL_ERR_AGAIN (wait now), 1 (let others run) or
+ * an error */
 static int push(lua_State *L)
 {
-    struct pl_response *res = &self(L)->response;
-
+    struct pl_request *req = self(L);
     struct pl_str text = {NULL, 0};
+    int result;
 
     text.data = lua_tolstring(L, 2, &text.len);
-    lua_pushinteger(L, pl_response_push(res, text));
+    result = pl_response_push(&req->response, text);
+    if (result == 0 && pl_loop_is_late(req->http->net->loop))
+        result = 1;
+    lua_pushinteger(L, result);
     return 1;
+}
+
+/* core.res_pause() -> 0 in the next turn of the loop, or PL_ERR_CANCELED */
+static int res_pause(lua_State *L)
+{
+    struct pl_co *co = pl_co_may_wait(L, "res:write");
+    struct pl_sched *sched = co->task.sched;
+
+    pl_sleep_begin(&co->own.sleep, sched, pl_now(sched->loop));
+    return pl_co_wait(L, co, &co->own.sleep.op, 0);
 }
 
 /* core.res_drain(res) -> 0 when the peer has read, or an error */
@@ -329,21 +343,14 @@ static int flush(lua_State *L)
 void pl_lua_open_web_response(lua_State *L, struct pl_vm *vm)
 {
     static const luaL_Reg functions[] = {
-        {"res_send", send_body},
-        {"res_json", json},
-        {"res_status", status},
-        {"res_header", header},
-        {"res_add_header", add_header},
-        {"res_redirect", redirect},
-        {"res_send_file", send_file},
-        {"file_fetch", new_fetch},
-        {"res_fetch_file", fetch_file},
-        {"res_take_file", take_file},
-        {"res_cookie", cookie},
-        {"res_push", push},
-        {"res_drain", drain},
-        {"res_flush", flush},
-        {NULL, NULL},
+        {"res_send", send_body},        {"res_json", json},
+        {"res_status", status},         {"res_header", header},
+        {"res_add_header", add_header}, {"res_redirect", redirect},
+        {"res_send_file", send_file},   {"file_fetch", new_fetch},
+        {"res_fetch_file", fetch_file}, {"res_take_file", take_file},
+        {"res_cookie", cookie},         {"res_push", push},
+        {"res_drain", drain},           {"res_pause", res_pause},
+        {"res_flush", flush},           {NULL, NULL},
     };
 
     make_fetch_type(L);

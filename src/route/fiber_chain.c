@@ -32,9 +32,11 @@ struct call {
 static void drop_request(void *arg)
 {
     struct pl_request *req = arg;
+    struct pl_task *task = pl_task_current();
 
-    if (req->task == pl_task_current())
+    if (req->task == task)
         req->task = NULL;
+    task->owner = NULL; /* the watchdog may look */
     pl_request_drop(req);
 }
 

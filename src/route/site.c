@@ -164,6 +164,8 @@ struct pl_site *pl_site_new(void)
     site->stop_ms = 30000;
     site->error_log = "-";
     site->log_level = "info";
+    site->watch = (struct pl_watch_settings){
+        .on = true, .warn_ms = 5000, .abort_ms = 30000};
     site->router = pl_router_new();
     site->scope = pl_arena_alloc(&site->arena, sizeof(*site->scope));
     if (site->router == NULL || site->scope == NULL) {

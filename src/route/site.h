@@ -27,6 +27,12 @@ struct pl_listen_spec {
     bool v6only, eager;
 };
 
+/* Of the process: what is done about handlers that hold a worker. */
+struct pl_watch_settings {
+    bool on, kill;
+    uint32_t warn_ms, abort_ms; /* 0: never */
+};
+
 struct pl_site {
     struct pl_router *router;
     struct pl_http_settings http;
@@ -40,6 +46,7 @@ struct pl_site {
     const char *access_log;              /* NULL: none; "-": stdout */
     const char *log_level;
     bool dev;
+    struct pl_watch_settings watch;
     /* scopes while loading: pl.host, pl.group, pl.use */
     struct pl_site_scope *scope;
     unsigned header_room; /* of http.headers */

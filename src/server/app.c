@@ -364,6 +364,40 @@ void pl_app_on_start(struct pl_app *app,
     app->on_start_arg = arg;
 }
 
+/* ---- figures ---- */
+
+static uint64_t get(const _Atomic uint64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+static void add_turns(struct pl_turn_stats *sum, const struct pl_turns *turns)
+{
+    _Static_assert(PL_COUNT(sum->buckets) == PL_TURN_BUCKETS, "the same");
+    sum->turns += get(&turns->count);
+    sum->total_ns += get(&turns->total);
+    sum->longest_ns = PL_MAX(sum->longest_ns, get(&turns->longest));
+    sum->held += get(&turns->held);
+    sum->aborted += get(&turns->aborted);
+    for (int i = 0; i < PL_TURN_BUCKETS; i++)
+        sum->buckets[i] += get(&turns->buckets[i]);
+}
+
+void pl_app_turn_stats(const struct pl_app *app, struct pl_turn_stats *stats)
+{
+    const struct pl_server *server = &app->server;
+    struct pl_turn_stats sum = {.size = stats->size};
+
+    for (unsigned i = 0; server->workers != NULL && i < server->nworkers; i++) {
+        const struct pl_worker *worker = &server->workers[i];
+
+        if (worker->stage >= PL_WORKER_LOADING &&
+            worker->stage < PL_WORKER_OVER)
+            add_turns(&sum, pl_loop_turns(worker->loop));
+    }
+    memcpy(stats, &sum, PL_MIN(sum.size, sizeof(sum)));
+}
+
 /* ---- running ---- */
 
 /* Returns what keeps it from running, or NULL. */

@@ -119,6 +119,22 @@ PL_NORETURN static void leave_behind(struct pl_server *server)
     _exit(PL_EXIT_FAILURE);
 }
 
+/* Are only those left that the watchdog has given up? Then nothing is gained by
+ * waiting. */
+static bool only_lost_are_left(const struct pl_server *server)
+{
+    bool lost = false;
+
+    for (unsigned i = 0; i < server->started; i++) {
+        if (server->workers[i].stage >= PL_WORKER_OVER)
+            continue;
+        if (!pl_watchdog_gives_up(server->watchdog, i))
+            return false;
+        lost = true;
+    }
+    return lost && server->watch.kill;
+}
+
 /* When leave_behind() is due (monotonic ms; 0: not yet) after step. */
 static uint64_t last_moment(const struct pl_server *server, int step)
 {
@@ -204,7 +220,8 @@ void pl_control_until(struct pl_server *server,
             pl_listeners_close(server);
         if (reached(server))
             return;
-        if (step >= LEAVE || time_left(last) == 0)
+        if (step >= LEAVE || time_left(last) == 0 ||
+            (step >= STOP && only_lost_are_left(server)))
             leave_behind(server);
         wait_for_news(server, time_left(last));
         read_signals(server);

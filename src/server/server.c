@@ -120,6 +120,7 @@ static int make_workers(struct pl_server *server, const struct pl_site *site,
     server->nworkers = worker_count(server, site);
     server->max_conns = pl_descriptors_share(server->nworkers);
     server->stop_ms = site->stop_ms;
+    server->watch = site->watch;
     server->workers = pl_calloc(server->nworkers, sizeof(*server->workers));
     if (server->workers == NULL)
         return pl_error_set(error, PL_ERR_NOMEM, "", "out of memory");
@@ -129,8 +130,9 @@ static int make_workers(struct pl_server *server, const struct pl_site *site,
 /* In an order that needs no way back: what only the old user may do comes
  * before becoming the new one, and the pid file before everything that a
  * running server would suffer from. */
-static int prepare(struct pl_server *server, const struct pl_site *site)
+static int prepare(struct pl_server *server, const struct pl_generation *gen)
 {
+    const struct pl_site *site = gen->site;
     const struct pl_server_options *options = &server->options;
     struct pl_error error = {.code = 0};
     struct pl_user user;
@@ -147,6 +149,8 @@ static int prepare(struct pl_server *server, const struct pl_site *site)
     err = pl_listeners_open(server, site, &error);
     if (err < 0)
         return say_listen(err, &error);
+    if (pl_watchdog_open(server, gen->vm != NULL, &server->watchdog) < 0)
+        return pl_exit_text(PL_EXIT_FAILURE, "out of memory");
     if (start_logs(server, site, &error) < 0)
         return pl_exit_say(PL_EXIT_FAILURE, &error);
     if (pl_user_become(&user, &error) < 0) {
@@ -243,15 +247,38 @@ static void say_start_failure(const struct pl_server *server)
     }
 }
 
+static int start_watchdog(struct pl_server *server)
+{
+    int err = pl_watchdog_start(server->watchdog);
+
+    return err < 0 ? pl_exit_text(PL_EXIT_FAILURE, pl_err_text(err))
+                   : PL_EXIT_OK;
+}
+
+/* For whoever asks why requests had to wait. */
+static void say_turns(const struct pl_server *server)
+{
+    for (unsigned i = 0; i < server->started; i++) {
+        const struct pl_worker *worker = &server->workers[i];
+
+        if (worker->loop != NULL)
+            pl_watchdog_say_turns(worker);
+    }
+}
+
 static int serve(struct pl_server *server)
 {
-    int code = load_workers(server);
+    int code = start_watchdog(server);
 
+    if (code == PL_EXIT_OK)
+        code = load_workers(server);
     if (code != PL_EXIT_OK)
         pl_server_stop(server, true, code);
     else if (!pl_server_stopping(server))
         commit_workers(server);
     pl_control_until(server, all_over);
+    pl_watchdog_stop(server->watchdog);
+    say_turns(server);
     say_start_failure(server);
     for (unsigned i = 0; i < server->started; i++)
         pl_worker_end(&server->workers[i]);
@@ -273,7 +300,7 @@ static int begin(struct pl_server *server)
     } else if (code == PL_EXIT_OK) {
         code = pl_control_open(server) < 0
                    ? pl_exit_text(PL_EXIT_FAILURE, "cannot watch for signals")
-                   : prepare(server, scratch.generation->site);
+                   : prepare(server, scratch.generation);
     }
     pl_worker_fini(&scratch);
     return code;
@@ -289,6 +316,7 @@ int pl_server_run(struct pl_server *server)
     code = begin(server);
     if (code == PL_EXIT_OK && !pl_server_stopping(server))
         code = serve(server);
+    pl_watchdog_close(server->watchdog);
     pl_control_close(server);
     pl_pid_file_release(&server->pid_file);
     return code;

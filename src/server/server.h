@@ -14,6 +14,7 @@
 #include "server/exit.h"
 #include "server/generation.h"
 #include "server/process.h"
+#include "server/watchdog.h"
 #include "server/worker.h"
 
 struct pl_server_options {
@@ -39,7 +40,9 @@ struct pl_server {
     struct pl_worker *workers;
     unsigned nworkers, started;
     unsigned max_conns; /* of a worker whose site does not say */
-    uint32_t stop_ms;   /* how long a graceful stop may take */
+    struct pl_watch_settings watch;
+    struct pl_watchdog *watchdog; /* or NULL */
+    uint32_t stop_ms;             /* how long a graceful stop may take */
     struct pl_pid_file pid_file;
     int control; /* eventfd: a worker or pl_server_stop() wants to be seen */
     int signals; /* signalfd, or -1 */

@@ -154,6 +154,8 @@ static int make_vm(const struct pl_site_file *file, struct pl_load *load)
     const struct pl_vm_options options = {.folder = file->folder,
                                           .worker = worker->id,
                                           .workers = worker->count,
+                                          .watched =
+                                              worker->server->watchdog != NULL,
                                           .ctx = gen,
                                           .report = on_report,
                                           .stop = on_stop};

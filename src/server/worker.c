@@ -324,6 +324,7 @@ static void *run(void *arg)
 
     snprintf(name, sizeof(name), "worker %u", worker->id % 1000);
     pthread_setname_np(pthread_self(), name);
+    pl_watchdog_enter(worker->server->watchdog, worker->id);
     pl_crash_thread_enter(); /* without memory for it: a crash says less */
     if (make_generation(worker) < 0) {
         pl_worker_set_stage(worker, PL_WORKER_FAILED);

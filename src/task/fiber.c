@@ -169,6 +169,11 @@ int pl_fiber_spawn(struct pl_sched *sched, struct pl_task *parent,
 
 /* ---- waiting ---- */
 
+uintptr_t pl_fiber_stack_end(const struct pl_task *task)
+{
+    return task->type == &fiber_type ? (uintptr_t)task : 0;
+}
+
 bool pl_on_fiber(void)
 {
     struct pl_task *task = pl_task_current();

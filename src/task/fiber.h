@@ -34,6 +34,10 @@ int pl_op_wait(struct pl_op *op);
 /* True when the caller is on a fiber, and so may wait. */
 bool pl_on_fiber(void);
 
+/* Where the stack of a fiber ends (above all its frames); 0 if the task is
+ * none. For signal handlers, too. */
+uintptr_t pl_fiber_stack_end(const struct pl_task *task);
+
 /* Sleeps ms milliseconds: 0 or PL_ERR_CANCELED. On a fiber only. */
 int pl_fiber_sleep(uint64_t ms);
 

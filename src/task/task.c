@@ -20,9 +20,9 @@ static void run_task(struct pl_task *task)
     struct pl_sched *sched = task->sched;
 
     PL_ASSERT(sched->current == NULL && task->waiting == NULL && !task->ended);
-    sched->current = task;
+    sched->current = sched->seen = task;
     task->type->resume(task); /* may release it */
-    sched->current = NULL;
+    sched->current = sched->seen = NULL;
 }
 
 static void run_due_task(struct pl_due *due)
@@ -289,6 +289,8 @@ static void release(struct pl_task *task)
 {
     pl_list_remove(&task->sibling);
     task->sched->live--;
+    if (task->sched->seen == task)
+        task->sched->seen = NULL;
     if (task->joins != NULL)
         complete_joins(task);
     task->type->release(task);

@@ -57,6 +57,9 @@ struct pl_sched {
     struct pl_due *head, **tail; /* the run queue */
     struct pl_hook hook;
     struct pl_task *current; /* NULL on the loop's own stack */
+    /* The same, but only as long as it is whole: a signal handler of this
+     * thread may look at it (pl_sched_seen). */
+    struct pl_task *volatile seen;
     struct pl_offload *offload;
     struct pl_list roots; /* tasks without a parent */
     unsigned live;        /* tasks that have not been released */
@@ -84,6 +87,13 @@ bool pl_sched_idle(const struct pl_sched *sched);
  * that runs on it now, or NULL. */
 struct pl_sched *pl_sched_current(void);
 struct pl_task *pl_task_current(void);
+
+/* For a signal handler on the scheduler's thread: the task that runs, with an
+ * owner that is still there, or NULL. */
+PL_INLINE const struct pl_task *pl_sched_seen(const struct pl_sched *sched)
+{
+    return sched->seen;
+}
 
 /* ---- for everybody, on the task's worker ---- */
 

@@ -12,7 +12,7 @@
 
 local core = ...
 local WAITS, is_task = core.WAITS, core.is_task
-local resume, yield = coroutine.resume, coroutine.yield
+local resume, yield = core.resume or coroutine.resume, coroutine.yield
 local create, status, close =
   coroutine.create, coroutine.status, coroutine.close
 local isyieldable = coroutine.isyieldable

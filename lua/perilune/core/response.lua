@@ -1,7 +1,7 @@
 -- response.lua - the response object of handlers.
 
 local core = ...
-local push, drain = core.res_push, core.res_drain
+local push, drain, pause = core.res_push, core.res_drain, core.res_pause
 local send_file, cookie = core.res_send_file, core.res_cookie
 local new_fetch, fetch_file, take_file =
   core.file_fetch, core.res_fetch_file, core.res_take_file
@@ -104,6 +104,8 @@ function methods:write(...)
   local result = push(self, text(...))
   if result == AGAIN then
     result = drain(self)
+  elseif result == 1 then
+    result = pause()
   end
   if result >= 0 then
     return true

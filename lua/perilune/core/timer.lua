@@ -10,7 +10,9 @@ local raise, fail, caller = core.raise, core.fail, core.caller
 local check_function, is_loading = core.check_function, core.is_loading
 local guard = core.guard
 local ceil = math.ceil
-local pairs, setmetatable, type = pairs, setmetatable, type
+local is_canceled = core.is_canceled
+local error, pairs, pcall, setmetatable, type =
+  error, pairs, pcall, setmetatable, type
 
 --- Waits. Raises an error only when the task is cancelled.
 function pl.sleep(seconds)
@@ -47,7 +49,10 @@ local function loop(timer)
     if result < 0 then
       raise("pl.every", result)
     end
-    pl.all(fns)
+    local ok, err = pcall(pl.all, fns)
+    if not ok and is_canceled(err) then
+      error(err, 0)
+    end -- else fn was aborted, or had no memory: that was told
     due = next_due(due + timer.period, timer.period)
   until retired
 end

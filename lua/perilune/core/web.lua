@@ -259,6 +259,16 @@ local function set_headers(headers)
   end
 end
 
+-- watchdog = { warn = "5s" } is watchdog_warn = "5s".
+local nested = { watchdog = true }
+
+local function set_group(group, settings)
+  for name, value in pairs(settings) do
+    check_string("pl.set: " .. group, "the name of a setting", name)
+    set(group .. "_" .. name, value)
+  end
+end
+
 --- pl.set { max_body = "1m", headers = { ["x-frame-options"] = "DENY" } }
 function pl.set(settings)
   check_loading("pl.set")
@@ -271,6 +281,8 @@ function pl.set(settings)
       set_headers(value)
     elseif name == "temp_folder" and type(value) == "string" then
       set(name, core.in_folder(value))
+    elseif nested[name] and type(value) == "table" then
+      set_group(name, value)
     else
       set(name, value)
     end

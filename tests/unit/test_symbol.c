@@ -1,0 +1,62 @@
+/* test_symbol.c - names of code addresses. */
+#include "check.h"
+
+#include "base/symbol.h"
+
+static PL_NOINLINE uintptr_t where_it_returns(void)
+{
+    return (uintptr_t)__builtin_return_address(0);
+}
+
+static void test_symbol__names_static_functions(void **state)
+{
+    struct pl_symbols *symbols = pl_symbols_new();
+    char name[200], cut[6];
+
+    pl_symbols_name(symbols, (uintptr_t)where_it_returns + 1, name,
+                    sizeof(name));
+    CHECK(strstr(name, "where_it_returns (test_symbol+0x") == name, name);
+    CHECK_INT(
+        5,
+        pl_symbols_name(symbols, (uintptr_t)where_it_returns, cut, sizeof(cut)),
+        "cut");
+    CHECK_STR("where", pl_str_c(cut), "cut");
+    pl_symbols_name(symbols, (uintptr_t)snprintf, name, sizeof(name));
+    CHECK(strstr(name, "libc.so.6+0x") != NULL, name);
+    pl_symbols_free(symbols);
+}
+
+static void test_symbol__what_is_no_code_is_a_number(void **state)
+{
+    struct pl_symbols *symbols = pl_symbols_new();
+    int local = 0;
+    char name[64], want[64];
+
+    pl_symbols_name(symbols, (uintptr_t)&local, name, sizeof(name));
+    snprintf(want, sizeof(want), "%#lx", (unsigned long)&local);
+    CHECK_STR(want, pl_str_c(name), "an address of data");
+    pl_symbols_name(NULL, 16, name, sizeof(name));
+    CHECK_STR("0x10", pl_str_c(name), "without symbols");
+    pl_symbols_free(symbols);
+}
+
+static void test_symbol__knows_return_addresses(void **state)
+{
+    struct pl_symbols *symbols = pl_symbols_new();
+
+    CHECK(pl_symbols_is_return(symbols, where_it_returns()), "one");
+    CHECK(!pl_symbols_is_return(symbols, (uintptr_t)symbols), "data");
+    CHECK(!pl_symbols_is_return(symbols, 0), "nowhere");
+    pl_symbols_free(symbols);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_symbol__names_static_functions),
+        cmocka_unit_test(test_symbol__what_is_no_code_is_a_number),
+        cmocka_unit_test(test_symbol__knows_return_addresses),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
