@@ -4,7 +4,8 @@
 #   CC=clang     another compiler           -> build-clang/
 #   LUA=5.4      Lua 5.4 instead of LuaJIT  -> build-lua54/
 #   BUILD=dir    another build folder
-#   FUZZ_SECONDS=300, QUICK=1 (bench), JOBS=4
+#   FUZZ_SECONDS=300, JOBS=4
+#   make bench: QUICK=1, WRITE=1 (docs/performance), ONLY=, PEER=, ROUNDS=
 
 ifeq ($(origin CC),default)
 CC := gcc
@@ -57,13 +58,15 @@ fuzz:
 # A build of its own, so that figures do not depend on what $(BUILD) has been
 # configured to; optimised as what is installed.
 bench:
-	@tools/setup build unit check bench
+	@tools/setup build bench
 	@tools/bench-peers
 	@test -f build-bench/build.ninja || CC=$(CC) meson setup build-bench \
 		-Dlua=$(LUA) -Dtests=false -Db_lto=true
 	@ninja -C build-bench -j $(JOBS)
-	@$(python) tests/bench/run.py $(if $(QUICK),--quick); status=$$?; \
-		$(python) tests/bench/micro/run.py && exit $$status
+	@PYTHONDONTWRITEBYTECODE=1 $(python) tests/bench/run.py \
+		$(if $(QUICK),--quick) $(if $(WRITE),--write) \
+		$(addprefix --only ,$(ONLY)) $(addprefix --peer ,$(PEER)) \
+		$(if $(ROUNDS),--rounds $(ROUNDS))
 
 install: all
 	meson install -C $(BUILD)
@@ -79,7 +82,7 @@ help:
 	@echo 'make asan tsan    the same suites under sanitizers'
 	@echo 'make test-faults  every call of the system made to fail'
 	@echo 'make fuzz         fuzz each parser for FUZZ_SECONDS'
-	@echo 'make bench        beside nginx and a bare loop; QUICK=1'
+	@echo 'make bench        beside its peers, 25 minutes; QUICK=1: 5'
 	@echo 'make install      the program, the library, its header'
 	@echo 'make clean        remove build/ and build-*/'
 	@echo 'Variables: CC=clang LUA=5.4 BUILD=dir JOBS=n'

@@ -2,11 +2,23 @@
 local pl = require "perilune"
 
 pl.get("/", function()
-  return "Hello, world!"
+  return "Hello, World!"
 end)
 
 pl.get("/echo", function(req)
   return "Hello, " .. req.args.name .. "!"
+end)
+
+pl.get("/json", function()
+  return { message = "Hello, World!" }
+end)
+
+pl.post("/upload", function(req)
+  local size = 0
+  for piece in req:chunks() do
+    size = size + #piece
+  end
+  return tostring(size)
 end)
 
 pl.static("/files", { root = "public" })

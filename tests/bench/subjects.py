@@ -1,181 +1,225 @@
-"""subjects - the servers that are measured: how each is started and ended."""
+"""subjects - who is measured, and how each is started: one worker each.
 
+The configuration of the peers is in peers/; @name@ in it is filled in here.
+"""
+
+import getpass
 import os
 import re
 import shutil
-import socket
-import subprocess
-import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from measure import SERVER_CPU, Failed
+from load import Failed
+from servers import Command, Server, free_port
 
-TOP = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+TOP = HERE.parents[1]
 BUILD = Path(os.environ.get("PERILUNE_BUILD", TOP / "build-bench"))
-PEERS = TOP / "build-bench/peers"
-FILE_SIZE = 6150  # of /files/file.html
+PEERS = TOP / "build-bench/peers"  # by tools/bench-peers
 
-NGINX = """
-daemon off; master_process off; worker_processes 1; pid {folder}/pid;
-error_log stderr crit;
-{modules}
-events {{ worker_connections 20000; }}
-http {{
-    access_log off; keepalive_requests 1000000000; server_tokens off;
-    types {{ text/html html; }} default_type text/plain;
-    client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2;
-    fastcgi_temp_path {folder}/t3; uwsgi_temp_path {folder}/t4;
-    scgi_temp_path {folder}/t5;
-    {lua}
-    server {{
-        listen 127.0.0.1:{port} backlog=4096;
-        location = / {{ return 200 "Hello, world!"; }}
-        location /files/ {{ alias {folder}/public/; }}
-        {location}
-    }}
-}}
-"""
-NGINX_LUA = """location = /echo { content_by_lua_block {
-    ngx.print("Hello, " .. ngx.var.arg_name .. "!") } }"""
+C, LUA, FILES, FLOOR = "perilune C", "perilune Lua", "perilune", "floor"
+NGINX, NGINX_LUA, H2O = "nginx", "nginx+Lua", "h2o"
+LIGHTTPD, MAGNET = "lighttpd", "lighttpd+Lua"
+CADDY, NODE, GO = "Caddy", "Node.js", "Go"
+OURS = (C, LUA, FILES)
+
+FILE_SIZES = (100, 1000, 6150, 10_000, 100_000, 1 << 20)
+ECHO, JSON, UPLOAD = "/echo?name=moon", "/json", "/upload"
+UPLOAD_SIZE = 1 << 20
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@dataclass
-class Subject:
-    """A running server, alone on its processor."""
-
-    name: str
-    process: subprocess.Popen
-    port: int
-
-    @property
-    def pid(self) -> int:
-        return self.process.pid
-
-    @property
-    def base(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def address(self):
-        return ("127.0.0.1", self.port)
-
-    def stop(self):
-        self.process.terminate()
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-
-
-def spawn(name: str, words: list, folder: Path, port=None, env=None) -> Subject:
-    """Waits until it answers. port None: it says where it listens."""
-    log = folder / f"{name.replace(' ', '-')}.log"
-    process = subprocess.Popen(
-        ["taskset", "-c", SERVER_CPU, *map(str, words)],
-        cwd=folder,
-        env={**os.environ, **(env or {})},
-        stdin=subprocess.DEVNULL,
-        stdout=log.open("w"),
-        stderr=subprocess.STDOUT,
-    )
-    end = time.monotonic() + 30
-    while time.monotonic() < end and process.poll() is None:
-        said = re.search(r"listening on http://[^:]+:(\d+)/", log.read_text())
-        at = port or (said and int(said.group(1)))
-        if at:
-            try:
-                socket.create_connection(("127.0.0.1", at)).close()
-                return Subject(name, process, at)
-            except ConnectionError:
-                pass
-        time.sleep(0.02)
-    process.kill()
-    process.wait()
-    raise Failed(f"{name} did not start: {log.read_text()[-500:]}")
+def file_path(size: int) -> str:
+    return f"/files/{size}.html"
 
 
 def make_site(folder: Path):
-    (folder / "public").mkdir()
-    text = "<!doctype html>" + "perilune " * 1000
-    (folder / "public/file.html").write_text(text[:FILE_SIZE])
-    shutil.copy(Path(__file__).with_name("site.lua"), folder)
+    """What all serve: public/ with files of each size, and our site.lua."""
+    public = folder / "public"
+    public.mkdir()
+    text = "<!doctype html>" + "perilune " * (max(FILE_SIZES) // 9)
+    for size in FILE_SIZES:
+        (public / f"{size}.html").write_text(text[:size])
+    (public / "hello.txt").write_text("Hello, World!")
+    shutil.copy(HERE / "site.lua", folder)
 
 
-def need(path: Path) -> Path:
+def expected(target: str, site: Path) -> bytes:
+    """The body that every server has to answer."""
+    if target.startswith("/files/"):
+        return (site / "public" / target.removeprefix("/files/")).read_bytes()
+    if target in (UPLOAD, "/lua-upload"):
+        return str(UPLOAD_SIZE).encode()
+    known = {ECHO: b"Hello, moon!", JSON: b'{"message":"Hello, World!"}'}
+    return known.get(target, b"Hello, World!")
+
+
+# ---- commands ----
+
+
+@dataclass
+class Place:
+    """What a command may use: the folder that all serve, one of its own."""
+
+    site: Path
+    own: Path
+    port: int
+
+    def configure(self, name: str, **values: str) -> Path:
+        """Fills in peers/<name> and gives the path of what came out."""
+        values = {"site": self.site, "folder": self.own, "port": self.port,
+                  "user": getpass.getuser(), **values}  # fmt: skip
+        text = re.sub(
+            r"@(\w+)@",
+            lambda match: str(values[match[1]]),
+            (HERE / "peers" / name).read_text(),
+        )
+        path = self.own / name
+        path.write_text(text)
+        return path
+
+
+def built(path: Path) -> Path:
     if not path.exists():
         raise Failed(f"{path} is not there")
     return path
 
 
-def perilune_words(port: int = 0) -> list[str]:
-    program = need(BUILD / "perilune")
-    words = [program, "site.lua", "-h", "127.0.0.1", "-p", port, "-c", 1]
-    return [str(word) for word in words]
+def installed(name: str) -> str:
+    path = shutil.which(name, path="/usr/sbin:/usr/bin")
+    if path is None:
+        raise Failed(f"{name} is not installed (tools/setup bench)")
+    return path
 
 
-def start_perilune(folder: Path) -> Subject:
-    return spawn("perilune Lua", perilune_words(), folder)
+def perilune(place: Place) -> Command:
+    words = [built(BUILD / "perilune"), place.site / "site.lua"]
+    words += ["-h", "127.0.0.1", "-p", place.port, "-c", 1]
+    return Command(words, place.port)
 
 
-def start_hello_c(folder: Path) -> Subject:
-    return spawn("perilune C", [need(BUILD / "tests/bench/hello")], folder)
+def perilune_c(place: Place) -> Command:
+    hello = built(BUILD / "tests/bench/hello")
+    return Command([hello, place.port], place.port)
 
 
-def start_floor(folder: Path, name: str, response: bytes) -> Subject:
-    path = folder / f"{name}.response"
-    path.write_bytes(response)
-    return spawn(name, [need(BUILD / "tests/bench/floor"), path], folder)
+def nginx(place: Place) -> Command:
+    values = {"modules": "", "http": "", "locations": ""}
+    conf = place.configure("nginx.conf", **values)
+    words = [installed("nginx"), "-p", place.own, "-c", conf]
+    return Command(words, place.port)
 
 
-def start_nginx(folder: Path, lua: bool = False) -> Subject:
-    name = "nginx+Lua" if lua else "nginx"
-    program = shutil.which("nginx", path="/usr/sbin:/usr/bin")
-    if program is None:
-        raise Failed("nginx is not installed")
-    place = folder / name
-    place.mkdir()
-    (place / "public").symlink_to(folder / "public")
-    port = free_port()
-    values = {"modules": "", "lua": "", "location": ""}
-    env = {}
-    if lua:
-        need(PEERS / "complete")
-        modules = PEERS / "usr/lib/nginx/modules"
-        values = {
-            "modules": f"load_module {modules}/ndk_http_module.so;"
-            f"load_module {modules}/ngx_http_lua_module.so;",
-            "lua": f'lua_package_path "{PEERS}/usr/share/lua/5.1/?.lua;;";',
-            "location": NGINX_LUA,
-        }
-        env["LD_LIBRARY_PATH"] = str(PEERS / "usr/lib/x86_64-linux-gnu")
-    conf = place / "nginx.conf"
-    conf.write_text(NGINX.format(folder=place, port=port, **values))
-    words = [program, "-p", place, "-c", conf]
-    return spawn(name, words, folder, port, env)
+def nginx_lua(place: Place) -> Command:
+    built(PEERS / "complete")
+    modules = PEERS / "usr/lib/nginx/modules"
+    library = PEERS / "usr/lib/x86_64-linux-gnu"
+    conf = place.configure(
+        "nginx.conf",
+        modules=f"load_module {modules}/ndk_http_module.so;\n"
+        f"load_module {modules}/ngx_http_lua_module.so;",
+        http=f'lua_package_path "{PEERS}/usr/share/lua/5.1/?.lua;;";\n'
+        f'lua_package_cpath "{library}/lua/5.1/?.so;;";',
+        locations=(HERE / "peers/nginx-lua.conf").read_text(),
+    )
+    words = [installed("nginx"), "-p", place.own, "-c", conf]
+    env = {"LD_LIBRARY_PATH": str(library)}
+    return Command(words, place.port, env)
 
 
-def response_of(subject: Subject, target: str) -> bytes:
-    """The bytes of its answer, as wrk will get them."""
-    with socket.create_connection(subject.address) as sock:
-        sock.sendall(f"GET {target} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
-        data = b""
-        while b"\r\n\r\n" not in data:
-            piece = sock.recv(65536)
-            if not piece:
-                raise Failed(f"{subject.name} closed on {target}")
-            data += piece
-        head, _, body = data.partition(b"\r\n\r\n")
-        length = re.search(rb"(?i)content-length: *(\d+)", head)
-        if not head.startswith(b"HTTP/1.1 200") or not length:
-            raise Failed(f"{subject.name} answered {head!r} to {target}")
-        while len(body) < int(length.group(1)):
-            body += sock.recv(65536)
-        return head + b"\r\n\r\n" + body
+def h2o(place: Place) -> Command:
+    words = [installed("h2o"), "-c", place.configure("h2o.conf")]
+    return Command(words, place.port)
+
+
+def lighttpd(place: Place, modules="", magnet="") -> Command:
+    conf = place.configure("lighttpd.conf", modules=modules, magnet=magnet)
+    return Command([installed("lighttpd"), "-D", "-f", conf], place.port)
+
+
+def lighttpd_lua(place: Place) -> Command:
+    built(Path("/usr/lib/lighttpd/mod_magnet.so"))
+    script = HERE / "peers/lighttpd-magnet.lua"
+    attract = f'magnet.attract-raw-url-to = ("{script}")'
+    return lighttpd(place, ', "mod_magnet"', attract)
+
+
+def caddy(place: Place) -> Command:
+    conf = place.configure("Caddyfile")
+    words = [installed("caddy"), "run", "--adapter", "caddyfile"]
+    env = {"GOMAXPROCS": "1", "HOME": str(place.own)}
+    return Command([*words, "--config", conf], place.port, env)
+
+
+def node(place: Place) -> Command:
+    words = [installed("node"), HERE / "peers/server.js", place.port]
+    return Command(words, place.port)
+
+
+def go(place: Place) -> Command:
+    words = [built(PEERS / "server-go"), place.port, place.site / "public"]
+    return Command(words, place.port, {"GOMAXPROCS": "1"})
+
+
+# ---- subjects ----
+
+
+@dataclass
+class Subject:
+    command: object  # Place -> Command
+    # Where it serves what others serve elsewhere.
+    paths: dict[str, str] = field(default_factory=dict)
+
+    def path(self, target: str) -> str:
+        return self.paths.get(target, target)
+
+
+FILE_FOR_HELLO = {"/": "/hello.txt"}
+
+SUBJECTS = {
+    C: Subject(perilune_c, {ECHO: "/"}),  # hello, beside the Lua of others
+    LUA: Subject(perilune),
+    FILES: Subject(perilune),
+    NGINX: Subject(nginx),
+    NGINX_LUA: Subject(nginx_lua, {UPLOAD: "/lua-upload"}),
+    H2O: Subject(h2o, FILE_FOR_HELLO),
+    LIGHTTPD: Subject(lighttpd, FILE_FOR_HELLO),
+    MAGNET: Subject(lighttpd_lua),
+    CADDY: Subject(caddy),
+    NODE: Subject(node),
+    GO: Subject(go),
+}
+
+
+class Stable:
+    """Starts subjects, each in a folder of its own."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.count = 0
+        make_site(folder)
+
+    def place(self) -> Place:
+        self.count += 1
+        own = self.folder / f"{self.count}"
+        own.mkdir()
+        return Place(self.folder, own, free_port())
+
+    def command(self, name: str) -> tuple[Command, Place]:
+        place = self.place()
+        return SUBJECTS[name].command(place), place
+
+    def start(self, name: str, env: dict | None = None) -> Server:
+        command, place = self.command(name)
+        command.env.update(env or {})
+        return Server(name, command, place.own)
+
+    def floor(self, answer: bytes, close: bool) -> Server:
+        """A floor that answers so."""
+        place = self.place()
+        response = place.own / "response"
+        response.write_bytes(answer)
+        words = [built(BUILD / "tests/bench/floor"), place.port, response]
+        if close:
+            words.append("close")
+        return Server(FLOOR, Command(words, place.port), place.own)

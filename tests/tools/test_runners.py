@@ -1,4 +1,4 @@
-"""What adds up and judges: tools/check, tools/docblocks, tests/bench."""
+"""What adds up and judges: tools/check, tools/docblocks."""
 
 import importlib.machinery
 import importlib.util
@@ -21,8 +21,6 @@ def load(name: str, path: str):
 
 check = load("check_runner", "tools/check")
 docblocks = load("docblocks", "tools/docblocks.py")
-bench = load("bench_run", "tests/bench/run.py")
-micro = load("micro_run", "tests/bench/micro/run.py")
 
 GOOD = "[  PASSED  ] 5 test(s).\n"
 BAD = (
@@ -83,41 +81,3 @@ def test_blocks_of_a_document(tmp_path):
     assert (lua.file, lua.line) == ("a.lua", 3)
     assert docblocks.dialogue(console) == [("one", "out\nmore\n"), ("two", "")]
     assert (shell.language, shell.text, shell.file) == ("sh", "ls\n", None)
-
-
-def results(ours: list[float], floors: list[float]):
-    made = bench.Results()
-    for name, totals in ((bench.C, ours), (bench.FLOOR, floors)):
-        runs = [bench.Run(1000, 1.0, total, 0.1) for total in totals]
-        made.runs["hello", name] = runs
-    return made
-
-
-@pytest.mark.parametrize(
-    "ours,verdict",
-    [
-        ([10.1, 10.2, 10.1, 10.2], "kept"),
-        ([9.0, 13.0, 10.0, 12.0], "kept, within noise"),
-        ([12.0, 12.1, 12.0, 12.1], "MISSED"),
-    ],
-)
-def test_budget_is_judged_with_its_noise(ours, verdict):
-    rows, good = bench.judge(results(ours, [10.0] * 4))
-    assert rows[0]["verdict"] == verdict
-    assert rows[1]["verdict"] == "not measured" and not good
-
-
-def test_pairs_take_out_a_machine_that_slows_down():
-    floors = [5.0, 6.0, 7.0, 8.0]
-    made = results([f * 1.05 for f in floors], floors)
-    ratio, noise = made.ratio("hello", bench.C, bench.FLOOR)
-    assert ratio == pytest.approx(1.05) and noise == pytest.approx(0)
-
-
-@pytest.mark.parametrize(
-    "got,known,says",
-    [(100, None, "new"), (102, 100, "same"), (104, 100, "MORE"),
-     (90, 100, "less")],
-)
-def test_instructions_are_compared_with_the_baseline(got, known, says):
-    assert micro.verdict(got, known).startswith(says)

@@ -1,0 +1,142 @@
+"""scenarios - what is measured: who takes part, and what each is asked for."""
+
+from dataclasses import dataclass
+
+from load import Load
+from subjects import (
+    C, CADDY, ECHO, FILE_SIZES, FILES, FLOOR, GO, H2O, JSON, LIGHTTPD, LUA,
+    MAGNET, NGINX, NGINX_LUA, NODE, UPLOAD, UPLOAD_SIZE, file_path,
+)  # fmt: skip
+
+PLAIN = (C, NGINX, H2O, LIGHTTPD, CADDY, NODE, GO)
+SCRIPTED = (LUA, NGINX_LUA, MAGNET, NODE, GO)
+STATIC = (FILES, NGINX, H2O, LIGHTTPD, CADDY, GO)
+# With QUICK=1 only those that a budget names.
+QUICK = {C, LUA, FILES, FLOOR, NGINX, NGINX_LUA, H2O}
+
+
+@dataclass(frozen=True)
+class Scenario:
+    key: str  # as in `--only`, and in the names of charts
+    title: str
+    load: Load
+    subjects: tuple[str, ...]
+    floor: str | None = None  # whose answer the floor gives; None: no floor
+    # Who is compared so closely that three rounds are too few.
+    close: tuple[str, ...] = ()
+    weight: float = 1  # length of a run, as a multiple
+    quick: bool = False  # also with QUICK=1
+    calls: bool = False  # system calls are counted
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return ((FLOOR,) if self.floor else ()) + self.subjects
+
+
+def number(n: int) -> str:
+    return f"{n:,}".replace(",", " ")
+
+
+def hello(connections: int) -> list[Scenario]:
+    """From C (a constant) and from Lua (an argument), over so many."""
+    many, busy = connections == 10_000, connections == 64
+    what = f"{number(connections)} connection{'s' * (connections > 1)}"
+    weight = 2 if many else 0.5 if connections < 64 else 1
+    common = {"weight": weight, "quick": busy or many, "calls": busy}
+    return [
+        Scenario(
+            f"hello-{connections}",
+            f"Hello from C, {what}",
+            Load("/", connections),
+            PLAIN,
+            floor=C,
+            close=(FLOOR, C) if busy else (),
+            **common,
+        ),
+        Scenario(
+            f"lua-{connections}",
+            f"Hello from Lua, {what}",
+            Load(ECHO, connections),
+            ((C,) if busy else ()) + SCRIPTED,
+            floor=LUA,
+            close=(C, LUA, NGINX_LUA) if busy else (),
+            **common,
+        ),
+    ]
+
+
+def files() -> list[Scenario]:
+    made = [
+        Scenario(
+            f"file-{connections}",
+            f"File of 6150 bytes, {number(connections)} connections",
+            Load(file_path(6150), connections),
+            STATIC,
+            floor=FILES,
+            close=(FLOOR, FILES),
+            quick=True,
+            calls=connections == 100,
+        )
+        for connections in (100, 1000)
+    ]
+    for size in FILE_SIZES:
+        if size != 6150:
+            made.append(
+                Scenario(
+                    f"size-{size}",
+                    f"File of {number(size)} bytes, 64 connections",
+                    Load(file_path(size)),
+                    STATIC,
+                    # one send of the floor takes no more than a buffer
+                    floor=FILES if size <= 10_000 else None,
+                    weight=0.5,
+                )
+            )
+    return made
+
+
+SCENARIOS = [
+    *(each for n in (1, 8, 64, 512, 10_000) for each in hello(n)),
+    *files(),
+    Scenario(
+        "close",
+        "A connection for each request, 64 at a time",
+        Load("/", close=True),
+        (C, LUA, NGINX, NGINX_LUA, H2O, LIGHTTPD, CADDY, NODE, GO),
+        floor=C,
+        quick=True,
+        calls=True,
+    ),
+    Scenario(
+        "pipelined",
+        "Pipelined, 16 requests at once, 64 connections",
+        Load("/", depth=16),
+        (C, LUA, NGINX, H2O, LIGHTTPD, CADDY, NODE, GO),
+        floor=C,
+        quick=True,
+        calls=True,
+    ),
+    Scenario(
+        "upload",
+        "Upload of 1 MiB, 8 connections",
+        Load(UPLOAD, 8, post=UPLOAD_SIZE),
+        (C, LUA, NGINX, NGINX_LUA, MAGNET, NODE, GO),
+        quick=True,
+        calls=True,
+    ),
+    Scenario(
+        "json",
+        "JSON from an object of the language, 64 connections",
+        Load(JSON),
+        (LUA, NGINX_LUA, NODE, GO),
+        floor=LUA,
+        quick=True,
+    ),
+    Scenario(
+        "h2load",
+        "Hello from C by another load generator, h2load, 64 connections",
+        Load("/", tool="h2load"),
+        (C, NGINX, H2O, LIGHTTPD),
+        floor=C,
+    ),
+]

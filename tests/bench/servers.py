@@ -1,0 +1,149 @@
+"""servers - one running server: started, asked, ended."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from load import Failed
+
+SERVER_CPU, LOAD_CPU = "0", "1"
+
+
+@dataclass
+class Command:
+    """How a server is started so that it listens on port."""
+
+    words: list
+    port: int
+    env: dict[str, str] = field(default_factory=dict)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Server:
+    """A running server, alone on its processor; the folder keeps its log."""
+
+    def __init__(self, name: str, command: Command, folder: Path):
+        self.name = name
+        self.port = command.port
+        self.log = folder / "log"
+        self.process = subprocess.Popen(
+            ["taskset", "-c", SERVER_CPU, *map(str, command.words)],
+            cwd=folder,
+            env={**os.environ, **command.env},
+            stdin=subprocess.DEVNULL,
+            stdout=self.log.open("w"),
+            stderr=subprocess.STDOUT,
+        )
+        self.wait_until_it_listens()
+
+    def wait_until_it_listens(self):
+        end = time.monotonic() + 30
+        while time.monotonic() < end and self.process.poll() is None:
+            try:
+                self.connect().close()
+                return
+            except ConnectionError:
+                time.sleep(0.01)
+        self.stop()
+        said = self.log.read_text(errors="replace")[-400:].strip()
+        raise Failed(f"{self.name} did not start: {said}")
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), 10)
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def base(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def stop(self):
+        self.process.terminate()
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def answer(self, target, body=0, close=False) -> tuple[bytes, bytes]:
+        """Head (with the empty line) and body of its answer, as wrk will get
+        them. body: the size of what is posted."""
+        lines = [f"{'POST' if body else 'GET'} {target} HTTP/1.1", "Host: a"]
+        if body:
+            lines.append(f"Content-Length: {body}")
+        if close:
+            lines.append("Connection: close")
+        head = "\r\n".join([*lines, "", ""]).encode()
+        with self.connect() as sock:
+            sock.sendall(head + b"x" * body)
+            data, answer = b"", None
+            while answer is None:
+                try:
+                    piece = sock.recv(1 << 20)
+                except OSError as error:
+                    raise Failed(f"{self.name}, {target}: {error}") from None
+                if not piece:
+                    raise Failed(f"{self.name} closes after {data[:200]!r}")
+                data += piece
+                answer = split_answer(data)
+        if not data.startswith(b"HTTP/1.1 200"):
+            raise Failed(f"{self.name} answers {data[:60]!r} to {target}")
+        return answer
+
+
+def split_answer(data: bytes) -> tuple[bytes, bytes] | None:
+    """Head and body of an answer that is whole; None if it is not."""
+    head, end, body = data.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)content-length: *(\d+)", head)
+    if length and len(body) >= int(length[1]):
+        return head + end, body
+    if b"chunked" not in head.lower() or not body.endswith(b"0\r\n\r\n"):
+        return None
+    whole = b""
+    while not body.startswith(b"0"):
+        size, _, rest = body.partition(b"\r\n")
+        whole += rest[: int(size, 16)]
+        body = rest[int(size, 16) + 2 :]
+    return head + end, whole
+
+
+def start_ms(command: Command, folder: Path) -> float:
+    """From exec to the first byte of the first response."""
+    request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+    words = [str(word) for word in command.words]
+    quiet = [(os.POSIX_SPAWN_OPEN, fd, "/dev/null", os.O_WRONLY, 0)
+             for fd in (1, 2)]  # fmt: skip
+    env = {**os.environ, **command.env}
+    here, processors = os.getcwd(), os.sched_getaffinity(0)
+    os.chdir(folder)
+    os.sched_setaffinity(0, {int(SERVER_CPU)})
+    began = time.perf_counter()
+    pid = os.posix_spawnp(words[0], words, env, file_actions=quiet)
+    os.sched_setaffinity(0, {int(LOAD_CPU)})
+    try:
+        while time.perf_counter() - began < 10:
+            try:
+                with socket.create_connection(("127.0.0.1", command.port)) as s:
+                    s.sendall(request)
+                    if s.recv(1):
+                        return (time.perf_counter() - began) * 1e3
+            except ConnectionError:
+                pass
+        raise Failed(f"{words[0]} did not start")
+    finally:
+        os.chdir(here)
+        os.sched_setaffinity(0, processors)
+        os.kill(pid, signal.SIGTERM)
+        os.waitpid(pid, 0)
