@@ -482,7 +482,8 @@ bool pl_file_is_current(const struct pl_file_name *name,
 {
     char path[2 * PATH_MAX];
 
-    if (!file->settled ||
+    /* Whose a link is only a walk can say. */
+    if (!file->settled || name->root->links == PL_LINKS_OWNER ||
         file->dir_len + strlen(name->root->index) + file->path_len + SUFFIX >=
             sizeof(path))
         return false;
