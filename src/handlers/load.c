@@ -42,7 +42,7 @@ struct pl_file_root *pl_file_root_new(int fd, enum pl_file_links links,
     }
     *root =
         (struct pl_file_root){.refs = 1, .id = ++ids, .fd = fd, .links = links};
-    strcpy(root->index, index);
+    root->index = strcpy((char *)(root + 1), index);
     return root;
 }
 

@@ -24,8 +24,8 @@ struct pl_file_root {
     bool remote;  /* no call is made on a loop */
     bool codings; /* a.js.br, a.js.zst and a.js.gz are versions of a.js */
     enum pl_file_links links;
-    uint64_t period; /* ns for which a look at the disk is good; 0: none */
-    char index[];    /* names of the file for "folder/", spaces between */
+    uint64_t period;   /* ns for which a look at the disk is good; 0: none */
+    const char *index; /* names of the file for "folder/", spaces between */
 };
 
 /* TAKES fd. NULL when out of memory. */

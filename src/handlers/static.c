@@ -297,7 +297,7 @@ static void start(struct pl_handler *handler, struct pl_request *req,
 
 /* Chosen by the site: links are its own affair, and every request looks. */
 static struct pl_file_root anywhere = {
-    .refs = 1, .fd = AT_FDCWD, .links = PL_LINKS_ALL};
+    .refs = 1, .fd = AT_FDCWD, .links = PL_LINKS_ALL, .index = ""};
 
 static bool is_sendable(struct pl_str folder, struct pl_str path)
 {

@@ -1,18 +1,13 @@
 """What a request costs once everything is warm: system calls, futexes, and (in
 tests/faults) allocations. Counted, not timed."""
 
-import os
-import re
 import selectors
-import shutil
 import socket
-import subprocess
-from signal import SIGINT
 
 import pytest
 
 from harness.server import sanitized
-from harness.wait import wait_for
+from harness.trace import may_trace, traced
 
 PEERS, ROUNDS = 64, 200
 CALLS_PER_REQUEST = 2.1
@@ -63,37 +58,6 @@ def load(serve):
     load.run(PEERS * 20)
     yield server, load
     load.close()
-
-
-def may_trace() -> bool:
-    if shutil.which("strace") is None:
-        return False
-    done = subprocess.run(
-        ["strace", "-o", os.devnull, "true"], capture_output=True, check=False
-    )
-    return done.returncode == 0
-
-
-def traced(server, act) -> dict[str, int]:
-    """How often the server made each system call while act() ran."""
-    strace = subprocess.Popen(
-        ["strace", "-f", "-c", "-U", "name,calls", "-p", str(server.pid)],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    wait_for(lambda: is_traced(server), "strace to attach")
-    act()
-    strace.send_signal(SIGINT)
-    _, report = strace.communicate()
-    found = re.findall(r"^(\w+) +(\d+)$", report, re.M)
-    return {name: int(calls) for name, calls in found if name != "total"}
-
-
-def is_traced(server) -> bool:
-    return all(
-        "TracerPid:\t0\n" not in (task / "status").read_text()
-        for task in (server.proc.path / "task").iterdir()
-    )
 
 
 @pytest.mark.skipif(not may_trace(), reason="strace cannot trace here")
