@@ -30,35 +30,35 @@ all: setup
 	@ninja -C $(BUILD) -j $(JOBS)
 
 setup:
-	@tools/setup build unit
+	@tools/setup build plugins unit
 
 run: all
 	$(BUILD)/perilune examples/tour -h 127.0.0.1 -p 8080
 
 check:
-	@tools/setup build unit check
+	@tools/setup build plugins unit check
 	@$(check) check
 
 quick:
-	@tools/setup build unit check
+	@tools/setup build plugins unit check
 	@$(check) quick
 
 asan tsan:
-	@tools/setup build unit check
+	@tools/setup build plugins unit check
 	@$(check) $@
 
 test-faults:
-	@tools/setup build unit check
+	@tools/setup build plugins unit check
 	@$(check) faults
 
 fuzz:
-	@tools/setup build unit check
+	@tools/setup build plugins unit check
 	@$(check) fuzz --seconds $(FUZZ_SECONDS)
 
 # A build of its own, so that figures do not depend on what $(BUILD) has been
 # configured to; optimised as what is installed.
 bench:
-	@tools/setup build bench
+	@tools/setup build plugins bench
 	@tools/bench-peers
 	@test -f build-bench/build.ninja || CC=$(CC) meson setup build-bench \
 		-Dlua=$(LUA) -Dtests=false -Db_lto=true

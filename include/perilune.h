@@ -672,6 +672,51 @@ PL_API int pl_cache_get(struct pl_request *req, struct pl_cache *cache,
 /* This worker will make the value anew when it is asked for next. */
 PL_API void pl_cache_forget(struct pl_cache *cache, struct pl_str key);
 
+/* ---- bytes and text -------------------------------------------------------
+ *
+ * Pure functions, for any thread. */
+
+/* Fills out with random bytes from the kernel, fit for keys and tokens; never
+ * fails (a kernel that has none ends the process). */
+PL_API void pl_random(void *out, size_t len);
+
+/* Are a and b the same? The time it takes says nothing about where they differ:
+ * for secrets and signatures. */
+PL_API bool pl_equal(struct pl_str a, struct pl_str b);
+
+/* RFC 4648. PL_BASE64_STANDARD is padded with '='. PL_BASE64_URL uses '-' and
+ * '_' instead of '+' and '/'; it is written without padding and read with or
+ * without. */
+enum pl_base64 { PL_BASE64_STANDARD, PL_BASE64_URL };
+
+/* The size of the buffer that n bytes need as text, or that n characters of
+ * text need as bytes. */
+static inline size_t pl_base64_room(size_t n)
+{
+    return n / 3 * 4 + (n % 3 != 0) * 4;
+}
+
+static inline size_t pl_base64_decoded_room(size_t n)
+{
+    return n / 4 * 3 + n % 4 * 3 / 4;
+}
+
+/* Returns the length of the text; out is not terminated. */
+PL_API size_t pl_base64_encode(char *out, struct pl_str bytes,
+                               enum pl_base64 form);
+
+/* Returns how many bytes there are, or PL_ERR_SYNTAX. Strict, so that a value
+ * has one spelling: no white space, nothing after the padding, and the bits
+ * that no byte uses are 0. out may be text.data. */
+PL_API ptrdiff_t pl_base64_decode(char *out, struct pl_str text,
+                                  enum pl_base64 form);
+
+/* Writes 2 * bytes.len lower-case digits. */
+PL_API void pl_hex_encode(char *out, struct pl_str bytes);
+
+/* The same for digits in either case: n characters are n / 2 bytes. */
+PL_API ptrdiff_t pl_hex_decode(char *out, struct pl_str text);
+
 /* ---- the log --------------------------------------------------------------
  */
 

@@ -1,4 +1,5 @@
-#include "base/base64.h"
+/* base64.c - bytes as text: base64 and hexadecimal digits (perilune.h). */
+#include <perilune.h>
 
 #include "base/str.h"
 

@@ -1,5 +1,16 @@
 #include "base/str.h"
 
+bool pl_equal(struct pl_str a, struct pl_str b)
+{
+    volatile unsigned char differ = 0; /* or the compiler could stop early */
+
+    if (a.len != b.len)
+        return false;
+    for (size_t i = 0; i < a.len; i++)
+        differ |= (unsigned char)(a.data[i] ^ b.data[i]);
+    return differ == 0;
+}
+
 bool pl_str_ieq(struct pl_str a, struct pl_str b)
 {
     if (a.len != b.len)

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
+#include <perilune.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
@@ -64,6 +65,7 @@
     X(fstatat)                                                                 \
     X(fstatfs)                                                                 \
     X(getdents64)                                                              \
+    X(readlink)                                                                \
     X(unlink)                                                                  \
     X(chmod)                                                                   \
     X(pread)                                                                   \
@@ -348,6 +350,12 @@ PL_INLINE int pl_sys_openat(int dir, const char *path, int flags, mode_t mode)
     return PL_SYS_DO(openat, NULL, -1, openat(dir, path, flags, mode));
 }
 
+/* Returns the length; to is not terminated. */
+PL_INLINE ssize_t pl_sys_readlink(const char *path, char *to, size_t size)
+{
+    return PL_SYS_DO(readlink, NULL, -1, readlink(path, to, size));
+}
+
 PL_INLINE int pl_sys_unlink(const char *path)
 {
     return PL_SYS_DO(unlink, NULL, -1, unlink(path));
@@ -496,13 +504,10 @@ PL_INLINE int pl_sys_kill(pid_t pid, int sig)
  * signals blocked but those that its own faults raise. */
 int pl_sys_thread(pthread_t *out, void *(*run)(void *), void *arg);
 
-/* ---- time and chance ---- */
+/* ---- time (pl_random() is in perilune.h) ---- */
 
 /* Nanoseconds of the monotonic and of the wall clock. */
 uint64_t pl_clock_monotonic(void);
 uint64_t pl_clock_wall(void);
-
-/* Fills out with random bytes from the kernel; never fails (aborts). */
-void pl_random(void *out, size_t len);
 
 #endif

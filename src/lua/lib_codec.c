@@ -1,6 +1,5 @@
 /* lib_codec.c - the C half of pl.base64, pl.hex and pl.escape: bytes as text,
  * and text inside of other text. */
-#include "base/base64.h"
 #include "base/str.h"
 #include "lua/args.h"
 #include "lua/failure.h"

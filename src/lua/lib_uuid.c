@@ -1,5 +1,4 @@
 /* lib_uuid.c - the C half of pl.uuid (RFC 9562). */
-#include "base/base64.h"
 #include "base/str.h"
 #include "base/sys.h"
 #include "lua/args.h"

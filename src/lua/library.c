@@ -62,12 +62,12 @@ static const struct pl_lua_source *find_in(const char *folder, const char *name)
     return find(full);
 }
 
-/* Runs a file with core, pl and the n values on top, which it takes. */
-static void run(lua_State *L, const struct pl_lua_source *source, int n)
+/* Calls the function on top with core, pl and the n values below it, all of
+ * which it takes. */
+static void run(lua_State *L, int n)
 {
-    int at = lua_gettop(L) - n + 1;
+    int at = lua_gettop(L) - n;
 
-    pl_lua_load_source(L, source);
     lua_insert(L, at);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &core_key);
     lua_insert(L, at + 1);
@@ -76,18 +76,28 @@ static void run(lua_State *L, const struct pl_lua_source *source, int n)
     lua_call(L, n + 2, 0);
 }
 
+void pl_lua_run_foreign(lua_State *L, const struct pl_lua_source *source)
+{
+    if (luaL_loadbuffer(L, source->text, source->len, source->path) != 0)
+        lua_error(L);
+    run(L, 1);
+}
+
 void pl_lua_run_core(lua_State *L, const char *name)
 {
-    run(L, find_in(CORE, name), 0);
+    pl_lua_load_source(L, find_in(CORE, name));
+    run(L, 0);
 }
 
 bool pl_lua_run_lib(lua_State *L, const char *name)
 {
     const struct pl_lua_source *source = find_in(LIB, name);
 
-    if (source != NULL)
-        run(L, source, 1);
-    return source != NULL;
+    if (source == NULL)
+        return false;
+    pl_lua_load_source(L, source);
+    run(L, 1);
+    return true;
 }
 
 void pl_lua_open_library(lua_State *L, struct pl_vm *vm)

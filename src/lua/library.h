@@ -24,4 +24,8 @@ extern _Atomic(void *) pl_lua_compiled[];           /* one each: compiled.c */
 /* Pushes the file as a function; raises an error when out of memory. */
 void pl_lua_load_source(lua_State *L, const struct pl_lua_source *source);
 
+/* Runs a file that is not among these (a plug-in's) with core, pl and the table
+ * on top, which it takes. */
+void pl_lua_run_foreign(lua_State *L, const struct pl_lua_source *source);
+
 #endif

@@ -13,6 +13,7 @@ static const struct part {
 } parts[] = {
     /* clang-format off */
     {"base64", "codec", pl_lua_codec},
+    {"crypto", "crypto", pl_lua_crypto},
     {"env", "env", pl_lua_env},
     {"escape", "codec", pl_lua_codec},
     {"fs", "fs", pl_lua_fs},

@@ -17,7 +17,8 @@
 struct pl_vm;
 
 /* Functions of parts. */
-extern const luaL_Reg pl_lua_codec[]; /* base64, hex, escape */
+extern const luaL_Reg pl_lua_codec[];  /* base64, hex, escape */
+extern const luaL_Reg pl_lua_crypto[]; /* what needs no plug-in */
 extern const luaL_Reg pl_lua_env[];
 extern const luaL_Reg pl_lua_log[];
 extern const luaL_Reg pl_lua_mime[];

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <zlib.h>
 
+#include "base/plugin.h"
 #include "base/str.h"
 #include "lua/vm.h"
 #include "server/script.h"
@@ -107,12 +108,23 @@ int pl_command_check(const struct pl_options *options)
 
 /* ---- version ---- */
 
+static void print_plugin(const char *name)
+{
+    char libraries[256];
+
+    if (pl_plugin_libraries(name, libraries, sizeof(libraries)))
+        printf("plug-ins:  %s (%s)\n", name, libraries);
+    else
+        printf("plug-ins:  %s is not installed\n", name);
+}
+
 int pl_command_version(void)
 {
     printf("perilune " PL_VERSION "\n"
            "features:  http/1.1 static lua\n"
            "libraries: %s, zlib %s\n",
            pl_vm_version(), zlibVersion());
+    print_plugin("crypto");
     return PL_EXIT_OK;
 }
 

@@ -52,6 +52,7 @@ def test_version_names_features_and_libraries(command):
     assert lines[0] == f"perilune {version}"
     assert re.match(r"features: .*http/1\.1", lines[1])
     assert re.match(r"libraries: .*Lua.*zlib", lines[2])
+    assert re.match(r"plug-ins:  crypto (\(OpenSSL 3|is not)", lines[3])
 
 
 # ---- bad command lines ----

@@ -22,6 +22,13 @@ for _, part in ipairs { "base64", "env", "escape", "hex", "log", "mime", "time",
   "url", "uuid" } do
   for name in pairs(pl[part]) do print("has " .. part .. "." .. name) end
 end
+if pcall(function() return pl.crypto.hash end) then
+  local key = getmetatable(pl.crypto.generate_key "ed25519").__index
+  local hash = getmetatable(pl.crypto.hash_new "md5").__index
+  for _, part in ipairs { pl.crypto, pl.crypto.password, key, hash } do
+    for name in pairs(part) do print("has crypto." .. name) end
+  end
+end
 """
 
 

@@ -3,8 +3,6 @@
 
 #include <stdlib.h>
 
-#include "base/base64.h"
-
 static const struct {
     const char *what, *text, *bytes; /* bytes NULL: refused */
     enum pl_base64 form;

@@ -197,7 +197,23 @@ static void test_str__lower_in_place(void **state)
     CHECK(pl_str_hash(PL_STR("a"), 1) != pl_str_hash(PL_STR("a"), 2), "seed");
 }
 
-RUN_TESTS(cmocka_unit_test(test_str__absent_behaves_as_empty),
+static void test_equal__in_any_place(void **state)
+{
+    char a[] = "0123456789", b[] = "0123456789";
+
+    (void)state;
+    CHECK(pl_equal(PL_STR(""), pl_str(NULL, 0)), "empty");
+    CHECK(!pl_equal(PL_STR("a"), PL_STR("ab")), "lengths");
+    CHECK(pl_equal(pl_str(a, 10), pl_str(b, 10)), "same");
+    for (int i = 0; i < 10; i++) {
+        b[i] ^= 0x40;
+        CHECK(!pl_equal(pl_str(a, 10), pl_str(b, 10)), "one bit");
+        b[i] ^= 0x40;
+    }
+}
+
+RUN_TESTS(cmocka_unit_test(test_equal__in_any_place),
+          cmocka_unit_test(test_str__absent_behaves_as_empty),
           cmocka_unit_test(test_str__compares),
           cmocka_unit_test(test_str__searches),
           cmocka_unit_test(test_str__splits),
