@@ -224,10 +224,8 @@ static void put_start(struct pl_log_sink *sink, uint64_t time, unsigned level)
     }
     put_stamp(sink, time);
     put(sink, PL_STR(" "));
-    if (sink->style == PL_LOG_COLOUR)
-        put(sink, levels[level].colour);
     put(sink, levels[level].name);
-    put(sink, sink->style == PL_LOG_COLOUR ? PL_STR("\033[0m ") : PL_STR(" "));
+    put(sink, PL_STR(" "));
 }
 
 /* How many bytes at the front are printable ASCII: eight at a time, which is
@@ -297,6 +295,136 @@ static void put_escaped(struct pl_log_sink *sink, struct pl_str text,
     }
 }
 
+/* ---- for people ---------------------------------------------------------- */
+
+#define DIM PL_STR("\033[2m")
+#define BOLD PL_STR("\033[1m")
+#define NORMAL PL_STR("\033[0m")
+
+static void put_column(struct pl_log_sink *sink, struct pl_str colour,
+                       struct pl_str text, size_t width)
+{
+    static const char spaces[] = "        ";
+
+    put(sink, colour);
+    put_escaped(sink, text, PL_LOG_LEVELS);
+    put(sink, NORMAL);
+    put(sink, pl_str(spaces, width > text.len ? width - text.len : 0));
+    put(sink, PL_STR(" "));
+}
+
+/* "07:14:22.123 ", in the time of the place. */
+static void put_clock(struct pl_log_sink *sink, uint64_t time)
+{
+    time_t seconds = (time_t)(time / 1000000000u);
+    char text[] = "00:00:00.000";
+    struct tm tm;
+
+    localtime_r(&seconds, &tm);
+    put_digits(text, (unsigned)tm.tm_hour, 2);
+    put_digits(text + 3, (unsigned)tm.tm_min, 2);
+    put_digits(text + 6, (unsigned)tm.tm_sec, 2);
+    put_digits(text + 9, (unsigned)(time / 1000000u % 1000), 3);
+    put_column(sink, DIM, pl_str_c(text), 0);
+}
+
+/* Where the facts begin: the words "key=value" at the end of the first line. */
+static size_t find_facts(struct pl_str text)
+{
+    ptrdiff_t end = pl_str_chr(text, '\n');
+    struct pl_str line = end < 0 ? text : pl_str_first(text, (size_t)end);
+    size_t facts = line.len;
+
+    for (ptrdiff_t at; (at = pl_str_rchr(line, ' ')) > 0;
+         line.len = facts = (size_t)at) {
+        struct pl_str word = pl_str_skip(line, (size_t)at + 1);
+
+        if (pl_str_chr(word, '=') <= 0 ||
+            pl_str_ends(pl_str_first(line, (size_t)at), PL_STR(" ")))
+            break;
+    }
+    return facts;
+}
+
+static void put_line(struct pl_log_sink *sink, uint64_t time, unsigned level,
+                     struct pl_str text)
+{
+    ptrdiff_t room = pl_str_find(text, PL_STR(": "));
+    size_t facts, end;
+
+    put_clock(sink, time);
+    put_column(sink, levels[level].colour, levels[level].name, 6);
+    if (room > 0 && pl_str_chr(pl_str_first(text, (size_t)room), ' ') < 0) {
+        put_column(sink, BOLD, pl_str_first(text, (size_t)room), 7);
+        text = pl_str_skip(text, (size_t)room + 2);
+    }
+    facts = find_facts(text);
+    end =
+        pl_str_chr(text, '\n') < 0 ? text.len : (size_t)pl_str_chr(text, '\n');
+    put_escaped(sink, pl_str_first(text, facts), level);
+    if (facts < end) {
+        put(sink, PL_STR(" "));
+        put(sink, DIM);
+        put_escaped(sink, pl_str(text.data + facts, end - facts), level);
+        put(sink, NORMAL);
+    }
+    put_escaped(sink, pl_str_skip(text, end), level);
+}
+
+/* The next word of a line of the access log; quoted ones without quotes, which
+ * have none inside. */
+static struct pl_str take_word(struct pl_str *rest)
+{
+    struct pl_str word;
+    bool quoted = rest->len > 0 && rest->data[0] == '"';
+    ptrdiff_t end;
+
+    *rest = pl_str_skip(*rest, quoted);
+    end = pl_str_chr(*rest, quoted ? '"' : ' ');
+    word = end < 0 ? *rest : pl_str_first(*rest, (size_t)end);
+    *rest = pl_str_skip(*rest, word.len + (quoted ? 2u : 1u));
+    return word;
+}
+
+static struct pl_str status_colour(struct pl_str status)
+{
+    switch (status.len > 0 ? status.data[0] : '\0') {
+    case '2':
+        return levels[PL_LOG_NOTICE].colour;
+    case '3':
+        return levels[PL_LOG_INFO].colour;
+    case '4':
+        return levels[PL_LOG_WARN].colour;
+    default:
+        return levels[PL_LOG_ERROR].colour;
+    }
+}
+
+/* From the combined format (server/access.h): what was asked, what it got. */
+static void put_request(struct pl_log_sink *sink, uint64_t time,
+                        struct pl_str text)
+{
+    ptrdiff_t quote = pl_str_chr(text, '"');
+    struct pl_str rest =
+        pl_str_skip(text, quote < 0 ? text.len : (size_t)quote);
+    struct pl_str request = take_word(&rest), status = take_word(&rest);
+    struct pl_str size = take_word(&rest), method = take_word(&request);
+
+    take_word(&rest); /* referer */
+    take_word(&rest); /* agent */
+    put_clock(sink, time);
+    put_column(sink, BOLD, method, 6);
+    put_column(sink, status_colour(status), status, 0);
+    put_escaped(sink, take_word(&request), PL_LOG_LEVELS);
+    put(sink, PL_STR(" "));
+    put(sink, DIM);
+    put_escaped(sink, size, PL_LOG_LEVELS);
+    put(sink, PL_STR(" bytes "));
+    put_escaped(sink, take_word(&rest), PL_LOG_LEVELS);
+    put(sink, PL_STR(" s"));
+    put(sink, NORMAL);
+}
+
 void pl_log_sink_add(struct pl_log_sink *sink, uint64_t time, uint32_t kind,
                      struct pl_str text)
 {
@@ -306,8 +434,15 @@ void pl_log_sink_add(struct pl_log_sink *sink, uint64_t time, uint32_t kind,
         return;
     if (sink->len > (size_t)PL_LOG_SINK_BUFFER / 2)
         pl_log_sink_flush(sink);
-    if (!is_access)
-        put_start(sink, time, kind);
-    put_escaped(sink, text, is_access ? PL_LOG_LEVELS : kind);
+    if (sink->style == PL_LOG_COLOUR) {
+        if (is_access)
+            put_request(sink, time, text);
+        else
+            put_line(sink, time, kind, text);
+    } else {
+        if (!is_access)
+            put_start(sink, time, kind);
+        put_escaped(sink, text, is_access ? PL_LOG_LEVELS : kind);
+    }
     put(sink, PL_STR("\n"));
 }

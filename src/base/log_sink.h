@@ -5,8 +5,12 @@
  * Nothing in a record can forge a line: control characters, C1 ones included,
  * and bytes that are not UTF-8 become \xHH. Only the newlines of an error
  * record (a traceback) stay, and what follows them is indented. For the journal
- * a line begins with <priority> instead of the time, on a terminal the level
- * has a colour.
+ * a line begins with <priority> instead of the time. On a terminal it is for
+ * people: the time of day, level and room in columns and colours, the facts
+ * apart; and of a request what it asked for and got.
+ *
+ *     07:14:22.123 error  net     text key=value
+ *     07:14:22.123 GET    200 /speed/10 13 bytes 0.000400 s
  *
  * Lines are collected and written when a drain ends; whole ones, as long as
  * they are not larger than half of the buffer. Used by one thread at a time. */

@@ -108,6 +108,58 @@ static void test_log__levels_and_errno(void **state)
     CHECK(!pl_log_level_parse(PL_STR("loud"), &level), "no such level");
 }
 
+/* ---- on a terminal ---- */
+
+#define CLOCK "\033[2m12:34:56.789\033[0m "
+
+static const struct {
+    const char *what, *text, *want;
+    uint32_t kind;
+} people[] = {
+    {"facts", "net: accept failed fd=7 why=no",
+     CLOCK "\033[33mwarn\033[0m   \033[1mnet\033[0m     accept failed "
+           "\033[2m fd=7 why=no\033[0m\n",
+     PL_LOG_WARN},
+    {"no facts, no room", "it is = what it is",
+     CLOCK "\033[36minfo\033[0m   it is = what it is\n", PL_LOG_INFO},
+    {"a traceback", "lua: boom a=1\n\tmain.lua:1: f",
+     CLOCK "\033[1;31merror\033[0m  \033[1mlua\033[0m     boom \033[2m a=1"
+           "\033[0m\n        main.lua:1: f\n",
+     PL_LOG_ERROR},
+    {"no forgery", "x: \033[2J",
+     CLOCK "\033[1;31merror\033[0m  \033[1mx\033[0m       \\x1b[2J\n",
+     PL_LOG_ERROR},
+    {"a request",
+     "127.0.0.1 - - [22/Nov/2026:07:14:22 +0000] \"GET /x HTTP/1.1\" 200 13 "
+     "\"-\" \"curl/7 (x)\" 0.000123 4be1c7d09a31f5c2",
+     CLOCK "\033[1mGET\033[0m    \033[32m200\033[0m /x \033[2m13 bytes "
+           "0.000123 s\033[0m\n",
+     PL_LOG_RECORD_ACCESS},
+    {"one that was refused", "- - - [x] \"-\" 400 0 \"-\" \"-\" 0.000000 -",
+     CLOCK "\033[1m-\033[0m      \033[33m400\033[0m  \033[2m0 bytes 0.000000 s"
+           "\033[0m\n",
+     PL_LOG_RECORD_ACCESS},
+    {"what is no such line", "x",
+     CLOCK "\033[1m\033[0m       \033[1;31m\033[0m  \033[2m bytes  s\033[0m\n",
+     PL_LOG_RECORD_ACCESS},
+};
+
+static void test_log__is_for_people_on_a_terminal(void **state)
+{
+    static char buffer[PL_LOG_SINK_BUFFER];
+    struct pl_log_sink sink = {.style = PL_LOG_COLOUR, .buffer = buffer};
+
+    (void)state;
+    setenv("TZ", "UTC", 1);
+    tzset();
+    for (size_t i = 0; i < PL_COUNT(people); i++) {
+        sink.len = 0;
+        pl_log_sink_add(&sink, 45296789000000, people[i].kind,
+                        pl_str_c(people[i].text));
+        CHECK_STR(people[i].want, pl_str(buffer, sink.len), people[i].what);
+    }
+}
+
 static const struct {
     const char *what, *text, *want;
 } forgeries[] = {
@@ -569,6 +621,7 @@ int main(void)
         cmocka_unit_test(test_log__goes_to_stderr_before_start),
         cmocka_unit_test(test_log__levels_and_errno),
         cmocka_unit_test(test_log__lines_cannot_be_forged),
+        cmocka_unit_test(test_log__is_for_people_on_a_terminal),
         cmocka_unit_test(test_log__each_byte_at_each_place),
         cmocka_unit_test(test_log__long_lines_are_cut),
         cmocka_unit_test(test_log__a_call_site_is_limited),
