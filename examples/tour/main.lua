@@ -18,6 +18,10 @@ pl.set {
 }
 -- end
 
+-- example: errors
+pl.set { error_pages = "pages/error.mustache" }
+-- end
+
 local contents = {
   { "Requests and answers", "hello", "input", "json", "bodies",
     "uploads" },

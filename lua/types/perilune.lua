@@ -338,6 +338,7 @@ function pl.listen(addresses) end
 ---@field access_log? string|false
 ---@field log_level? "debug"|"info"|"notice"|"warn"|"error"
 ---@field dev? boolean
+---@field error_pages? string|false a Mustache template
 ---@field max_line? string|number
 ---@field max_head? string|number
 ---@field max_headers? integer

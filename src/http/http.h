@@ -27,6 +27,12 @@ struct pl_http_settings {
     const struct pl_header *headers;
     unsigned nheaders;
     size_t headers_size; /* of all lines, ": " and CRLF included */
+    /* Appends the page that clients who like HTML are shown for an error
+     * (status 400 and above); detail may be absent, and is not escaped. 0 or
+     * PL_ERR_*: a plain one is shown then. NULL: always a plain one. */
+    int (*error_page)(void *arg, struct pl_request *req, int status,
+                      struct pl_str detail, struct pl_buf *out);
+    void *error_page_arg;
 };
 
 extern const struct pl_http_settings pl_http_default_settings;

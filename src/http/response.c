@@ -11,7 +11,7 @@
 #include "http/semantics.h"
 #include "http/status.h"
 
-enum { UNHEARD_MAX = 64 * 1024 };
+enum { UNHEARD_MAX = 64 * 1024, ERROR_PAGE_MAX = 1 << 20 };
 
 static struct pl_request *request_of(const struct pl_response *res)
 {
@@ -301,6 +301,39 @@ static struct pl_str escape(struct pl_arena *arena, struct pl_str text)
     return pl_str(out, n);
 }
 
+static struct pl_str plain_page(struct pl_arena *arena, int status,
+                                struct pl_str reason, struct pl_str detail)
+{
+    detail = escape(arena, detail);
+    return pl_arena_printf(
+        arena,
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
+        "<meta name=\"viewport\" content=\"width=device-width\">\n"
+        "<title>%d %.*s</title>\n<h1>%d %.*s</h1>\n%s%.*s%s</html>\n",
+        status, PL_STR_ARG(reason), status, PL_STR_ARG(reason),
+        detail.len > 0 ? "<style>p{white-space:pre-wrap}</style>\n<p>" : "",
+        PL_STR_ARG(detail), detail.len > 0 ? "</p>\n" : "");
+}
+
+/* The site's own page for an error, or a plain one. */
+static struct pl_str html_page(struct pl_request *req, int status,
+                               struct pl_str reason, struct pl_str detail)
+{
+    const struct pl_http_settings *settings = req->settings;
+    struct pl_str page = {NULL, 0};
+    struct pl_buf out;
+
+    if (settings->error_page == NULL || status < 400)
+        return plain_page(&req->arena, status, reason, detail);
+    pl_buf_init(&out, req->arena.pool, &req->account, ERROR_PAGE_MAX);
+    if (settings->error_page(settings->error_page_arg, req, status, detail,
+                             &out) == 0)
+        page = pl_arena_str(&req->arena, pl_buf_str(&out));
+    pl_buf_fini(&out);
+    return page.data != NULL ? page
+                             : plain_page(&req->arena, status, reason, detail);
+}
+
 int pl_response_error(struct pl_response *res, int status, struct pl_str detail)
 {
     struct pl_request *req = request_of(res);
@@ -310,15 +343,7 @@ int pl_response_error(struct pl_response *res, int status, struct pl_str detail)
     if (res->started)
         return PL_ERR_STATE;
     if (prefers_html(req)) {
-        detail = escape(&req->arena, detail);
-        text = pl_arena_printf(
-            &req->arena,
-            "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
-            "<meta name=\"viewport\" content=\"width=device-width\">\n"
-            "<title>%d %.*s</title>\n<h1>%d %.*s</h1>\n%s%.*s%s</html>\n",
-            status, PL_STR_ARG(reason), status, PL_STR_ARG(reason),
-            detail.len > 0 ? "<style>p{white-space:pre-wrap}</style>\n<p>" : "",
-            PL_STR_ARG(detail), detail.len > 0 ? "</p>\n" : "");
+        text = html_page(req, status, reason, detail);
         res->type = PL_STR("text/html; charset=utf-8");
     } else {
         text = pl_arena_printf(&req->arena, "%d %.*s%s%.*s\n", status,

@@ -220,3 +220,39 @@ bool pl_addr_eq(const struct pl_addr *a, const struct pl_addr *b)
                          pl_str(b->un.sun_path, path_len(b)));
     }
 }
+
+static bool is_in(const struct pl_addr *addr, uint32_t first, uint32_t mask)
+{
+    uint32_t v4;
+
+    if (addr->sa.sa_family == AF_INET)
+        v4 = addr->v4.sin_addr.s_addr;
+    else if (addr->sa.sa_family == AF_INET6 &&
+             IN6_IS_ADDR_V4MAPPED(&addr->v6.sin6_addr))
+        memcpy(&v4, addr->v6.sin6_addr.s6_addr + 12, sizeof(v4));
+    else
+        return false;
+    return (ntohl(v4) & mask) == first;
+}
+
+bool pl_addr_is_loopback(const struct pl_addr *addr)
+{
+    return is_in(addr, 0x7f000000, 0xff000000) ||
+           (addr->sa.sa_family == AF_INET6 &&
+            IN6_IS_ADDR_LOOPBACK(&addr->v6.sin6_addr));
+}
+
+bool pl_addr_is_any(const struct pl_addr *addr)
+{
+    return is_in(addr, 0, UINT32_MAX) ||
+           (addr->sa.sa_family == AF_INET6 &&
+            IN6_IS_ADDR_UNSPECIFIED(&addr->v6.sin6_addr));
+}
+
+void pl_addr_set_loopback(struct pl_addr *addr)
+{
+    if (addr->sa.sa_family == AF_INET)
+        addr->v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    else if (addr->sa.sa_family == AF_INET6)
+        addr->v6.sin6_addr = in6addr_loopback;
+}

@@ -36,6 +36,13 @@ size_t pl_addr_format(const struct pl_addr *addr, char *out);
 size_t pl_addr_format_host(const struct pl_addr *addr, char *out);
 uint16_t pl_addr_port(const struct pl_addr *addr);
 
+/* Does it mean this machine alone, or all of its addresses? Never for UNIX. */
+bool pl_addr_is_loopback(const struct pl_addr *addr);
+bool pl_addr_is_any(const struct pl_addr *addr);
+
+/* The loopback address of its family; the port stays. */
+void pl_addr_set_loopback(struct pl_addr *addr);
+
 bool pl_addr_eq(const struct pl_addr *a, const struct pl_addr *b);
 
 #endif

@@ -49,6 +49,8 @@ static const struct pl_setting settings[] = {
     TEXT("access_log", access_log, true, NULL, "a file, or \"-\" for stdout"),
     TEXT("log_level", log_level, false, is_level,
          "debug, info, notice, warn or error"),
+    TEXT("error_pages", error_pages, true, NULL,
+         "a Mustache template for errors"),
     ROW("dev", BOOL, dev, 0, 1, "show errors to the browser, with traceback"),
     ROW("watchdog", BOOL, watch.on, 0, 1,
         "tell of handlers that hold a worker, and abort those in Lua"),

@@ -14,6 +14,13 @@ struct pl_site_scope {
     unsigned nfilters, room;
 };
 
+/* In the arena, too. */
+struct pl_site_owned {
+    struct pl_site_owned *next;
+    void (*drop)(void *arg);
+    void *arg;
+};
+
 static int no_memory(struct pl_error *error, const char *where)
 {
     return pl_error_set(error, PL_ERR_NOMEM, where, "out of memory");
@@ -150,6 +157,19 @@ void pl_site_leave(struct pl_site *site)
 
 /* ---- life ---- */
 
+int pl_site_own(struct pl_site *site, void (*drop)(void *arg), void *arg)
+{
+    struct pl_site_owned *owned = pl_arena_alloc(&site->arena, sizeof(*owned));
+
+    if (owned == NULL) {
+        drop(arg);
+        return PL_ERR_NOMEM;
+    }
+    *owned = (struct pl_site_owned){site->owned, drop, arg};
+    site->owned = owned;
+    return 0;
+}
+
 struct pl_site *pl_site_new(void)
 {
     struct pl_site *site = pl_calloc(1, sizeof(*site));
@@ -182,6 +202,8 @@ void pl_site_free(struct pl_site *site)
 {
     if (site == NULL)
         return;
+    for (; site->owned != NULL; site->owned = site->owned->next)
+        site->owned->drop(site->owned->arg);
     for (; site->scope != NULL; site->scope = site->scope->outer)
         drop_filters(site->scope); /* an error may have left some open */
     pl_router_free(site->router);

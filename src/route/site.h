@@ -47,16 +47,22 @@ struct pl_site {
     const char *log_level;
     bool dev;
     struct pl_watch_settings watch;
+    const char *error_pages; /* a template's file; NULL: none */
     /* scopes while loading: pl.host, pl.group, pl.use */
     struct pl_site_scope *scope;
-    unsigned header_room; /* of http.headers */
-    struct pl_pool pool;  /* of the arena */
+    unsigned header_room;        /* of http.headers */
+    struct pl_site_owned *owned; /* newest first */
+    struct pl_pool pool;         /* of the arena */
     struct pl_arena arena;
 };
 
 /* NULL when out of memory. */
 struct pl_site *pl_site_new(void);
 void pl_site_free(struct pl_site *site); /* may be NULL */
+
+/* drop(arg) when site is freed: for what its settings lead to. Also at once, if
+ * out of memory (then PL_ERR_NOMEM). */
+int pl_site_own(struct pl_site *site, void (*drop)(void *arg), void *arg);
 
 /* pl.set { headers = { name = value } }: for every response that does not say
  * it itself. COPIES; the same name again replaces. What the wire makes is

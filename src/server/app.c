@@ -13,6 +13,7 @@
 #include "base/options.h"
 #include "base/str.h"
 #include "base/sys.h"
+#include "handlers/error_pages.h"
 #include "handlers/static.h"
 
 enum { DEPTH_MAX = 64 };
@@ -400,6 +401,18 @@ void pl_app_turn_stats(const struct pl_app *app, struct pl_turn_stats *stats)
 
 /* ---- running ---- */
 
+static void open_error_pages(struct pl_app *app)
+{
+    struct pl_error error;
+    char text[sizeof(error.where) + sizeof(error.text) + 2];
+    int err = pl_error_pages_open(app->site, &error);
+
+    if (err == 0)
+        return;
+    snprintf(text, sizeof(text), "%s: %s", error.where, error.text);
+    note(app, err, "pl_app_set", "error_pages", text);
+}
+
 /* Returns what keeps it from running, or NULL. */
 static const char *reason_not_to_run(struct pl_app *app)
 {
@@ -407,6 +420,8 @@ static const char *reason_not_to_run(struct pl_app *app)
         note(app, PL_ERR_STATE, "pl_app_run", "", "a host or group is open");
     if (app->error.code == 0)
         pl_site_settings_check(app->site, &app->error);
+    if (app->error.code == 0)
+        open_error_pages(app);
     return app->error.code == 0 ? NULL : app->error.text;
 }
 

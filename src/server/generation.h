@@ -30,7 +30,8 @@ struct pl_load {
 
 /* Makes sites: from a Lua file, a folder, or a C program's calls. */
 struct pl_loader {
-    const char *name; /* what is loaded, for messages */
+    const char *name;   /* what is loaded, for messages */
+    const char *folder; /* of its scripts; NULL: there are none */
     void *arg;
     /* Fills load->gen (site, vm) as a task on the loop of its worker, and
      * completes load->op, which has been begun. */

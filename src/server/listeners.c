@@ -22,7 +22,27 @@ static unsigned sockets(const struct pl_server *server,
                              : PL_MAX(server->nworkers, (unsigned)cpus);
 }
 
-static int open_address(struct pl_server *server,
+/* Errors are told to who asks (dev.h): only this machine may ask. An address
+ * that means all of them becomes that of the machine itself. */
+static int keep_local(struct pl_addr *addr, struct pl_error *error)
+{
+    char text[PL_ADDR_TEXT];
+
+    if (addr->sa.sa_family == AF_UNIX || pl_addr_is_loopback(addr))
+        return 0;
+    if (pl_addr_is_any(addr)) {
+        pl_addr_set_loopback(addr);
+        return 0;
+    }
+    pl_addr_format(addr, text);
+    return pl_error_set(error, PL_ERR_DENIED, "",
+                        "%s can be reached by others: 'dev' would show them "
+                        "errors and source (--dev=any if they may see them)",
+                        text);
+}
+
+/* local: others cannot connect. */
+static int open_address(struct pl_server *server, bool local,
                         const struct pl_listen_spec *spec,
                         struct pl_error *error)
 {
@@ -41,6 +61,8 @@ static int open_address(struct pl_server *server,
     server->groups = grown;
     err = pl_addr_parse(pl_str_c(spec->address), server->options.v6, &addr,
                         error);
+    if (err == 0 && local)
+        err = keep_local(&addr, error);
     if (err == 0)
         err = pl_listen_open(&addr, &options, &server->groups[server->ngroups],
                              error);
@@ -52,7 +74,8 @@ static int open_address(struct pl_server *server,
 }
 
 /* The address of the command line, or the default one. */
-static int open_given(struct pl_server *server, struct pl_error *error)
+static int open_given(struct pl_server *server, bool local,
+                      struct pl_error *error)
 {
     const struct pl_server_options *options = &server->options;
     const char *host = options->address != NULL ? options->address
@@ -70,22 +93,25 @@ static int open_given(struct pl_server *server, struct pl_error *error)
     else
         snprintf(text, sizeof(text), "%s:%d", host, port);
     spec.address = text;
-    return open_address(server, &spec, error);
+    return open_address(server, local, &spec, error);
 }
 
 int pl_listeners_open(struct pl_server *server, const struct pl_site *site,
                       struct pl_error *error)
 {
     const struct pl_server_options *options = &server->options;
+    bool local = options->dev == PL_DEV_HERE ||
+                 (options->dev == PL_DEV_SITE && site->dev);
     struct pl_list *node;
     int err = 0;
 
     if (options->port >= 0 || options->address != NULL ||
         pl_list_empty(&site->listeners))
-        return open_given(server, error);
+        return open_given(server, local, error);
     PL_LIST_FOREACH (node, &site->listeners) {
-        err = open_address(
-            server, PL_LIST_ENTRY(node, struct pl_listen_spec, node), error);
+        err = open_address(server, local,
+                           PL_LIST_ENTRY(node, struct pl_listen_spec, node),
+                           error);
         if (err < 0)
             break;
     }

@@ -26,6 +26,8 @@ const char pl_options_help[] =
     "  --log FILE          error log (default: standard error)\n"
     "  --log-level LEVEL   debug, info (default), notice, warn, error\n"
     "  --access-log FILE   access log; - is standard output\n"
+    "  --dev               show errors in the browser, with their source: to\n"
+    "                      this machine only (--dev=any: to everybody)\n"
     "  -q, --quiet         do not print the addresses\n"
     "  --version           version, features and libraries\n"
     "  --help              this text (-h alone, too)\n"
@@ -50,6 +52,7 @@ enum option {
     OPT_LOG,
     OPT_LOG_LEVEL,
     OPT_ACCESS_LOG,
+    OPT_DEV,
     OPT_QUIET,
     OPT_VERSION,
     OPT_HELP
@@ -58,21 +61,22 @@ enum option {
 static const struct {
     const char *name;
     enum option option;
-    bool takes_value;
+    enum { NO_VALUE, VALUE, MAYBE_VALUE } takes; /* MAYBE: only --NAME=VALUE */
 } table[] = {
-    {"-p", OPT_PORT, true},
-    {"-h", OPT_ADDRESS, true},
-    {"-6", OPT_V6, false},
-    {"-c", OPT_WORKERS, true},
-    {"--user", OPT_USER, true},
-    {"--pid", OPT_PID, true},
-    {"--log", OPT_LOG, true},
-    {"--log-level", OPT_LOG_LEVEL, true},
-    {"--access-log", OPT_ACCESS_LOG, true},
-    {"-q", OPT_QUIET, false},
-    {"--quiet", OPT_QUIET, false},
-    {"--version", OPT_VERSION, false},
-    {"--help", OPT_HELP, false},
+    {"-p", OPT_PORT, VALUE},
+    {"-h", OPT_ADDRESS, VALUE},
+    {"-6", OPT_V6, NO_VALUE},
+    {"-c", OPT_WORKERS, VALUE},
+    {"--user", OPT_USER, VALUE},
+    {"--pid", OPT_PID, VALUE},
+    {"--log", OPT_LOG, VALUE},
+    {"--log-level", OPT_LOG_LEVEL, VALUE},
+    {"--access-log", OPT_ACCESS_LOG, VALUE},
+    {"--dev", OPT_DEV, MAYBE_VALUE},
+    {"-q", OPT_QUIET, NO_VALUE},
+    {"--quiet", OPT_QUIET, NO_VALUE},
+    {"--version", OPT_VERSION, NO_VALUE},
+    {"--help", OPT_HELP, NO_VALUE},
 };
 
 static int set_number(const char *name, const char *text, uint64_t least,
@@ -123,6 +127,13 @@ static int apply(enum option option, const char *name, const char *value,
     case OPT_ACCESS_LOG:
         server->access_log = value;
         break;
+    case OPT_DEV:
+        server->dev = value == NULL ? PL_DEV_HERE : PL_DEV_ANY;
+        if (value != NULL && strcmp(value, "any") != 0)
+            err = pl_error_set(error, PL_ERR_INVALID, "",
+                               "--dev=%s: only --dev and --dev=any are known",
+                               value);
+        break;
     case OPT_QUIET:
         server->quiet = true;
         break;
@@ -161,12 +172,12 @@ static int take_option(char **argv, int *i, struct pl_options *out,
 
         if (!matches(name, argv[*i], &value))
             continue;
-        if (!table[n].takes_value && value != NULL)
+        if (table[n].takes == NO_VALUE && value != NULL)
             return pl_error_set(error, PL_ERR_INVALID, "",
                                 "%s takes no value (see --help)", name);
-        if (table[n].takes_value && value == NULL)
+        if (table[n].takes == VALUE && value == NULL)
             value = argv[++*i];
-        if (table[n].takes_value && (value == NULL || value[0] == '\0'))
+        if (table[n].takes == VALUE && (value == NULL || value[0] == '\0'))
             return pl_error_set(error, PL_ERR_INVALID, "",
                                 "%s needs a value (see --help)", name);
         return apply(table[n].option, name, value, out, error);

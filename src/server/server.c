@@ -10,6 +10,7 @@
 #include "http/mime.h"
 #include "loop/offload.h"
 #include "server/control.h"
+#include "server/dev.h"
 #include "server/listeners.h"
 
 enum { OFFLOAD_THREADS = 4, OFFLOAD_QUEUE = 1024 };
@@ -52,9 +53,12 @@ static int scratch_load(struct pl_server *server, struct pl_worker *scratch)
 
     if (err < 0)
         return pl_exit_text(PL_EXIT_FAILURE, pl_err_text(err));
-    if (pl_worker_load(scratch) < 0)
-        return pl_exit_say(PL_EXIT_SITE, &scratch->error);
-    return PL_EXIT_OK;
+    if (pl_worker_load(scratch) == 0)
+        return PL_EXIT_OK;
+    pl_exit_say(PL_EXIT_SITE, &scratch->error);
+    if (server->options.dev != PL_DEV_SITE && server->loader->folder != NULL)
+        pl_dev_say_source(&scratch->error, server->loader->folder);
+    return PL_EXIT_SITE;
 }
 
 /* One that is no address is the site's fault. */
@@ -94,14 +98,19 @@ static int start_logs(const struct pl_server *server,
 {
     const struct pl_server_options *options = &server->options;
     const char *level = either(options->log_level, site->log_level);
+    const char *access = either(options->access_log, site->access_log);
 
     if (level != NULL && !pl_log_level_parse(pl_str_c(level), &pl_log_level))
         return pl_error_set(error, PL_ERR_INVALID, "",
                             "log level '%s': use debug, info, notice, warn or "
                             "error",
                             level);
-    return pl_log_start(either(options->error_log, site->error_log),
-                        either(options->access_log, site->access_log), error);
+    /* Who develops sees what is asked for. */
+    if (access == NULL && (options->dev != PL_DEV_SITE || site->dev) &&
+        isatty(STDOUT_FILENO))
+        access = "-";
+    return pl_log_start(either(options->error_log, site->error_log), access,
+                        error);
 }
 
 static unsigned worker_count(const struct pl_server *server,

@@ -17,12 +17,20 @@
 #include "server/watchdog.h"
 #include "server/worker.h"
 
+/* Are errors shown to who asks? See dev.h. */
+enum pl_dev {
+    PL_DEV_SITE, /* if the site says so, to this machine only */
+    PL_DEV_HERE, /* to this machine */
+    PL_DEV_ANY,  /* to everybody */
+};
+
 struct pl_server_options {
     unsigned workers;    /* over the site's; 0: as it says */
     const char *address; /* -h: host part for -p; NULL */
     int port;            /* -p: listen here instead of the site's; -1 */
     bool v6;             /* -6 */
     bool quiet;          /* no "listening on" lines */
+    enum pl_dev dev;     /* --dev, --dev=any */
     /* The process is ours: TERM, QUIT, INT, HUP, USR1, USR2 are handled, the
      * last words of a crash are logged, and a worker that does not end is left
      * behind by _exit(). */

@@ -5,10 +5,12 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/sys.h"
+#include "handlers/error_pages.h"
 #include "handlers/static.h"
 #include "http/request.h"
 #include "lua/site.h"
 #include "lua/vm.h"
+#include "server/dev.h"
 #include "server/server.h"
 
 /* ---- what a path means ---- */
@@ -115,6 +117,8 @@ static void script_done(struct pl_op *op)
         result = mount_root(load->gen->loader->arg, load);
     if (result == 0)
         result = pl_site_settings_check(load->gen->site, &load->error);
+    if (result == 0)
+        result = pl_error_pages_open(load->gen->site, &load->error);
     complete(load, result);
 }
 
@@ -127,8 +131,16 @@ static void on_stop(void *ctx, int status)
         pl_server_stop(file->server, false, status);
 }
 
+static bool is_for_dev(const struct pl_generation *gen, struct pl_request *req)
+{
+    enum pl_dev dev = gen->worker->server->options.dev;
+
+    return dev == PL_DEV_ANY ||
+           ((dev == PL_DEV_HERE || gen->site->dev) && pl_dev_may_show(req));
+}
+
 /* A Lua error that nobody has caught: said once, with the request it belongs
- * to; under `dev` the browser is told, too. */
+ * to; who develops the site is told, too. */
 static void on_report(void *ctx, struct pl_task *task, struct pl_str text)
 {
     const struct pl_generation *gen = ctx;
@@ -143,8 +155,8 @@ static void on_report(void *ctx, struct pl_task *task, struct pl_str text)
     pl_log(PL_LOG_ERROR, "lua", "%.*s %.*s request=%.16s: %.*s",
            PL_STR_ARG(req->method_name), PL_STR_ARG(req->path), id,
            PL_STR_ARG(text));
-    if (gen->site->dev && req->response.error_page)
-        pl_response_error(&req->response, req->response.status, text);
+    if (req->response.error_page && is_for_dev(gen, req))
+        pl_dev_answer(req, text, gen->loader->folder);
 }
 
 static int make_vm(const struct pl_site_file *file, struct pl_load *load)
@@ -231,6 +243,7 @@ int pl_site_file_init(struct pl_site_file *file, const char *path,
         pl_site_file_fini(file);
         return pl_error_set(error, PL_ERR_NOMEM, "", "out of memory");
     }
+    file->loader.folder = file->folder;
     return 0;
 }
 

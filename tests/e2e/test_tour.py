@@ -25,6 +25,7 @@ SHOWN = {
     "/errors/rover/2": 404,
     "/errors/closed": 503,
     "/watchdog/loop": 500,
+    "/nowhere/at/all": 404,
 }
 # TSan holds signals back until a system call, which a loop in Lua never makes.
 TSAN = b"__tsan_init" in program().read_bytes()

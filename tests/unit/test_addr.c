@@ -116,7 +116,43 @@ static void test_addr__compares(void **state)
     }
 }
 
+static void test_addr__knows_its_own_machine(void **state)
+{
+    static const struct {
+        const char *text;
+        bool loopback, any;
+        const char *local; /* as a loopback address */
+    } cases[] = {
+        {"127.0.0.1:80", true, false, "127.0.0.1:80"},
+        {"127.9.9.9:80", true, false, "127.0.0.1:80"},
+        {"128.0.0.1:80", false, false, "127.0.0.1:80"},
+        {":80", false, true, "127.0.0.1:80"},
+        {"[::1]:80", true, false, "[::1]:80"},
+        {"[::]:80", false, true, "[::1]:80"},
+        {"[2001:db8::1]:80", false, false, "[::1]:80"},
+        {"[::ffff:127.0.0.1]:80", true, false, "[::1]:80"},
+        {"[::ffff:0.0.0.0]:80", false, true, "[::1]:80"},
+        {"[::ffff:192.0.2.1]:80", false, false, "[::1]:80"},
+        {"unix:/a", false, false, "unix:/a"},
+    };
+    char text[PL_ADDR_TEXT];
+
+    (void)state;
+    for (size_t i = 0; i < PL_COUNT(cases); i++) {
+        struct pl_addr addr;
+
+        CHECK_INT(0, pl_addr_parse(pl_str_c(cases[i].text), false, &addr, NULL),
+                  cases[i].text);
+        CHECK_INT(cases[i].loopback, pl_addr_is_loopback(&addr), cases[i].text);
+        CHECK_INT(cases[i].any, pl_addr_is_any(&addr), cases[i].text);
+        pl_addr_set_loopback(&addr);
+        pl_addr_format(&addr, text);
+        CHECK_STR(cases[i].local, pl_str_c(text), cases[i].text);
+    }
+}
+
 RUN_TESTS(cmocka_unit_test(test_addr__parses_and_formats),
           cmocka_unit_test(test_addr__refuses_what_is_too_long),
           cmocka_unit_test(test_addr__formats_what_the_kernel_gives),
-          cmocka_unit_test(test_addr__compares))
+          cmocka_unit_test(test_addr__compares),
+          cmocka_unit_test(test_addr__knows_its_own_machine))

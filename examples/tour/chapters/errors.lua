@@ -81,6 +81,21 @@ waits.</p>]],
       links = { "/errors/caught" },
     },
     {
+      title = "Pages of your own",
+      text = [[
+<p>A Mustache template makes the page that browsers are shown for an error.
+Programs still get a line of text.</p>]],
+      file = "main.lua", example = "errors",
+      links = { "/nowhere/at/all" },
+    },
+    {
+      title = "While you develop",
+      text = [[
+<p>With <code>--dev</code> the browser shows message, traceback, the lines of
+source and the request: to this machine only, and with secrets masked. Start the
+tour by <code>perilune examples/tour --dev</code> and fail once more.</p>]],
+    },
+    {
       title = "What never reaches a handler",
       text = [[
 <p>What two programs could read differently is refused, so that nothing can be
