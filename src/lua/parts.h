@@ -28,6 +28,8 @@ extern const luaL_Reg pl_lua_uuid[];
 extern const luaL_Reg pl_lua_fs[];
 extern const luaL_Reg pl_lua_process[];
 extern const luaL_Reg pl_lua_watchdog[];
+extern const luaL_Reg pl_lua_bus[]; /* messages, publish, subscribe, workers */
+extern const luaL_Reg pl_lua_shared[];
 
 /* Makes the table on top, `pl`, find its parts. */
 void pl_lua_open_parts(lua_State *L, struct pl_vm *vm);

@@ -175,6 +175,7 @@ static void open_core(lua_State *L, struct pl_vm *vm)
     pl_lua_open_signal(L, vm);
     pl_lua_open_system(L, vm);
     pl_lua_open_watch(L, vm);
+    pl_lua_open_member(L, vm);
 }
 
 static void find_calls(lua_State *L, struct pl_vm *vm)
@@ -316,6 +317,19 @@ static struct pl_co *new_call(struct pl_vm *vm, struct call *call)
     lua_pop(vm->main, 1);
     pl_task_end(&co->task, PL_ERR_NOMEM);
     return NULL;
+}
+
+int pl_vm_start_call(struct pl_vm *vm, enum pl_vm_call which,
+                     const struct pl_co_hooks *hooks)
+{
+    struct call call = {.call = which};
+    struct pl_co *co = new_call(vm, &call);
+
+    if (co == NULL)
+        return PL_ERR_NOMEM;
+    co->hooks = hooks;
+    pl_co_start(co, call.count);
+    return 0;
 }
 
 /* ---- loading ---- */
@@ -492,6 +506,7 @@ int pl_vm_commit(struct pl_vm *vm, struct pl_vm *previous)
         inherit_timers(vm, previous);
     vm->phase = PL_VM_RUNNING;
     pl_co_start(co, call.count);
+    pl_vm_stand(vm);
     return 0;
 }
 
@@ -514,6 +529,7 @@ void pl_vm_stop_begin(struct pl_op *drained, struct pl_vm *vm)
 
     PL_ASSERT(vm->drained == NULL);
     vm->phase = PL_VM_STOPPING;
+    pl_vm_stand_down(vm);
     pl_op_init(drained, vm->sched, NULL);
     pl_op_begin(drained);
     if (vm->live_count == 0) {

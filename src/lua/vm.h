@@ -16,6 +16,7 @@
 #include "lua/compat.h"
 #include "task/task.h"
 
+struct pl_member;
 struct pl_vm;
 
 struct pl_vm_options {
@@ -23,6 +24,7 @@ struct pl_vm_options {
     size_t memory_limit;        /* bytes; 0 = unlimited */
     const char *folder;         /* the site's: first in package.path; or NULL */
     unsigned worker, workers;   /* this worker's number, from 0; how many */
+    struct pl_member *member;   /* the worker's; NULL: nothing is shared */
     bool jit_off;               /* LuaJIT only interprets */
     bool watched;               /* compiled code can be reached: watch.h */
     void *ctx;                  /* passed to these: */

@@ -18,7 +18,8 @@ enum pl_vm_phase { PL_VM_LOADING, PL_VM_RUNNING, PL_VM_STOPPING };
 #define PL_VM_CALL_MAP(X)                                                      \
     X(load_file)                                                               \
     X(load_text)                                                               \
-    X(run_script) X(commit) X(emit) X(retire) X(run_defers) X(describe)
+    X(run_script)                                                              \
+    X(commit) X(emit) X(messages) X(lead) X(retire) X(run_defers) X(describe)
 
 enum pl_vm_call {
 #define PL_VM_CALL_ENUM(name) PL_VM_CALL_##name,
@@ -35,6 +36,7 @@ enum pl_web_call {
     PL_WEB_CALLS
 };
 
+struct pl_envelope;
 struct pl_web;
 
 struct pl_vm {
@@ -57,6 +59,8 @@ struct pl_vm {
     lua_State *caller; /* of next(): the state that starts what follows */
 
     struct pl_watch watch;
+    bool pumping;                 /* a task looks at messages (member.c) */
+    struct pl_envelope *envelope; /* which a Lua value is being made of */
 
     struct pl_web *webs; /* spare ones, for the next requests */
     unsigned webs_count;
@@ -80,6 +84,20 @@ PL_INLINE void pl_vm_push_call(lua_State *L, struct pl_vm *vm,
 {
     lua_rawgeti(L, LUA_REGISTRYINDEX, vm->calls[call]);
 }
+
+/* Starts one of core's functions, without arguments, as a task. hooks may be
+ * NULL. Returns 0 or PL_ERR_NOMEM (also when the VM is stopping). */
+int pl_vm_start_call(struct pl_vm *vm, enum pl_vm_call call,
+                     const struct pl_co_hooks *hooks);
+
+/* From the commit on others talk to the VM, until it stops (member.c). */
+void pl_vm_stand(struct pl_vm *vm);
+void pl_vm_stand_down(struct pl_vm *vm);
+
+/* Pushes the value of an envelope (NULL: nil) and releases it; returns 1.
+ * [-0, +1, raises] */
+int pl_vm_push_envelope(lua_State *L, struct pl_vm *vm,
+                        struct pl_envelope *envelope);
 
 /* Frees spare threads until so many are left. */
 void pl_co_trim(struct pl_vm *vm, unsigned keep);
@@ -107,6 +125,7 @@ void pl_lua_open_tasks(lua_State *L, struct pl_vm *vm);  /* tasks.c */
 void pl_lua_open_group(lua_State *L, struct pl_vm *vm);  /* group.c */
 void pl_lua_open_signal(lua_State *L, struct pl_vm *vm); /* signal.c */
 void pl_lua_open_system(lua_State *L, struct pl_vm *vm); /* system.c */
+void pl_lua_open_member(lua_State *L, struct pl_vm *vm); /* member.c */
 void pl_lua_open_error(lua_State *L, struct pl_vm *vm);  /* failure.c */
 
 /* Runs the Lua half, which adds its own functions to core. */

@@ -8,10 +8,13 @@
 #include "loop/offload.h"
 #include "lua/vm.h"
 #include "server/exit.h"
+#include "share/member.h"
 
 enum { OFFLOAD_THREADS = 4, OFFLOAD_QUEUE = 1024 };
 
 struct script {
+    struct pl_share *share;
+    struct pl_member member; /* the only one */
     struct pl_offload *offload;
     struct pl_loop *loop;
     struct pl_sched sched;
@@ -48,17 +51,24 @@ static int open_script(struct script *script, const char *path,
     const struct pl_vm_options vm_options = {.folder = folder,
                                              .worker = 0,
                                              .workers = 1,
+                                             .member = &script->member,
                                              .ctx = script,
                                              .report = on_report,
                                              .stop = on_stop};
-    int err;
+    int err = pl_share_new(&script->share);
 
     snprintf(folder, sizeof(folder), "%.*s",
              slash == NULL ? 1 : (int)PL_MAX(slash - path, 1),
              slash == NULL ? "." : path);
-    err = pl_offload_new(OFFLOAD_THREADS, OFFLOAD_QUEUE, &script->offload);
+    if (err == 0)
+        err = pl_share_set_workers(script->share, 1);
+    if (err == 0)
+        err = pl_offload_new(OFFLOAD_THREADS, OFFLOAD_QUEUE, &script->offload);
     if (err == 0)
         err = pl_loop_new(&options, &script->loop);
+    if (err == 0)
+        err = pl_member_join(&script->member, script->share, script->loop, 0,
+                             false);
     if (err == 0)
         err = pl_sched_init(&script->sched, script->loop, script->offload);
     if (err < 0)
@@ -97,10 +107,12 @@ static void close_script(struct script *script)
     }
     if (script->offload != NULL)
         pl_offload_free(script->offload);
+    pl_member_leave(&script->member);
     if (script->scheduling)
         pl_sched_fini(&script->sched);
     if (script->loop != NULL)
         pl_loop_free(script->loop);
+    pl_share_free(script->share);
 }
 
 static int exit_code(const struct script *script)

@@ -29,9 +29,13 @@ int pl_server_init(struct pl_server *server,
     server->control = pl_sys_eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (server->control < 0)
         return pl_err_from_errno(errno);
-    err = pl_offload_new(OFFLOAD_THREADS, OFFLOAD_QUEUE, &server->offload);
-    if (err < 0)
+    err = pl_share_new(&server->share);
+    if (err == 0)
+        err = pl_offload_new(OFFLOAD_THREADS, OFFLOAD_QUEUE, &server->offload);
+    if (err < 0) {
+        pl_share_free(server->share);
         pl_sys_close(server->control);
+    }
     return err;
 }
 
@@ -40,6 +44,7 @@ void pl_server_fini(struct pl_server *server)
     pl_listeners_close(server);
     pl_free(server->workers);
     pl_offload_free(server->offload);
+    pl_share_free(server->share);
     pl_sys_close(server->control);
 }
 
@@ -49,7 +54,7 @@ void pl_server_fini(struct pl_server *server)
  */
 static int scratch_load(struct pl_server *server, struct pl_worker *scratch)
 {
-    int err = pl_worker_init(scratch, server, 0, 1);
+    int err = pl_worker_init(scratch, server);
 
     if (err < 0)
         return pl_exit_text(PL_EXIT_FAILURE, pl_err_text(err));
@@ -131,7 +136,8 @@ static int make_workers(struct pl_server *server, const struct pl_site *site,
     server->stop_ms = site->stop_ms;
     server->watch = site->watch;
     server->workers = pl_calloc(server->nworkers, sizeof(*server->workers));
-    if (server->workers == NULL)
+    if (server->workers == NULL ||
+        pl_share_set_workers(server->share, server->nworkers) < 0)
         return pl_error_set(error, PL_ERR_NOMEM, "", "out of memory");
     return 0;
 }

@@ -43,6 +43,7 @@ struct pl_server {
     struct pl_server_options options;
     const struct pl_loader *loader;
     struct pl_offload *offload;
+    struct pl_share *share; /* what the workers have together */
     struct pl_listen_group **groups;
     unsigned ngroups;
     struct pl_worker *workers;

@@ -168,6 +168,7 @@ static int make_vm(const struct pl_site_file *file, struct pl_load *load)
                                           .workers = worker->count,
                                           .watched =
                                               worker->server->watchdog != NULL,
+                                          .member = &worker->member,
                                           .ctx = gen,
                                           .report = on_report,
                                           .stop = on_stop};

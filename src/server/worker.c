@@ -118,9 +118,13 @@ static int open_worker(struct pl_worker *worker)
     err = pl_sched_init(&worker->sched, worker->loop, worker->server->offload);
     if (err < 0)
         goto fail_loop;
-    err = pl_net_init(&worker->net, worker->loop, NULL);
+    err = pl_member_join(&worker->member, worker->server->share, worker->loop,
+                         worker->id, worker->scratch);
     if (err < 0)
         goto fail_sched;
+    err = pl_net_init(&worker->net, worker->loop, NULL);
+    if (err < 0)
+        goto fail_member;
     worker->net.offload = worker->server->offload;
     pl_http_init(&worker->http, &worker->net, &worker->sched,
                  &pl_http_default_settings, &http_ops, worker);
@@ -133,6 +137,8 @@ static int open_worker(struct pl_worker *worker)
     return 0;
 fail_net:
     pl_net_fini(&worker->net);
+fail_member:
+    pl_member_leave(&worker->member);
 fail_sched:
     pl_sched_fini(&worker->sched);
 fail_loop:
@@ -140,10 +146,9 @@ fail_loop:
     return err;
 }
 
-int pl_worker_init(struct pl_worker *worker, struct pl_server *server,
-                   unsigned id, unsigned count)
+int pl_worker_init(struct pl_worker *worker, struct pl_server *server)
 {
-    *worker = (struct pl_worker){.id = id, .count = count, .server = server};
+    *worker = (struct pl_worker){.count = 1, .scratch = true, .server = server};
     return open_worker(worker);
 }
 
@@ -180,6 +185,7 @@ void pl_worker_fini(struct pl_worker *worker)
             abandon(worker, worker->generation);
         pl_generation_drop(worker->generation);
     }
+    pl_member_leave(&worker->member);
     pl_timer_stop(pl_loop_wheel(worker->loop), &worker->upkeep);
     pl_files_free(worker->http.files);
     pl_net_fini(&worker->net);

@@ -14,6 +14,7 @@
 
 #include "http/http.h"
 #include "server/generation.h"
+#include "share/member.h"
 
 struct pl_server;
 
@@ -30,12 +31,14 @@ enum pl_worker_stage {
 
 struct pl_worker {
     unsigned id, count;
+    bool scratch; /* only reads the site: is no worker to the others */
     struct pl_server *server;
     struct pl_loop *loop;
     struct pl_sched sched;
     struct pl_net net;
     struct pl_http http; /* http.files is the worker's */
     struct pl_generation *generation;
+    struct pl_member member; /* what others share with it, and send to it */
     /* garbage collection between requests */
     struct pl_timer upkeep;
     uint64_t upkeep_requests; /* when the timer was set */
@@ -59,9 +62,8 @@ struct pl_worker {
 
 /* ---- on its own thread, or for a worker without one ---- */
 
-/* 0 or PL_ERR_*. */
-int pl_worker_init(struct pl_worker *worker, struct pl_server *server,
-                   unsigned id, unsigned count);
+/* A scratch worker: number 0 of 1. 0 or PL_ERR_*. */
+int pl_worker_init(struct pl_worker *worker, struct pl_server *server);
 
 /* No connection is left. Ends the tasks of a generation that never served. */
 void pl_worker_fini(struct pl_worker *worker);

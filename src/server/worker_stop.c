@@ -113,6 +113,7 @@ static void begin_stop(struct pl_worker *worker)
     pl_timer_init(&worker->stop_timer, on_stop_timer);
     pl_timer_start(pl_loop_wheel(worker->loop), &worker->stop_timer,
                    pl_now(worker->loop) + limit);
+    pl_member_withdraw(&worker->member);
     stop_listening(worker);
     worker->http.draining = true;
     worker->stop_requests = worker->http.stats.requests;
@@ -145,7 +146,8 @@ void pl_worker_on_kill(struct pl_mail *mail)
     }
     if (worker->stage < PL_WORKER_DRAINING)
         begin_stop(worker);
-    end_now(worker);
+    if (worker->stage < PL_WORKER_ENDING)
+        end_now(worker);
 }
 
 void pl_worker_stop(struct pl_worker *worker)

@@ -3,7 +3,9 @@
 local core, pl = ...
 local check_function, fail, guard =
   core.check_function, core.fail, core.guard
-local tostring = tostring
+local next_message = core.next_message
+local describe, report, traced = core.describe, core.report, core.traced
+local tostring, xpcall = tostring, xpcall
 
 -- "start": after the commit; "stop": before the worker ends; "reload": another
 -- generation takes over; "message": pl.workers.send().
@@ -28,7 +30,31 @@ function core.emit(event, ...)
   end
 end
 
+-- Looks at the messages that are there, one after another: none is passed over,
+-- whatever becomes of the one before.
+function core.messages()
+  while true do
+    local ok, from, value = xpcall(next_message, traced)
+    if not ok then
+      report(describe(from))
+    elseif from == nil then
+      return
+    else
+      core.emit("message", value, from)
+    end
+  end
+end
+
+local first = {} -- functions for the beginning of the commit
+
+function core.on_commit(fn)
+  first[#first + 1] = fn
+end
+
 function core.commit()
+  for i = 1, #first do
+    guard(first[i])
+  end
   core.start_timers()
   core.start_recorded()
   core.emit("start")

@@ -7,7 +7,8 @@
 local core, pl = ...
 local sleep, sleep_until, now = core.sleep, core.sleep_until, core.now
 local raise, fail, caller = core.raise, core.fail, core.caller
-local check_function, is_loading = core.check_function, core.is_loading
+local check_function, is_loading, is_leading =
+  core.check_function, core.is_loading, core.is_leading
 local guard = core.guard
 local ceil = math.ceil
 local is_canceled = core.is_canceled
@@ -32,6 +33,7 @@ core.timers = timers
 local active = {} -- timer -> true
 local retired = false
 local recorded = {} -- timers of a site that is loading
+local waiting = {} -- those of the process, while another worker leads
 
 local function next_due(due, period)
   local late = now() - due
@@ -57,7 +59,13 @@ local function loop(timer)
   until retired
 end
 
+-- What is done once per process is done by the worker that leads. When that
+-- one has ended, another goes on, a period after it takes over.
 local function launch(timer)
+  if not timer.each_worker and not is_leading() then
+    waiting[#waiting + 1] = timer
+    return
+  end
   timer.task = pl.spawn(loop, timer)
   active[timer] = true
 end
@@ -84,9 +92,7 @@ function pl.every(seconds, fn, options)
   options = options or {}
   local timer = setmetatable({ period = seconds, fn = fn }, Timer)
   timer.id = identify(timer, options.name or caller())
-  if core.worker ~= 0 and not options.each_worker then
-    return timer
-  end
+  timer.each_worker = options.each_worker
   if is_loading() then
     recorded[#recorded + 1], recorded[timer.id] = timer, true
   else
@@ -119,9 +125,20 @@ function core.start_timers()
   end
 end
 
+-- This worker leads from now on.
+function core.lead()
+  local timers_of_process = waiting
+  waiting = {}
+  for i = 1, #timers_of_process do
+    if not timers_of_process[i].canceled then
+      launch(timers_of_process[i])
+    end
+  end
+end
+
 -- Another generation has taken the timers over. What runs may end.
 function core.retire()
-  retired = true
+  retired, waiting = true, {}
   for timer in pairs(active) do
     if timer.sleeping then
       timer.task:cancel()

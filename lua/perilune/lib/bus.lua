@@ -1,0 +1,153 @@
+-- bus.lua - pl.publish, pl.subscribe, pl.messages: topics, for all workers.
+--
+-- A subscription that a task makes ends with it. One that the site makes while
+-- it is loaded begins at the commit and ends with the generation.
+
+local core, pl, c = ...
+local subscribe, cancel, receive, take, dropped =
+  c.subscribe, c.cancel, c.receive, c.take, c.dropped
+local check_function, check_options, check_string =
+  core.check_function, core.check_options, core.check_string
+local fail, failure, guard, raise =
+  core.fail, core.failure, core.guard, core.raise
+local is_loading, task_id, on_commit =
+  core.is_loading, core.task_id, core.on_commit
+local CANCELED, CLOSED = core.CANCELED, core.CLOSED
+local error, setmetatable, type = error, setmetatable, type
+
+pl.publish = c.publish
+
+local Subscription = { __name = "pl.subscription" }
+Subscription.__index = Subscription
+
+local known = { queue = "count", full = "text" }
+
+local function new(call, topic, options)
+  check_string(call, "the topic", topic)
+  if topic == "" then
+    fail(call .. ": the topic must not be empty")
+  end
+  local checked = check_options(call, known, options)
+  local full = checked.full or "drop"
+  if full ~= "drop" and full ~= "close" then
+    fail(call .. ": option 'full' must be \"drop\" or \"close\"")
+  end
+  return setmetatable({
+    topic = topic, queue = checked.queue or 0, close = full == "close",
+  }, Subscription)
+end
+
+local function begin(call, sub)
+  local err
+  sub.ref, err = subscribe(call, sub.topic, sub.queue, sub.close)
+  return sub.ref and sub, err
+end
+
+-- In a task: begins, and ends with it.
+local function begin_here(call, sub)
+  if not task_id() then
+    fail(call .. ": may only be called inside a task (a handler, timer or "
+      .. "spawned function)")
+  end
+  pl.defer(function()
+    sub:cancel()
+  end)
+  return begin(call, sub)
+end
+
+-- Calls the function for one message after another.
+local function pump(sub)
+  local value, err = sub:receive()
+  while err == nil do
+    guard(sub.fn, value, sub.topic)
+    value, err = sub:receive()
+  end
+end
+
+local function begin_later(sub)
+  on_commit(function()
+    local ok, err = begin("pl.subscribe", sub)
+    if not ok and not sub.canceled then
+      error(err, 0)
+    end
+  end)
+end
+
+--- pl.subscribe(topic, fn [, options]): fn(value, topic) is called for each
+--- message, one after another. pl.subscribe(topic [, options]): without fn;
+--- subscription:receive() waits for the next. options: queue, full.
+function pl.subscribe(topic, fn, options)
+  if type(fn) == "table" and options == nil then
+    fn, options = nil, fn
+  end
+  local sub = new("pl.subscribe", topic, options)
+  if fn ~= nil then
+    check_function("pl.subscribe", fn)
+    sub.fn = fn
+  end
+  if is_loading() then
+    if not fn then
+      fail("pl.subscribe: while the site is being loaded a function is needed")
+    end
+    begin_later(sub)
+  else
+    local ok, err = begin_here("pl.subscribe", sub)
+    if not ok then
+      return nil, err
+    end
+  end
+  if fn then
+    pl.spawn(pump, sub)
+  end
+  return sub
+end
+
+--- for value in pl.messages(topic [, options]) do ... end
+function pl.messages(topic, options)
+  if is_loading() then
+    fail("pl.messages: the site is still being loaded")
+  end
+  local sub = new("pl.messages", topic, options)
+  local ok, err = begin_here("pl.messages", sub)
+  if not ok then
+    error(err, 0)
+  end
+  return function()
+    return (sub:receive())
+  end
+end
+
+--- Waits for the next message, at most timeout seconds. Gives its value; nil
+--- and an error: "timeout", or "closed" when there will be none any more.
+function Subscription:receive(timeout)
+  if timeout ~= nil and (type(timeout) ~= "number" or not (timeout >= 0)) then
+    fail("subscription:receive: the timeout must be a number, not negative")
+  end
+  while self.ref do
+    local value = take(self.ref)
+    if value ~= nil then
+      return value
+    end
+    local result = receive(self.ref, timeout)
+    if result == CANCELED then
+      raise("subscription:receive", result)
+    elseif result < 0 then
+      return nil, failure(result, "subscription:receive")
+    end
+  end
+  return nil, failure(CLOSED, "subscription:receive")
+end
+
+--- Ends the subscription; who waits for it is told "closed".
+function Subscription:cancel()
+  local ref = self.ref
+  self.ref, self.canceled = nil, true
+  if ref then
+    cancel(ref)
+  end
+end
+
+--- How many messages were lost, because this subscription was too slow.
+function Subscription:dropped()
+  return self.ref and dropped(self.ref) or 0
+end

@@ -1,0 +1,117 @@
+/* member.c - what reaches the site from outside its worker: messages of other
+ * workers, and that this one leads. Each starts a task; see share/member.h. */
+#include "share/member.h"
+
+#include "base/check.h"
+#include "base/log.h"
+#include "lua/datum.h"
+#include "lua/vm_priv.h"
+#include "share/message.h"
+
+/* ---- messages: one task at a time looks at them, in their order ---- */
+
+static void on_pump_over(struct pl_co *co)
+{
+    co->vm->pumping = false;
+}
+
+/* Without memory for a task they wait for the next message to come. */
+static void on_message(void *arg)
+{
+    static const struct pl_co_hooks hooks = {NULL, on_pump_over};
+    struct pl_vm *vm = arg;
+
+    if (vm->pumping)
+        return;
+    vm->pumping = true;
+    if (pl_vm_start_call(vm, PL_VM_CALL_messages, &hooks) == 0)
+        return;
+    vm->pumping = false;
+    pl_log(PL_LOG_ERROR, "lua", "no memory to look at messages");
+}
+
+static void release(struct pl_vm *vm)
+{
+    if (vm->envelope != NULL)
+        pl_envelope_release(vm->envelope);
+    vm->envelope = NULL;
+}
+
+int pl_vm_push_envelope(lua_State *L, struct pl_vm *vm,
+                        struct pl_envelope *envelope)
+{
+    release(vm); /* the last one, if making a value of it has failed */
+    vm->envelope = envelope;
+    if (envelope == NULL)
+        lua_pushnil(L);
+    else
+        pl_lua_datum_push(L, &envelope->message->value);
+    release(vm);
+    return 1;
+}
+
+/* core.next_message() -> the sender's number (false: no worker) and the value;
+ * nothing when there is none. */
+static int next_message(lua_State *L)
+{
+    struct pl_vm *vm = pl_vm_upvalue(L);
+    struct pl_envelope *envelope = pl_member_next(vm->options.member);
+    int from;
+
+    if (envelope == NULL)
+        return 0;
+    from = envelope->message->from;
+    if (from == PL_SHARE_NOBODY)
+        lua_pushboolean(L, 0);
+    else
+        lua_pushinteger(L, from);
+    return 1 + pl_vm_push_envelope(L, vm, envelope);
+}
+
+/* ---- who leads ---- */
+
+static void on_lead(void *arg)
+{
+    if (pl_vm_start_call(arg, PL_VM_CALL_lead, NULL) < 0)
+        pl_log(PL_LOG_ERROR, "lua", "no memory to start the timers");
+}
+
+/* core.is_leading(): does this worker run what runs once per process? */
+static int is_leading(lua_State *L)
+{
+    const struct pl_vm_options *options = &pl_vm_upvalue(L)->options;
+
+    lua_pushboolean(L, options->member == NULL ? options->worker == 0
+                                               : options->member->leading);
+    return 1;
+}
+
+/* ---- the VM's life ---- */
+
+void pl_vm_stand(struct pl_vm *vm)
+{
+    static const struct pl_member_ops ops = {on_message, on_lead};
+
+    if (vm->options.member != NULL)
+        pl_member_stand(vm->options.member, &ops, vm);
+}
+
+void pl_vm_stand_down(struct pl_vm *vm)
+{
+    struct pl_member *member = vm->options.member;
+
+    release(vm);
+    if (member != NULL && member->arg == vm)
+        pl_member_stand(member, NULL, NULL);
+}
+
+void pl_lua_open_member(lua_State *L, struct pl_vm *vm)
+{
+    static const luaL_Reg functions[] = {
+        {"next_message", next_message},
+        {"is_leading", is_leading},
+        {NULL, NULL},
+    };
+
+    pl_vm_register(L, vm, functions);
+}
