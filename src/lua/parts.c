@@ -25,9 +25,11 @@ static const struct part {
     {"url", "url", pl_lua_url},
     {"uuid", "uuid", pl_lua_uuid},
     {"watchdog", "watchdog", pl_lua_watchdog},
-    {"messages", "bus", pl_lua_bus},   {"publish", "bus", pl_lua_bus},
+    {"messages", "bus", pl_lua_bus},
+    {"publish", "bus", pl_lua_bus},
     {"shared", "shared", pl_lua_shared},
-    {"subscribe", "bus", pl_lua_bus},  {"workers", "workers", pl_lua_bus},
+    {"subscribe", "bus", pl_lua_bus},
+    {"workers", "workers", pl_lua_bus},
     /* clang-format on */
 };
 
