@@ -5,10 +5,11 @@
  *
  * Answers every request with the bytes of the file, whatever was asked: one
  * recv and one send a request, none of them for EAGAIN's sake, and the answers
- * to all requests of one read in one send. With close, a connection is read as
- * soon as it is accepted and closed after its answer. It parses nothing but the
- * ends of the heads, knows no time-outs, and keeps no state for a connection:
- * heads cut in two, bodies and peers that do not read are beyond it. */
+ * to all requests of one read in one send. With close, a connection is accepted
+ * when its first bytes are there, read at once, and closed after its answer. It
+ * parses nothing but the ends of the heads, knows no time-outs, and keeps no
+ * state for a connection: heads cut in two, bodies and peers that do not read
+ * are beyond it. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -56,7 +57,9 @@ static int open_listener(const char *port)
     if (fd < 0 ||
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
         bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
-        listen(fd, 4096) < 0)
+        listen(fd, 4096) < 0 ||
+        (closes &&
+         setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &one, sizeof(one)) < 0))
         die("listen");
     return fd;
 }
