@@ -319,6 +319,22 @@ def test_a_baseline_is_only_lowered():
     assert micro.lowered(known, counts, there) == {"a": 10, "b": 9, "new": 5}
 
 
+def test_small_operations_are_counted_oftener(monkeypatch):
+    asked = []
+
+    def instructions(program, count):
+        asked.append(count)
+        return 5000 + cost * count
+
+    monkeypatch.setattr(micro, "instructions", instructions)
+    cost = 10 * micro.SMALL
+    assert micro.cost("program") == cost
+    assert asked == [micro.FEW, micro.MANY]
+    cost = micro.SMALL // 10
+    assert micro.cost("program") == cost
+    assert asked[-1] == 10 * micro.MANY
+
+
 def test_callgrind_is_read():
     assert micro.summary("events: Ir\nfn=a\n1 2\nsummary: 1234\n") == 1234
     assert micro.summary("events: Ir\n") is None

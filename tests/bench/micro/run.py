@@ -30,6 +30,9 @@ TOP = HERE.parents[2]
 BUILD = Path(os.environ.get("PERILUNE_BUILD", TOP / "build"))
 BASELINE = HERE / "baseline.json"
 FEW, MANY = 1000, 5000
+# Below so many instructions an operation, ten times as many operations: what
+# differs from start to start (the seeds of LuaJIT) would be seen.
+SMALL = 1500
 TOLERANCE = 1.03
 # What is executed besides our code; and valgrind, which shows it a processor.
 LIBRARIES = ("libc6", "zlib1g", "valgrind")
@@ -104,8 +107,11 @@ def instructions(program: Path, count: int) -> int:
 
 
 def cost(program: Path) -> float:
-    few, many = (instructions(program, n) for n in (FEW, MANY))
-    return (many - few) / (MANY - FEW)
+    few = instructions(program, FEW)
+    got = (instructions(program, MANY) - few) / (MANY - FEW)
+    if got >= SMALL:
+        return got
+    return (instructions(program, 10 * MANY) - few) / (10 * MANY - FEW)
 
 
 def programs() -> dict[str, Path]:
