@@ -28,7 +28,8 @@ struct pl_temp_spec {
     mode_t mode;        /* of the target */
     bool exclusive;     /* the target must be new: PL_ERR_EXISTS; otherwise it
                            is replaced */
-    bool sync;          /* on the disk before keeping is over */
+    bool sync;          /* on the disk before keeping is over; where that fails
+                           at last, the target is there all the same */
 };
 
 /* COPIES spec. The file itself is made by the first operation. NULL: out of

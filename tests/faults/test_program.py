@@ -25,6 +25,16 @@ local pl = require "perilune"
 pl.set { body_rate = 0 }
 pl.get("/", function() return "hello" end)
 pl.post("/body", function(req) return req:body() end)
+pl.put("/save", function(req)
+  local size, err = req:save("saved/body")
+  return size and tostring(size), err
+end)
+pl.post("/form", function(req)
+  local form, err = req:form()
+  if not form then return nil, err end
+  local size, fault = form.f:save("saved/form")
+  return size and tostring(size), fault
+end)
 pl.get("/stream", function(req, res)
   for i = 1, 20 do res:write(("x"):rep(10000)) end
 end)
@@ -35,6 +45,12 @@ pl.every(0.001, function() end)
 pl.on("stop", function() pl.sleep(0) end)
 """
 FILES = {"files/a.txt": "file", "files/large.bin": "l" * 300_000}
+BODY = b"b" * 100_000
+FORM = (
+    b'--B\r\nContent-Disposition: form-data; name=f; filename="f"\r\n\r\n'
+    + BODY
+    + b"\r\n--B--"
+)
 REQUESTS = [
     b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 3,
     b"GET /files/a.txt HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -42,7 +58,11 @@ REQUESTS = [
     b"GET /stream HTTP/1.1\r\nHost: a\r\n\r\n",
     b"GET /sleep HTTP/1.1\r\nHost: a\r\n\r\n",
     b"POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n"
-    + b"b" * 100_000,
+    + BODY,
+    b"PUT /save HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n" + BODY,
+    b"POST /form HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; "
+    b"boundary=B\r\nContent-Length: %d\r\n\r\n" % len(FORM)
+    + FORM,
     b"GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n",
     b"nonsense\r\n\r\n",
 ]
@@ -115,6 +135,13 @@ class Program:
             return f"exit code {code}:\n{server.log()}"
         return None
 
+    def judge_files(self):
+        """What was saved is whole, and nothing lies beside it."""
+        for path in (self.folder / "saved").iterdir():
+            if path.name not in ("body", "form") or path.read_bytes() != BODY:
+                return f"left behind: {path}"
+        return None
+
     def judge_refusal(self, server: Server):
         code = server.wait()
         lines = server.log().splitlines()
@@ -141,6 +168,7 @@ def failures(counts: dict[str, int]) -> list[str]:
 @pytest.mark.parametrize("kind", ["lua", "folder"])
 def test_each_call_fails_once(tmp_path, kind):
     write(tmp_path, {**FILES, "index.html": "<p>hello", "site.lua": LUA})
+    (tmp_path / "saved").mkdir()
     (tmp_path / "plain").mkdir()
     write(tmp_path / "plain", {**FILES, "index.html": "<p>hello"})
     run = Program(tmp_path, "site.lua" if kind == "lua" else "plain").run
@@ -150,6 +178,7 @@ def test_each_call_fails_once(tmp_path, kind):
         results = list(pool.map(run, faults))
     bad = [f"{f}: {r}" for f, r in zip(faults, results) if r is not None]
     print(f"{len(faults)} runs")
+    bad += filter(None, [Program(tmp_path, "").judge_files()])
     assert not bad, f"{len(bad)} of {len(faults)}:\n" + "\n".join(bad[:20])
 
 
@@ -162,12 +191,16 @@ def test_each_call_fails_once(tmp_path, kind):
         "recv:every=11=ECONNRESET",
         "malloc:every=5003",
         "openat2:every=1=ENOSYS",
+        "write:every=5=ENOSPC,linkat:every=2=EEXIST",
         "thread:every=2=EAGAIN",
     ],
 )
 def test_calls_that_fail_again_and_again(tmp_path, fault):
     write(tmp_path, {**FILES, "site.lua": LUA})
-    assert Program(tmp_path, "site.lua").run(fault) is None
+    (tmp_path / "saved").mkdir()
+    program_ = Program(tmp_path, "site.lua")
+    assert program_.run(fault) is None
+    assert program_.judge_files() is None
 
 
 def count_of(folder: Path, site: str, requests: int, target: str) -> dict:
