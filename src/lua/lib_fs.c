@@ -6,7 +6,7 @@
  *
  * A job and an open file are userdata that count as users of what they point
  * to; their finalizers may run on any thread. */
-#include "os/fs.h"
+#include "lua/lib_fs.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -296,15 +296,18 @@ static int push_list(lua_State *L)
     return 1;
 }
 
+void pl_lua_push_fs_file(lua_State *L, struct pl_fs_file *file)
+{
+    struct handle *handle = lua_newuserdata(L, sizeof(*handle));
+
+    handle->file = pl_fs_file_take(file);
+    luaL_setmetatable(L, file_name);
+}
+
 /* file(job) -> handle */
 static int push_file(lua_State *L)
 {
-    struct pl_fs_call *call = check_job(L)->call;
-    struct handle *handle = lua_newuserdata(L, sizeof(*handle));
-
-    handle->file = NULL;
-    luaL_setmetatable(L, file_name);
-    handle->file = pl_fs_file_take(call->file);
+    pl_lua_push_fs_file(L, check_job(L)->call->file);
     return 1;
 }
 

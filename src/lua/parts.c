@@ -17,6 +17,7 @@ static const struct part {
     {"env", "env", pl_lua_env},
     {"escape", "codec", pl_lua_codec},
     {"fs", "fs", pl_lua_fs},
+    {"fs_watch", "fs_watch", pl_lua_fs_watch},
     {"hex", "codec", pl_lua_codec},
     {"log", "log", pl_lua_log},
     {"mime", "mime", pl_lua_mime},

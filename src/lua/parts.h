@@ -26,6 +26,7 @@ extern const luaL_Reg pl_lua_time[];
 extern const luaL_Reg pl_lua_url[];
 extern const luaL_Reg pl_lua_uuid[];
 extern const luaL_Reg pl_lua_fs[];
+extern const luaL_Reg pl_lua_fs_watch[];
 extern const luaL_Reg pl_lua_process[];
 extern const luaL_Reg pl_lua_watchdog[];
 extern const luaL_Reg pl_lua_bus[]; /* messages, publish, subscribe, workers */

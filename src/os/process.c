@@ -10,6 +10,7 @@
 enum {
     MAGIC = 0x52504c50,
     LOOK_NS = 20 * 1000 * 1000, /* between two looks without a pidfd */
+    REAP_TRIES = 10,
 };
 
 /* ---- the end ---- */
@@ -75,9 +76,10 @@ static void reap(struct pl_process *process)
 
     if (process->ending)
         pl_sys_kill(-process->pid, SIGKILL); /* who is left of its group */
-    while (pl_sys_waitid(process->pid, &info, WEXITED | WNOHANG) < 0 &&
-           errno == EINTR)
-        ;
+    for (int i = 0; i < REAP_TRIES; i++)
+        if (pl_sys_waitid(process->pid, &info, WEXITED | WNOHANG) == 0 ||
+            errno == ECHILD)
+            break;
     process->state = PL_PROCESS_OVER;
     process->sched->jobs--;
 }

@@ -61,8 +61,12 @@ PL_UNUSED static void run_until(const struct pl_op *op)
 PL_UNUSED static int on_fiber(int (*fn)(void *arg), void *arg)
 {
     struct pl_join_op join;
+    int err = pl_fiber_spawn(&sched, NULL, fn, arg, &join);
 
-    CHECK_INT(0, pl_fiber_spawn(&sched, NULL, fn, arg, &join), "spawn");
+    if (err < 0) {
+        CHECK(pl_faults_hit(), "spawn");
+        return err;
+    }
     run_until(&join.op);
     while (!pl_sched_idle(&sched))
         CHECK(pl_loop_step(loop, -1) >= 0, "turn");

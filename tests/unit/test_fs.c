@@ -479,9 +479,6 @@ static void test_fs__copies_by_hand_where_the_kernel_does_not(void **state)
     (void)state;
     put_file("a", "content");
     pl_faults_fail_every(PL_SYS_copy_file_range, 1, EXDEV);
-    pl_faults_shorten(PL_SYS_read, 3);
-    pl_faults_shorten(PL_SYS_write, 2);
-    pl_faults_eintr(PL_SYS_read, 1);
     CHECK_INT(0, DO(copy, PATH("a"), TO("b")), "copy");
     pl_faults_reset();
     check_file("b", "content");

@@ -284,6 +284,8 @@ static void test_process__canceled_while_it_runs(void **state)
     pl_task_join_begin(&join, task);
     pl_task_start(task);
     wait_for_file("running");
+    while (e.run.process->state == PL_PROCESS_STARTING)
+        CHECK(pl_loop_step(loop, -1) >= 0, "turn");
     pl_task_cancel(task);
     run_until(&join.op);
     CHECK_INT(PL_ERR_CANCELED, join.op.result, "canceled");

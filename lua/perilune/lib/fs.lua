@@ -13,10 +13,16 @@ local failure, raise, fail = core.failure, core.raise, core.fail
 local check_string, check_options = core.check_string, core.check_options
 local in_folder = core.in_folder or function(path) return path end
 local CANCELED, NOT_FOUND = core.CANCELED, core.NOT_FOUND
-local error, setmetatable, tonumber, type =
-  error, setmetatable, tonumber, type
+local error, select, setmetatable, tonumber, type =
+  error, select, setmetatable, tonumber, type
 local concat, floor = table.concat, math.floor
-local find, sub = string.find, string.sub
+local find, gmatch, match, sub =
+  string.find, string.gmatch, string.match, string.sub
+
+-- string.gsub without its count.
+local function gsub(text, pattern, with)
+  return (string.gsub(text, pattern, with))
+end
 
 local fs = {
   --- How much a read may take unless it says `max`; bytes, or "64m".
@@ -444,5 +450,84 @@ function fs.lines(path, options)
     options, function() file:close() end)
 end
 
-core.fs_call, core.fs_check_path = call, check_path
+--- An iterator over what happens in a directory (fs_watch.lua).
+function fs.watch(path, options)
+  return pl.fs_watch(path, options)
+end
+
+-- ---- paths, as text --------------------------------------------------------
+
+local path = {}
+fs.path = path
+
+local function check(name, ...)
+  for i = 1, select("#", ...) do
+    check_string("pl.fs.path." .. name, "the path", (select(i, ...)))
+  end
+end
+
+--- One path of several parts, with one "/" between them. None of them starts
+--- anew: join("a", "/b") is "a/b".
+function path.join(first, ...)
+  check("join", first, ...)
+  local joined = first
+  for i = 1, select("#", ...) do
+    local part = gsub(select(i, ...), "^/+", "")
+    if joined == "" then
+      joined = select(i, ...)
+    elseif part ~= "" then
+      joined = gsub(joined, "/+$", "") .. "/" .. part
+    end
+  end
+  return joined
+end
+
+--- The last part: "c.txt" of "a/b/c.txt", "b" of "a/b/"; "/" of "/".
+function path.basename(text)
+  check("basename", text)
+  return match(text, "([^/]+)/*$") or (text ~= "" and "/" or "")
+end
+
+--- What is before it: "a/b" of "a/b/c.txt", "." of "c.txt", "/" of "/c".
+function path.dirname(text)
+  check("dirname", text)
+  local before = gsub(gsub(text, "/+$", ""), "[^/]+$", "")
+  if before == "" then
+    return find(text, "^/") and "/" or "."
+  end
+  before = gsub(before, "/+$", "")
+  return before ~= "" and before or "/"
+end
+
+--- ".txt" of "a/c.txt", ".gz" of "c.tar.gz"; "" of ".profile" and "c.".
+function path.extension(text)
+  return match(path.basename(text), "[^.](%.[^./]+)$") or ""
+end
+
+function path.is_absolute(text)
+  check("is_absolute", text)
+  return find(text, "^/") ~= nil
+end
+
+--- Without ".", ".." (as far as that goes) and doubled slashes. Looks at no
+--- file: where a part is a symbolic link, realpath() may say otherwise.
+function path.normalize(text)
+  check("normalize", text)
+  local root = find(text, "^/") and "/" or ""
+  local parts = {}
+  for part in gmatch(text, "[^/]+") do
+    if part == ".." and #parts > 0 and parts[#parts] ~= ".." then
+      parts[#parts] = nil
+    elseif part ~= "." and (part ~= ".." or root == "") then
+      parts[#parts + 1] = part
+    end
+  end
+  local clean = root .. concat(parts, "/")
+  return clean ~= "" and clean or "."
+end
+
+core.fs = {
+  call = call, check_path = check_path, number = take_number,
+  list = take_list, stat = take_stat,
+}
 pl.fs = fs
