@@ -27,7 +27,7 @@ local contents = {
     "uploads" },
   { "Time", "waiting", "streaming", "tasks", "schedule" },
   { "Order", "routing", "filters", "headers", "errors" },
-  { "The house", "files", "settings", "watchdog", "command",
+  { "The house", "files", "system", "settings", "watchdog", "command",
     "embed" },
 }
 

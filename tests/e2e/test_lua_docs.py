@@ -74,3 +74,26 @@ def test_fields_methods_options_and_settings(document):
         | rows("src/route/settings.c", r'(?:ROW|TEXT)\("(\w+)"')
     )
     assert len(names) > 70 and names <= words(document)
+
+
+FILES = ["docs/lua-files.md", "lua/types/perilune.lua"]
+FILE_NAMES = """
+local pl = require "perilune"
+for name in pairs(pl.fs) do print("has " .. name) end
+for name in pairs(pl.fs.path) do print("has " .. name) end
+for name in pairs(pl.process) do print("has " .. name) end
+"""
+
+
+@pytest.mark.parametrize("document", FILES)
+def test_files_and_processes(command, document):
+    done = command("run", "names.lua", files={"names.lua": FILE_NAMES})
+    lib = "lua/perilune/lib/"
+    names = set(re.findall(r"has (\w+)", done.stdout)) | set().union(
+        *(
+            rows(lib + file, r"function (?:File|Watcher|Process):(\w+)")
+            | rows(lib + file, rf'(\w+) = "(?:{KINDS}|number)"')
+            for file in ("fs.lua", "fs_watch.lua", "process.lua")
+        )
+    )
+    assert len(names) > 50 and names <= words(document)

@@ -191,8 +191,8 @@ assert(not pl.fs.read("/proc/self/task/" .. pl.fs.readlink "/proc/self"
 
 def test_a_script_takes_its_children_along(script):
     pid = int(script("""
-local p = spawn { shell = "trap '' TERM; sleep 1000 & while :; do sleep 1; done",
-  grace = "50ms" }
+local p = spawn { grace = "50ms",
+  shell = "trap '' TERM; sleep 1000 & while :; do sleep 1; done" }
 print(p.pid)
 """))
     assert gone(pid)
@@ -221,7 +221,8 @@ local pl = require "perilune"
 pl.get("/hello", function() return "hello" end)
 pl.get("/cat", function() return pl.process.run { "cat", "pipe" }.stdout end)
 pl.get("/hold", function()
-  pl.process.run { shell = "echo $$ > pid; trap '' TERM; sleep 1000", grace = 0.05 }
+  pl.process.run { grace = 0.05,
+    shell = "trap '' TERM; echo $$ > pid; while :; do sleep 1; done" }
 end)
 pl.get("/left", function()
   return tostring(pl.process.spawn { "sleep", "1000" }.pid)
