@@ -39,22 +39,30 @@ pl.get("/stream", function(req, res)
   for i = 1, 20 do res:write(("x"):rep(10000)) end
 end)
 pl.get("/sleep", function() pl.sleep(0.001) return "slept" end)
-pl.static("/files", { root = "files" })
+pl.static("/files", { root = "files", not_found = "none.txt", cache = 0 })
+pl.static("/all", { root = "files", preload = true, fallback = "a.txt" })
 pl.on("start", function() pl.sleep(0) end)
 pl.every(0.001, function() end)
 pl.on("stop", function() pl.sleep(0) end)
 """
-FILES = {"files/a.txt": "file", "files/large.bin": "l" * 300_000}
 BODY = b"b" * 100_000
 FORM = (
     b'--B\r\nContent-Disposition: form-data; name=f; filename="f"\r\n\r\n'
     + BODY
     + b"\r\n--B--"
 )
+FILES = {
+    "files/a.txt": "file",
+    "files/a.txt.gz": "zipped",
+    "files/none.txt": "none",
+    "files/large.bin": "l" * 300_000,
+}
 REQUESTS = [
     b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 3,
     b"GET /files/a.txt HTTP/1.1\r\nHost: a\r\n\r\n",
     b"GET /files/large.bin HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET /files/nowhere HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET /all/page HTTP/1.1\r\nHost: a\r\n\r\n",
     b"GET /stream HTTP/1.1\r\nHost: a\r\n\r\n",
     b"GET /sleep HTTP/1.1\r\nHost: a\r\n\r\n",
     b"POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n"

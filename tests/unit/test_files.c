@@ -318,7 +318,8 @@ static void begin(struct pl_file_op *op, const char *path)
     struct pl_file_name name = name_of(path);
     struct pl_file *file;
 
-    root->remote = true;
+    if (!root->remote) /* a thread may be looking */
+        root->remote = true;
     CHECK_INT(PL_ERR_AGAIN, pl_files_get(&http, &name, &file), "not at hand");
     pl_file_begin(op, &http, &name);
 }

@@ -9,6 +9,15 @@ pl.static("/files/show", {
 })
 -- end
 
+-- example: app
+pl.static("/files/app", {
+  root = "public/files",
+  fallback = "index.html", -- any page that a script makes in the browser
+  precompressed = true, -- landings.txt.gz is a version of landings.txt
+  preload = true, -- all of it in memory: the disk is not asked again
+})
+-- end
+
 return {
   title = "Static files",
   summary = "One line serves a folder, and a client cannot leave it.",
@@ -33,11 +42,42 @@ Content-Length: 408
 ETag: "…"
 Last-Modified: …
 Accept-Ranges: bytes
+Vary: Accept-Encoding
 Cache-Control: no-cache
 …
 $ curl -si --path-as-is @origin@/files/show/../../main.lua
 HTTP/1.1 404 Not Found
 …]],
+    },
+    {
+      title = "A version for every client",
+      text = [[
+<p>What was compressed beforehand is sent to those who accept it: same type,
+a tag and ranges of its own. Pages that only a script in the browser knows get
+the page of the application; a picture that is missing is missing.</p>]],
+      example = "app",
+      links = { "/files/app/", "/files/app/moons/io" },
+      shell = [[
+$ curl -sI @origin@/files/app/landings.txt -H 'Accept-Encoding: gzip'
+HTTP/1.1 200 OK
+…
+Content-Encoding: gzip
+Vary: Accept-Encoding
+…
+$ curl -sI @origin@/files/app/moons/io
+HTTP/1.1 200 OK
+…
+$ curl -sI @origin@/files/app/moons/io.jpg
+HTTP/1.1 404 Not Found
+…]],
+    },
+    {
+      title = "As fast as memory, as fresh as you say",
+      text = [[
+<p>Each worker keeps what it serves: small files with their heads, large ones
+open. It looks at the disk once a second (<code>cache</code> says how often), so
+that a request costs two system calls. A disk that is cold or slow holds nobody
+but the one who waits for it.</p>]],
     },
     {
       title = "Ranges",
