@@ -717,6 +717,150 @@ PL_API void pl_hex_encode(char *out, struct pl_str bytes);
 /* The same for digits in either case: n characters are n / 2 bytes. */
 PL_API ptrdiff_t pl_hex_decode(char *out, struct pl_str text);
 
+/* ---- what workers share ---------------------------------------------------
+ *
+ * Without locks, and nothing waits unless it says so. Any thread may call these
+ * functions; a worker's own calls cost least. A site in Lua has the same
+ * dictionaries, topics and messages. */
+
+/* A dictionary of the whole process. Each call is one step: others see all of
+ * it or nothing. What is said to be COPIED is charged to max. */
+struct pl_shared;
+
+struct pl_shared_options {
+    size_t size;     /* sizeof(struct pl_shared_options) */
+    size_t max;      /* bytes, all told, never passed; 0: 10 MiB; at least
+                        64 KiB */
+    uint64_t ttl_ms; /* how long values live, unless said otherwise; 0: for
+                        ever */
+    bool evict;      /* full: drop what was not used for long, do not refuse */
+};
+
+/* The dictionary of that name (1 to 128 bytes). Before pl_app_run(); lives as
+ * long as app. options may be NULL: as it is there, or the defaults; they must
+ * not differ from those of an earlier call. NULL on failure. */
+PL_API struct pl_shared *
+pl_shared_open(struct pl_app *app, const char *name,
+               const struct pl_shared_options *options);
+
+/* How long a value lives, beside milliseconds: 0 is what the options say. */
+#define PL_SHARED_FOREVER UINT64_MAX
+
+/* Copies the string that is there to to, at most size bytes of it; returns its
+ * whole length, PL_ERR_NOT_FOUND, or PL_ERR_INVALID if it is no string. */
+PL_API ssize_t pl_shared_get(struct pl_shared *shared, struct pl_str key,
+                             char *to, size_t size);
+
+/* A number; PL_ERR_NOT_FOUND, or PL_ERR_INVALID if it is none (no integer). */
+PL_API int pl_shared_get_number(struct pl_shared *shared, struct pl_str key,
+                                double *value);
+PL_API int pl_shared_get_integer(struct pl_shared *shared, struct pl_str key,
+                                 int64_t *value);
+
+/* COPY key and value. Return 0, PL_ERR_LIMIT (it is full, or the value would
+ * take more than half of it), PL_ERR_TOO_LONG (a key of more than 4096 bytes)
+ * or PL_ERR_NOMEM; then nothing was changed. */
+PL_API int pl_shared_set(struct pl_shared *shared, struct pl_str key,
+                         struct pl_str value, uint64_t ttl_ms);
+PL_API int pl_shared_set_number(struct pl_shared *shared, struct pl_str key,
+                                double value, uint64_t ttl_ms);
+PL_API int pl_shared_set_integer(struct pl_shared *shared, struct pl_str key,
+                                 int64_t value, uint64_t ttl_ms);
+
+/* Only if there is none: else PL_ERR_EXISTS. Only if there is one: else
+ * PL_ERR_NOT_FOUND. */
+PL_API int pl_shared_add(struct pl_shared *shared, struct pl_str key,
+                         struct pl_str value, uint64_t ttl_ms);
+PL_API int pl_shared_replace(struct pl_shared *shared, struct pl_str key,
+                             struct pl_str value, uint64_t ttl_ms);
+
+/* Adds by to the number that is there, or to init if there is none (ttl_ms is
+ * for that case only), and gives the sum; sum may be NULL. PL_ERR_INVALID if it
+ * is no number. Allocates nothing when it is there. */
+PL_API int pl_shared_incr(struct pl_shared *shared, struct pl_str key,
+                          int64_t by, int64_t init, uint64_t ttl_ms,
+                          int64_t *sum);
+
+/* Puts value in the place of expected, if that is there: else PL_ERR_STATE. An
+ * absent string stands for no value, on either side. How long it lives stays as
+ * it is. */
+PL_API int pl_shared_cas(struct pl_shared *shared, struct pl_str key,
+                         struct pl_str expected, struct pl_str value);
+
+/* 0 or PL_ERR_NOT_FOUND. */
+PL_API int pl_shared_delete(struct pl_shared *shared, struct pl_str key);
+PL_API int pl_shared_expire(struct pl_shared *shared, struct pl_str key,
+                            uint64_t ttl_ms);
+
+/* Deletes all, key by key. */
+PL_API int pl_shared_flush(struct pl_shared *shared);
+
+struct pl_shared_stats {
+    size_t size;      /* sizeof(struct pl_shared_stats): set it before */
+    size_t keys;      /* expired ones too, until somebody comes by */
+    size_t used, max; /* bytes */
+    uint64_t hits, misses, evicted, expired, refused;
+};
+
+PL_API void pl_shared_stats(struct pl_shared *shared,
+                            struct pl_shared_stats *stats);
+
+/* Sends message to all subscriptions to topic, in all workers; COPIES. Messages
+ * of one thread arrive in their order. Returns the number of subscriptions that
+ * it is on its way to (0: nobody, and it is gone), or PL_ERR_NOMEM. */
+PL_API int pl_publish(struct pl_app *app, struct pl_str topic,
+                      struct pl_str message);
+
+struct pl_feed;
+
+struct pl_subscribe_options {
+    size_t size;    /* sizeof(struct pl_subscribe_options) */
+    unsigned queue; /* messages that may wait; 0: 256; at most 65536 */
+    bool close;     /* full: end, after what waits; else the oldest is lost */
+};
+
+/* Subscribes the handler or spawned function that calls this, until it ends.
+ * options may be NULL. Returns 0, PL_ERR_STATE elsewhere, PL_ERR_INVALID (an
+ * empty topic), PL_ERR_TOO_LONG, PL_ERR_LIMIT or PL_ERR_NOMEM. */
+PL_API int pl_subscribe(struct pl_str topic,
+                        const struct pl_subscribe_options *options,
+                        struct pl_feed **feed);
+
+/* The next message, which stays valid until the next call for feed. Returns 0,
+ * PL_ERR_TIMEOUT after ms milliseconds (below 0: no limit), PL_ERR_CLOSED when
+ * there will be none any more, PL_ERR_CANCELED. One caller at a time:
+ * PL_ERR_BUSY. WAITS. */
+PL_API int pl_feed_receive(struct pl_request *req, struct pl_feed *feed,
+                           int64_t ms, struct pl_str *message);
+
+/* Ends the subscription before its time. */
+PL_API void pl_feed_close(struct pl_feed *feed);
+
+/* How many messages were lost, because nobody received them in time. */
+PL_API uint64_t pl_feed_dropped(const struct pl_feed *feed);
+
+/* The number of the worker whose thread this is, from 0; else PL_ERR_STATE. */
+PL_API int pl_worker_id(void);
+
+/* How many there are; 0 before pl_app_run(). */
+PL_API unsigned pl_worker_count(const struct pl_app *app);
+
+enum { PL_WORKER_ALL = -1 };
+
+/* Sends message to worker number to, or to all of them, the caller's included;
+ * COPIES. In order, and none is lost if the receiver lives. Returns 0;
+ * PL_ERR_LIMIT when 8 MiB are on their way to a receiver already, and then
+ * nobody gets it; PL_ERR_NOT_FOUND, PL_ERR_NOMEM. */
+PL_API int pl_worker_send(struct pl_app *app, int to, struct pl_str message);
+
+/* fn is called in each worker for what is sent to it, one message after
+ * another, on a fiber: it may wait. from: the sender's number; below 0: a
+ * thread that is no worker. BORROWS arg. Before pl_app_run(). */
+PL_API void pl_app_on_message(struct pl_app *app,
+                              void (*fn)(struct pl_app *app, int from,
+                                         struct pl_str message, void *arg),
+                              void *arg);
+
 /* ---- the log --------------------------------------------------------------
  */
 

@@ -25,7 +25,7 @@ pl.set { error_pages = "pages/error.mustache" }
 local contents = {
   { "Requests and answers", "hello", "input", "json", "bodies",
     "uploads" },
-  { "Time", "waiting", "streaming", "tasks", "schedule" },
+  { "Time", "waiting", "streaming", "tasks", "schedule", "shared" },
   { "Order", "routing", "filters", "headers", "errors" },
   { "The house", "files", "system", "settings", "watchdog", "command",
     "embed" },

@@ -49,6 +49,7 @@ static void begin_load(void *arg, struct pl_load *load)
                                                "out of memory"));
         return;
     }
+    pl_app_hear(app, gen->worker);
     /* The scratch load comes before there are workers. */
     if (app->server.workers != NULL && gen->worker->id == 0)
         announce_start(app);
@@ -103,6 +104,7 @@ void pl_app_free(struct pl_app *app)
     pl_site_free(app->site);
     pl_app_set_state(app, NULL, NULL);
     pl_app_forget_caches(app);
+    pl_app_forget_shared(app);
     app->magic = 0;
     pl_free(app);
 }
@@ -114,8 +116,7 @@ const char *pl_app_error(const struct pl_app *app)
     return app->error.text;
 }
 
-/* Keeps the first failure, for pl_app_run(); gives err back. */
-static int note(struct pl_app *app, int err, const char *call, const char *what,
+int pl_app_note(struct pl_app *app, int err, const char *call, const char *what,
                 const char *why)
 {
     const char *quote = what[0] == '\0' ? "" : "\"";
@@ -146,7 +147,7 @@ static int add_route(struct pl_app *app, const char *call, unsigned methods,
     if (made != NULL)
         err = pl_site_route(app->site, methods, pl_str_c(pattern), false, made,
                             NULL, "", &error);
-    return note(app, err, call, pattern, error.text);
+    return pl_app_note(app, err, call, pattern, error.text);
 }
 
 #define ROUTES(X) /* function, methods */                                      \
@@ -179,8 +180,9 @@ int pl_app_route(struct pl_app *app, const char *methods, const char *pattern,
         enum pl_method method = pl_method_parse(name);
 
         if (name.len > 0 && method == PL_METHOD_UNKNOWN)
-            return note(app, PL_ERR_INVALID, "pl_app_route", methods,
-                        "methods are upper-case names with spaces between");
+            return pl_app_note(
+                app, PL_ERR_INVALID, "pl_app_route", methods,
+                "methods are upper-case names with spaces between");
         if (name.len > 0)
             bits |= PL_METHOD_BIT(method);
     }
@@ -216,7 +218,7 @@ int pl_app_static(struct pl_app *app, const char *prefix, const char *folder,
         err =
             pl_site_route(app->site, PL_METHOD_BIT(PL_METHOD_GET),
                           pl_str_c(prefix), true, handler, &route, "", &error);
-    return note(app, err, "pl_app_static", prefix, error.text);
+    return pl_app_note(app, err, "pl_app_static", prefix, error.text);
 }
 
 int pl_app_use(struct pl_app *app, pl_filter_fn *filter, void *arg)
@@ -230,7 +232,7 @@ int pl_app_use(struct pl_app *app, pl_filter_fn *filter, void *arg)
     made = pl_fiber_filter_new(filter, arg, NULL);
     if (made != NULL)
         err = pl_site_use(app->site, made, &error);
-    return note(app, err, "pl_app_use", "", error.text);
+    return pl_app_note(app, err, "pl_app_use", "", error.text);
 }
 
 /* ---- hosts and groups ---- */
@@ -245,14 +247,14 @@ static int begin_scope(struct pl_app *app, bool host, const char *name)
     if (is_fixed(app))
         return PL_ERR_STATE;
     if (app->depth == DEPTH_MAX)
-        return note(app, PL_ERR_LIMIT, call, name, "nested too deeply");
+        return pl_app_note(app, PL_ERR_LIMIT, call, name, "nested too deeply");
     err = pl_site_enter(app->site, host ? text : empty, host ? empty : text, "",
                         &error);
     if (err == 0) {
         app->hosts = app->hosts << 1 | host;
         app->depth++;
     }
-    return note(app, err, call, name, error.text);
+    return pl_app_note(app, err, call, name, error.text);
 }
 
 static int end_scope(struct pl_app *app, bool host)
@@ -262,7 +264,8 @@ static int end_scope(struct pl_app *app, bool host)
     if (is_fixed(app))
         return PL_ERR_STATE;
     if (app->depth == 0 || (app->hosts & 1) != host)
-        return note(app, PL_ERR_STATE, call, "", "it was not begun last");
+        return pl_app_note(app, PL_ERR_STATE, call, "",
+                           "it was not begun last");
     pl_site_leave(app->site);
     app->hosts >>= 1;
     app->depth--;
@@ -298,8 +301,8 @@ int pl_app_listen(struct pl_app *app, const char *address)
 
     if (is_fixed(app))
         return PL_ERR_STATE;
-    return note(app, pl_site_listen(app->site, &spec, &error), "pl_app_listen",
-                address, error.text);
+    return pl_app_note(app, pl_site_listen(app->site, &spec, &error),
+                       "pl_app_listen", address, error.text);
 }
 
 /* The settings of programs; NULL: it is one of sites. */
@@ -322,12 +325,12 @@ int pl_app_set(struct pl_app *app, const char *name, const char *value)
     own = own_setting(app, pl_str_c(name));
     if (own == NULL) {
         err = pl_site_set(app->site, pl_str_c(name), &text, "", &error);
-        return note(app, err, "pl_app_set", name, error.text);
+        return pl_app_note(app, err, "pl_app_set", name, error.text);
     }
     on = pl_str_eq(text.string, PL_STR("on"));
     if (!on && !pl_str_eq(text.string, PL_STR("off")))
-        return note(app, PL_ERR_INVALID, "pl_app_set", name,
-                    "must be \"on\" or \"off\"");
+        return pl_app_note(app, PL_ERR_INVALID, "pl_app_set", name,
+                           "must be \"on\" or \"off\"");
     *own = on;
     return 0;
 }
@@ -341,7 +344,7 @@ int pl_app_set_header(struct pl_app *app, const char *name, const char *value)
         return PL_ERR_STATE;
     err = pl_site_add_header(app->site, pl_str_c(name), pl_str_c(value), "",
                              &error);
-    return note(app, err, "pl_app_set_header", name, error.text);
+    return pl_app_note(app, err, "pl_app_set_header", name, error.text);
 }
 
 void pl_app_set_state(struct pl_app *app, void *state,
@@ -410,14 +413,15 @@ static void open_error_pages(struct pl_app *app)
     if (err == 0)
         return;
     snprintf(text, sizeof(text), "%s: %s", error.where, error.text);
-    note(app, err, "pl_app_set", "error_pages", text);
+    pl_app_note(app, err, "pl_app_set", "error_pages", text);
 }
 
 /* Returns what keeps it from running, or NULL. */
 static const char *reason_not_to_run(struct pl_app *app)
 {
     if (app->depth > 0)
-        note(app, PL_ERR_STATE, "pl_app_run", "", "a host or group is open");
+        pl_app_note(app, PL_ERR_STATE, "pl_app_run", "",
+                    "a host or group is open");
     if (app->error.code == 0)
         pl_site_settings_check(app->site, &app->error);
     if (app->error.code == 0)

@@ -23,7 +23,15 @@ struct pl_app {
     void *on_start_arg;
     struct pl_cache *caches; /* newest first */
     unsigned ncaches;
+    struct pl_shared *shared; /* newest first */
+    void (*on_message)(struct pl_app *app, int from, struct pl_str message,
+                       void *arg);
+    void *on_message_arg;
 };
+
+/* Keeps the first failure, for pl_app_run(); gives err back. */
+int pl_app_note(struct pl_app *app, int err, const char *call, const char *what,
+                const char *why);
 
 /* What a worker keeps of the caches, one memo each; the state of its
  * generation. NULL when out of memory. */
@@ -34,5 +42,11 @@ void pl_app_memos_free(struct pl_app *app, struct pl_memo *memos);
 
 /* Frees the caches themselves. */
 void pl_app_forget_caches(struct pl_app *app);
+
+/* Frees what pl_shared_open() gave; the dictionaries are the server's. */
+void pl_app_forget_shared(struct pl_app *app);
+
+/* From now on the program hears what is sent to this worker. */
+void pl_app_hear(struct pl_app *app, struct pl_worker *worker);
 
 #endif

@@ -6,7 +6,8 @@
 #include "base/str.h"
 #include "base/sys.h"
 
-static const struct pl_dict_options default_options = {.max = 10 << 20};
+static const struct pl_dict_options default_options = {.max =
+                                                           PL_SHARE_DICT_MAX};
 
 /* Counts of subscriptions, not messages: 16 MiB are some 100 000 topics. */
 static const struct pl_dict_options topic_options = {.max = 16 << 20};

@@ -15,7 +15,8 @@ struct pl_member;
 enum {
     PL_SHARE_NOBODY = -1, /* instead of a worker's number */
     PL_SHARE_DICTS = 1024,
-    PL_SHARE_NAME = 128, /* bytes of a dictionary's name */
+    PL_SHARE_NAME = 128,          /* bytes of a dictionary's name */
+    PL_SHARE_DICT_MAX = 10 << 20, /* of one for which nothing else is said */
 };
 
 /* GIVES *out. Returns 0 or PL_ERR_NOMEM. */

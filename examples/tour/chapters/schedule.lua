@@ -50,10 +50,10 @@ return {
 process, or on each worker. A call never overlaps the one before it, and the
 moments do not drift.</p>
 <p>Each worker has a Lua state of its own, and their variables are not shared.
-The first function runs on worker 0 only, so <code>process</code> stays 0 on all
+The first function runs on one of them, so <code>process</code> stays 0 on all
 others. A connection stays with its worker, and so does your browser; new
-connections, as curl makes them, come to any. (A dictionary that all workers
-share is to come.)</p>]],
+connections, as curl makes them, come to any. <a href="/shared">What they
+share</a> is the next chapter.</p>]],
       example = "every",
       links = { "/schedule/count" },
       shell = [[

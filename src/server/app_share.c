@@ -1,0 +1,502 @@
+/* app_share.c - what workers share, for C programs (perilune.h): dictionaries,
+ * topics and messages of share/ under their public names.
+ *
+ * A thread that is no worker takes part for the time of one call. */
+#include "base/check.h"
+#include "base/options.h"
+#include "base/str.h"
+#include "base/sys.h"
+#include "server/app.h"
+#include "share/bus.h"
+#include "task/fiber.h"
+
+/* ---- dictionaries ---- */
+
+struct pl_shared {
+    struct pl_shared *next;
+    struct pl_share *share;
+    struct pl_dict *dict;
+};
+
+struct pl_shared *pl_shared_open(struct pl_app *app, const char *name,
+                                 const struct pl_shared_options *options)
+{
+    struct pl_shared_options given;
+    struct pl_dict_options made;
+    struct pl_error error = {.text = "out of memory"};
+    struct pl_shared *shared = NULL;
+
+    if (app->running)
+        return NULL;
+    PL_OPTIONS_READ(&given, options);
+    made = (struct pl_dict_options){
+        .max = given.max != 0 ? given.max : PL_SHARE_DICT_MAX,
+        .ttl = given.ttl_ms * 1000000,
+        .evict = given.evict,
+    };
+    shared = pl_malloc(sizeof(*shared));
+    if (shared != NULL && pl_share_dict(app->server.share, pl_str_c(name),
+                                        options == NULL ? NULL : &made,
+                                        &shared->dict, &error) == 0) {
+        shared->share = app->server.share;
+        shared->next = app->shared;
+        app->shared = shared;
+        return shared;
+    }
+    pl_free(shared);
+    pl_app_note(app, PL_ERR_INVALID, "pl_shared_open", name, error.text);
+    return NULL;
+}
+
+void pl_app_forget_shared(struct pl_app *app)
+{
+    struct pl_shared *shared;
+
+    while ((shared = app->shared) != NULL) {
+        app->shared = shared->next;
+        pl_free(shared);
+    }
+}
+
+/* One call: who makes it, and when. */
+struct use {
+    struct pl_guest guest;
+    struct pl_dict_user user;
+};
+
+static int begin(const struct pl_shared *shared, struct use *use)
+{
+    struct pl_member *member = pl_member_current();
+    int err = pl_guest_begin(&use->guest, shared->share);
+
+    use->user.reader = use->guest.reader;
+    use->user.now =
+        use->guest.own ? pl_clock_monotonic() : pl_now(member->loop);
+    return err;
+}
+
+static int end(struct use *use, int err)
+{
+    pl_guest_end(&use->guest);
+    return err;
+}
+
+static uint64_t in_ns(uint64_t ttl_ms)
+{
+    return ttl_ms == 0                      ? PL_DICT_DEFAULT
+           : ttl_ms >= UINT64_MAX / 1000000 ? PL_DICT_FOREVER
+                                            : ttl_ms * 1000000;
+}
+
+static struct pl_datum string_of(struct pl_str value)
+{
+    return (struct pl_datum){.type = value.data == NULL ? PL_DATUM_NONE
+                                                        : PL_DATUM_STRING,
+                             {.bytes = value}};
+}
+
+ssize_t pl_shared_get(struct pl_shared *shared, struct pl_str key, char *to,
+                      size_t size)
+{
+    ssize_t result = PL_ERR_INVALID;
+    struct pl_datum value;
+    struct use use;
+    int err = begin(shared, &use);
+
+    if (err < 0)
+        return err;
+    pl_dict_get(shared->dict, &use.user, key, &value);
+    if (value.type == PL_DATUM_NONE) {
+        result = PL_ERR_NOT_FOUND;
+    } else if (value.type == PL_DATUM_STRING) {
+        memcpy(to, value.bytes.data, PL_MIN(size, value.bytes.len));
+        result = (ssize_t)value.bytes.len;
+    }
+    pl_epoch_leave(use.user.reader);
+    end(&use, 0);
+    return result;
+}
+
+/* The number that is there. */
+static int get_number(struct pl_shared *shared, struct pl_str key,
+                      struct pl_datum *value)
+{
+    struct use use;
+    int err = begin(shared, &use);
+
+    if (err < 0)
+        return err;
+    pl_dict_get(shared->dict, &use.user, key, value);
+    pl_epoch_leave(use.user.reader);
+    if (value->type == PL_DATUM_NONE)
+        err = PL_ERR_NOT_FOUND;
+    else if (value->type != PL_DATUM_INTEGER && value->type != PL_DATUM_DOUBLE)
+        err = PL_ERR_INVALID;
+    return end(&use, err);
+}
+
+int pl_shared_get_number(struct pl_shared *shared, struct pl_str key,
+                         double *value)
+{
+    struct pl_datum there;
+    int err = get_number(shared, key, &there);
+
+    if (err == 0)
+        *value = there.type == PL_DATUM_INTEGER ? (double)there.integer
+                                                : there.number;
+    return err;
+}
+
+int pl_shared_get_integer(struct pl_shared *shared, struct pl_str key,
+                          int64_t *value)
+{
+    struct pl_datum there;
+    int err = get_number(shared, key, &there);
+
+    if (err == 0 && there.type != PL_DATUM_INTEGER)
+        err = PL_ERR_INVALID;
+    if (err == 0)
+        *value = there.integer;
+    return err;
+}
+
+static int put(struct pl_shared *shared, struct pl_str key,
+               const struct pl_datum *value, enum pl_dict_mode mode,
+               uint64_t ttl_ms)
+{
+    const struct pl_dict_put how = {mode, in_ns(ttl_ms)};
+    struct use use;
+    int err =
+        value->type == PL_DATUM_NONE ? PL_ERR_INVALID : begin(shared, &use);
+
+    if (err < 0)
+        return err;
+    return end(&use, pl_dict_put(shared->dict, &use.user, key, value, &how));
+}
+
+int pl_shared_set(struct pl_shared *shared, struct pl_str key,
+                  struct pl_str value, uint64_t ttl_ms)
+{
+    const struct pl_datum datum = string_of(value);
+
+    return put(shared, key, &datum, PL_DICT_SET, ttl_ms);
+}
+
+int pl_shared_set_number(struct pl_shared *shared, struct pl_str key,
+                         double value, uint64_t ttl_ms)
+{
+    const struct pl_datum datum = {.type = PL_DATUM_DOUBLE, {.number = value}};
+
+    return put(shared, key, &datum, PL_DICT_SET, ttl_ms);
+}
+
+int pl_shared_set_integer(struct pl_shared *shared, struct pl_str key,
+                          int64_t value, uint64_t ttl_ms)
+{
+    const struct pl_datum datum = {.type = PL_DATUM_INTEGER,
+                                   {.integer = value}};
+
+    return put(shared, key, &datum, PL_DICT_SET, ttl_ms);
+}
+
+int pl_shared_add(struct pl_shared *shared, struct pl_str key,
+                  struct pl_str value, uint64_t ttl_ms)
+{
+    const struct pl_datum datum = string_of(value);
+
+    return put(shared, key, &datum, PL_DICT_ADD, ttl_ms);
+}
+
+int pl_shared_replace(struct pl_shared *shared, struct pl_str key,
+                      struct pl_str value, uint64_t ttl_ms)
+{
+    const struct pl_datum datum = string_of(value);
+
+    return put(shared, key, &datum, PL_DICT_REPLACE, ttl_ms);
+}
+
+int pl_shared_incr(struct pl_shared *shared, struct pl_str key, int64_t by,
+                   int64_t init, uint64_t ttl_ms, int64_t *sum)
+{
+    struct pl_datum value = {.type = PL_DATUM_INTEGER, {.integer = by}};
+    const struct pl_datum first = {.type = PL_DATUM_INTEGER, {.integer = init}};
+    struct use use;
+    int err = begin(shared, &use);
+
+    if (err < 0)
+        return err;
+    err = pl_dict_incr(shared->dict, &use.user, key, &value, &first,
+                       in_ns(ttl_ms));
+    if (err == 0 && sum != NULL)
+        *sum = value.type == PL_DATUM_INTEGER ? value.integer
+                                              : (int64_t)value.number;
+    return end(&use, err);
+}
+
+int pl_shared_cas(struct pl_shared *shared, struct pl_str key,
+                  struct pl_str expected, struct pl_str value)
+{
+    const struct pl_datum from = string_of(expected), to = string_of(value);
+    struct use use;
+    int err = begin(shared, &use);
+
+    if (err < 0)
+        return err;
+    return end(&use, pl_dict_swap(shared->dict, &use.user, key, &from, &to));
+}
+
+int pl_shared_delete(struct pl_shared *shared, struct pl_str key)
+{
+    struct use use;
+    int err = begin(shared, &use);
+
+    if (err < 0)
+        return err;
+    return end(&use, pl_dict_delete(shared->dict, &use.user, key));
+}
+
+int pl_shared_expire(struct pl_shared *shared, struct pl_str key,
+                     uint64_t ttl_ms)
+{
+    struct use use;
+    int err = begin(shared, &use);
+
+    if (err < 0)
+        return err;
+    return end(&use,
+               pl_dict_expire(shared->dict, &use.user, key, in_ns(ttl_ms)));
+}
+
+int pl_shared_flush(struct pl_shared *shared)
+{
+    struct use use;
+    int err = begin(shared, &use);
+
+    if (err < 0)
+        return err;
+    pl_dict_flush(shared->dict, &use.user);
+    return end(&use, 0);
+}
+
+void pl_shared_stats(struct pl_shared *shared, struct pl_shared_stats *stats)
+{
+    const struct pl_dict_stats now = pl_dict_stats(shared->dict);
+    const struct pl_shared_stats full = {
+        .size = stats->size,
+        .keys = now.keys,
+        .used = now.used,
+        .max = now.limit,
+        .hits = now.hits,
+        .misses = now.misses,
+        .evicted = now.evicted,
+        .expired = now.expired,
+        .refused = now.refused,
+    };
+
+    memcpy(stats, &full, PL_MIN(stats->size, sizeof(full)));
+}
+
+/* ---- topics ---- */
+
+/* A subscription of a task; it goes when the task ends. */
+struct pl_feed {
+    struct pl_subscription *sub; /* NULL: closed */
+    struct pl_envelope *last;    /* whose bytes the caller may be looking at */
+    struct pl_pool *pool;
+};
+
+int pl_publish(struct pl_app *app, struct pl_str topic, struct pl_str message)
+{
+    const struct pl_datum value = string_of(message);
+    const struct pl_shared any = {.share = app->server.share};
+    struct pl_member *member = pl_member_current();
+    struct use use;
+    int err = message.data == NULL ? PL_ERR_INVALID : begin(&any, &use);
+
+    if (err < 0)
+        return err;
+    return end(&use,
+               pl_bus_publish(any.share, &use.user,
+                              use.guest.own ? PL_SHARE_NOBODY : (int)member->id,
+                              topic, &value));
+}
+
+static void drop_last(struct pl_feed *feed)
+{
+    if (feed->last != NULL)
+        pl_envelope_release(feed->last);
+    feed->last = NULL;
+}
+
+void pl_feed_close(struct pl_feed *feed)
+{
+    drop_last(feed);
+    if (feed->sub != NULL)
+        pl_bus_cancel(feed->sub);
+    feed->sub = NULL;
+}
+
+static void end_feed(void *arg)
+{
+    struct pl_feed *feed = arg;
+
+    pl_feed_close(feed);
+    pl_pool_put(feed->pool, feed, sizeof(*feed));
+}
+
+int pl_subscribe(struct pl_str topic,
+                 const struct pl_subscribe_options *options,
+                 struct pl_feed **out)
+{
+    struct pl_member *member = pl_member_current();
+    struct pl_subscribe_options given;
+    struct pl_bus_options made;
+    struct pl_feed *feed;
+    int err;
+
+    if (member == NULL || pl_task_current() == NULL)
+        return PL_ERR_STATE;
+    PL_OPTIONS_READ(&given, options);
+    made = (struct pl_bus_options){given.queue, given.close};
+    feed = pl_pool_get(pl_loop_pool(member->loop), sizeof(*feed));
+    if (feed == NULL)
+        return PL_ERR_NOMEM;
+    *feed = (struct pl_feed){.pool = pl_loop_pool(member->loop)};
+    err = pl_bus_subscribe(member, topic, &made, &feed->sub);
+    if (err == 0)
+        err = pl_defer(end_feed, feed);
+    if (err < 0)
+        end_feed(feed);
+    else
+        *out = feed;
+    return err;
+}
+
+/* The next message that is a string: Lua may have published others. */
+static struct pl_envelope *take(struct pl_feed *feed)
+{
+    struct pl_envelope *envelope;
+
+    while ((envelope = pl_bus_take(feed->sub)) != NULL &&
+           envelope->message->value.type != PL_DATUM_STRING)
+        pl_envelope_release(envelope);
+    return envelope;
+}
+
+int pl_feed_receive(struct pl_request *req, struct pl_feed *feed, int64_t ms,
+                    struct pl_str *message)
+{
+    struct pl_sched *sched = pl_on_fiber() ? pl_sched_current() : NULL;
+    struct pl_receive_op receive;
+    uint64_t due = 0;
+    int err = 0;
+
+    (void)req;
+    if (sched == NULL || sched->lua_depth > 0)
+        return PL_ERR_STATE;
+    if (ms >= 0)
+        due = pl_now(sched->loop) + (uint64_t)ms * 1000000;
+    drop_last(feed);
+    while (err == 0 && feed->sub != NULL && feed->last == NULL) {
+        feed->last = take(feed);
+        if (feed->last != NULL)
+            break;
+        pl_receive_begin(&receive, sched, feed->sub, due);
+        err = pl_op_wait(&receive.op);
+    }
+    if (err == 0 && feed->last == NULL)
+        return PL_ERR_CLOSED;
+    if (err == 0)
+        *message = feed->last->message->value.bytes;
+    return err;
+}
+
+uint64_t pl_feed_dropped(const struct pl_feed *feed)
+{
+    return feed->sub == NULL ? 0 : feed->sub->dropped;
+}
+
+/* ---- workers ---- */
+
+int pl_worker_id(void)
+{
+    const struct pl_member *member = pl_member_current();
+
+    return member == NULL ? PL_ERR_STATE : (int)member->id;
+}
+
+unsigned pl_worker_count(const struct pl_app *app)
+{
+    return pl_share_workers(app->server.share);
+}
+
+int pl_worker_send(struct pl_app *app, int to, struct pl_str message)
+{
+    const struct pl_datum value = string_of(message);
+    const struct pl_shared any = {.share = app->server.share};
+    struct pl_member *member = pl_member_current();
+    struct use use;
+    int err = message.data == NULL || to < PL_WORKER_ALL ? PL_ERR_INVALID
+                                                         : begin(&any, &use);
+
+    if (err < 0)
+        return err;
+    return end(&use,
+               pl_share_send(any.share, use.user.reader,
+                             use.guest.own ? PL_SHARE_NOBODY : (int)member->id,
+                             to, &value));
+}
+
+void pl_app_on_message(struct pl_app *app,
+                       void (*fn)(struct pl_app *app, int from,
+                                  struct pl_str message, void *arg),
+                       void *arg)
+{
+    app->on_message = fn;
+    app->on_message_arg = arg;
+}
+
+/* A fiber of the worker: one message after another. */
+static int look_at_messages(void *arg)
+{
+    struct pl_worker *worker = arg;
+    struct pl_app *app = worker->generation->loader->arg;
+    struct pl_envelope *envelope;
+
+    while ((envelope = pl_member_next(&worker->member)) != NULL) {
+        const struct pl_message *message = envelope->message;
+
+        if (message->value.type == PL_DATUM_STRING)
+            app->on_message(app, message->from, message->value.bytes,
+                            app->on_message_arg);
+        pl_envelope_release(envelope);
+    }
+    worker->looking = false;
+    return 0;
+}
+
+/* Without memory for a fiber they wait for the next one to come. */
+static void on_message(void *arg)
+{
+    struct pl_worker *worker = arg;
+
+    if (worker->looking || worker->generation == NULL)
+        return;
+    worker->looking = true;
+    if (pl_fiber_spawn(&worker->sched, NULL, look_at_messages, worker, NULL) <
+        0)
+        worker->looking = false;
+}
+
+static void on_lead(void *arg)
+{
+    (void)arg; /* a program has nothing that is done once per process */
+}
+
+void pl_app_hear(struct pl_app *app, struct pl_worker *worker)
+{
+    static const struct pl_member_ops ops = {on_message, on_lead};
+
+    if (app->on_message != NULL && !worker->scratch)
+        pl_member_stand(&worker->member, &ops, worker);
+}
