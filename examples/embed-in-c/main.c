@@ -18,6 +18,7 @@ struct state {
     const char *folder;
     const char *uploads;
     struct pl_cache *addresses;
+    struct pl_shared *visits;
 };
 
 static struct state *state_of(struct pl_request *req)
@@ -203,6 +204,53 @@ static int resolve(struct pl_request *req, struct pl_response *res, void *arg)
     return pl_respondf(res, 200, "text/plain", "%s\n", (char *)address);
 }
 
+/* ---- what all workers see ---- */
+
+/* /visits/home: of all workers; a minute after the first it begins anew. */
+static int visits(struct pl_request *req, struct pl_response *res, void *arg)
+{
+    int64_t n;
+    int err = pl_shared_incr(state_of(req)->visits,
+                             pl_request_param(req, PL_STR("page")), 1, 0,
+                             60 * 1000, &n);
+
+    return err < 0 ? err
+                   : pl_respondf(res, 200, "text/plain", "%" PRId64 "\n", n);
+}
+
+/* GET /events: what is posted there, until the client goes. */
+static int events(struct pl_request *req, struct pl_response *res, void *arg)
+{
+    struct pl_feed *feed;
+    struct pl_str event;
+    int err = pl_subscribe(PL_STR("events"), NULL, &feed);
+
+    if (err < 0)
+        return err;
+    pl_response_set(res, PL_STR("Content-Type"), PL_STR("text/event-stream"));
+    for (err = pl_response_flush(res); err == 0; err = pl_response_flush(res)) {
+        err = pl_feed_receive(req, feed, -1, &event);
+        if (err < 0)
+            return err;
+        pl_response_write(res, PL_STR("data: "));
+        pl_response_write(res, event);
+        pl_response_write(res, PL_STR("\n\n"));
+    }
+    return err;
+}
+
+/* POST /events */
+static int post_event(struct pl_request *req, struct pl_response *res,
+                      void *arg)
+{
+    struct pl_str body;
+    int n = pl_request_body(req, &body);
+
+    if (n == 0)
+        n = pl_publish(pl_request_app(req), PL_STR("events"), body);
+    return n < 0 ? n : pl_respondf(res, 200, "text/plain", "%d\n", n);
+}
+
 /* ---- the application ---- */
 
 static void add_routes(struct pl_app *app, bool uploads)
@@ -218,6 +266,9 @@ static void add_routes(struct pl_app *app, bool uploads)
         pl_app_post(app, "/upload", upload, NULL);
     pl_app_get(app, "/file", file, NULL);
     pl_app_get(app, "/resolve", resolve, NULL);
+    pl_app_get(app, "/visits/:page", visits, NULL);
+    pl_app_get(app, "/events", events, NULL);
+    pl_app_post(app, "/events", post_event, NULL);
 }
 
 int main(int argc, char **argv)
@@ -235,6 +286,7 @@ int main(int argc, char **argv)
     if (app == NULL)
         return 1;
     state.addresses = pl_cache_new(app, &kept);
+    state.visits = pl_shared_open(app, "visits", NULL);
     pl_app_set_state(app, &state, NULL);
     pl_app_set(app, "signals", "on");  /* TERM and INT end it in good order */
     pl_app_set(app, "announce", "on"); /* "listening on http://..." */

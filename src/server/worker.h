@@ -39,7 +39,7 @@ struct pl_worker {
     struct pl_http http; /* http.files is the worker's */
     struct pl_generation *generation;
     struct pl_member member; /* what others share with it, and send to it */
-    bool looking; /* a fiber looks at its messages (app_share.c) */
+    bool looking;            /* a fiber looks at its messages (app_share.c) */
     /* garbage collection between requests */
     struct pl_timer upkeep;
     uint64_t upkeep_requests; /* when the timer was set */

@@ -54,6 +54,24 @@ def test_streams(example):
     assert response.body == b"3...\n2...\n1...\nLift-off.\n"
 
 
+def test_workers_share_a_dictionary(example):
+    for n in range(1, 21):
+        assert text(example, "/visits/home") == f"{n}\n"
+    assert text(example, "/visits/away") == "1\n"
+
+
+def test_events_reach_whoever_listens(example):
+    wires = [example.connect() for _ in range(4)]
+    for wire in wires:
+        wire.send(b"GET /events HTTP/1.1\r\nHost: a\r\n\r\n")
+        wire.read_until(b"text/event-stream")
+    assert example.request("POST", "/events", body=b"hello").text == "4\n"
+    for wire in wires:
+        wire.read_until(b"data: ")
+        wire.read_until(b"hello")
+        wire.reset()
+
+
 def test_uploads_are_saved_part_by_part(example):
     large = bytes(range(256)) * 4000
 
