@@ -280,10 +280,22 @@ static uint64_t spool_limit(const struct pl_request *req)
     return req->http->sched->offload == NULL ? 0 : req->limits->spool;
 }
 
+/* Room for all that was announced, so that nothing is copied when it grows. It
+ * is within the limits, and pages that nobody fills cost nothing. */
+static int reserve_whole(struct pl_body *body, uint64_t spool)
+{
+    uint64_t length = body->length < 0 ? 0 : (uint64_t)body->length;
+
+    if (length <= body->received || (spool != 0 && length > spool))
+        return 0;
+    return pl_buf_reserve(&body->pending, (size_t)(length - body->received));
+}
+
 static int begin_whole(struct pl_request *req)
 {
     struct pl_body *body = &req->body;
     uint64_t spool = spool_limit(req);
+    int err;
 
     if (body->use == PL_BODY_WHOLE)
         return body->err;
@@ -291,7 +303,10 @@ static int begin_whole(struct pl_request *req)
         return PL_ERR_STATE;
     body->high = spool == 0 ? SIZE_MAX : (size_t)spool + 1;
     body->least = body->high;
-    return pl_body_limit(req, req->limits->max_body);
+    err = pl_body_limit(req, req->limits->max_body);
+    /* Without a limit only what comes is believed. */
+    return err < 0 || req->limits->max_body == 0 ? err
+                                                 : reserve_whole(body, spool);
 }
 
 /* The first part is as large as what may stay in memory; others follow when

@@ -184,7 +184,7 @@ static int size(lua_State *L)
 {
     struct pl_request *req = self(L);
 
-    lua_pushnumber(L, (lua_Number)pl_sink_size(sink_arg(L, req, 2)));
+    lua_pushinteger(L, (lua_Integer)pl_sink_size(sink_arg(L, req, 2)));
     return 1;
 }
 
@@ -285,7 +285,7 @@ static int discard(lua_State *L)
 
 static int received(lua_State *L)
 {
-    lua_pushnumber(L, (lua_Number)self(L)->body.received);
+    lua_pushinteger(L, (lua_Integer)self(L)->body.received);
     return 1;
 }
 
@@ -297,9 +297,9 @@ static int limits(lua_State *L)
     uint64_t most =
         size_arg(L, 2, "part:text", "the limit", req->limits->max_body);
 
-    lua_pushnumber(L, (lua_Number)most);
-    lua_pushnumber(L, (lua_Number)req->limits->spool);
-    lua_pushnumber(L, (lua_Number)req->limits->max_fields);
+    lua_pushinteger(L, (lua_Integer)most);
+    lua_pushinteger(L, (lua_Integer)req->limits->spool);
+    lua_pushinteger(L, (lua_Integer)req->limits->max_fields);
     return 3;
 }
 
