@@ -569,6 +569,57 @@ PL_API int pl_all(struct pl_request *req, struct pl_call *calls, size_t n);
  * stack. WAITS. */
 PL_API int pl_offload(struct pl_request *req, int (*fn)(void *arg), void *arg);
 
+/* ---- files and child processes -------------------------------------------
+ *
+ * The worker goes on meanwhile: the disk is waited for by threads made for
+ * that. A cancelled caller gets PL_ERR_CANCELED at once. What these functions
+ * give lives as long as req (NULL: as the spawned function that asks). */
+
+struct stat;
+
+/* All of a regular file: PL_ERR_LIMIT if it is larger than max bytes,
+ * PL_ERR_NOT_FOUND, PL_ERR_DENIED, PL_ERR_INVALID (a folder, a FIFO, ...). The
+ * path is the program's own: one that a peer may choose is for
+ * pl_response_send_file(). WAITS. */
+PL_API int pl_fs_read(struct pl_request *req, const char *path, size_t max,
+                      struct pl_str *content);
+
+/* Makes content that of the file, by way of a new one beside it: readers see
+ * the old content or the new one, and after PL_ERR_NO_SPACE the old one is
+ * there. COPIES. WAITS. */
+PL_API int pl_fs_write(struct pl_request *req, const char *path,
+                       struct pl_str content);
+
+/* stat(2). WAITS. */
+PL_API int pl_fs_stat(struct pl_request *req, const char *path,
+                      struct stat *st);
+
+struct pl_process_options {
+    size_t size;            /* sizeof(struct pl_process_options) */
+    const char *const *env; /* "NAME=value", ..., NULL; NULL: ours */
+    const char *folder;     /* where it runs; NULL: here */
+    struct pl_str input;    /* what it reads */
+    uint64_t timeout_ms;    /* 0: none */
+    size_t max_output;      /* of each stream; 0: 16 MiB */
+    bool merge;             /* its errors go where its output goes */
+};
+
+struct pl_process_result {
+    int status; /* as in a shell: 128 + signal */
+    int signal; /* that has ended it, or 0 */
+    struct pl_str out, err;
+};
+
+/* Runs a program (argv ends with NULL, [0] is looked for in PATH, no shell) to
+ * its end. Returns 0 whatever its status is; PL_ERR_NOT_FOUND and the like if
+ * it cannot be started; PL_ERR_TIMEOUT, PL_ERR_LIMIT (too much output),
+ * PL_ERR_CANCELED when its process group was ended for that, by TERM and 2
+ * seconds later KILL: *result is what had come then. options may be NULL.
+ * WAITS. */
+PL_API int pl_process_run(struct pl_request *req, const char *const *argv,
+                          const struct pl_process_options *options,
+                          struct pl_process_result *result);
+
 /* ---- the toolbox: memory ------------------------------------------------- */
 
 /* Memory that lives as long as the request; NULL when out of memory or over
