@@ -27,9 +27,15 @@ local contents = {
     "uploads" },
   { "Time", "waiting", "streaming", "tasks", "schedule", "shared" },
   { "Order", "routing", "filters", "headers", "errors" },
+  { "The library", "library" },
   { "The house", "files", "system", "settings", "watchdog", "command",
     "embed" },
 }
+
+-- A perilune without the plug-in (perilune --version) has the rest of the tour.
+if pcall(function() return pl.crypto.hash end) then
+  table.insert(contents[4], "secrets")
+end
 
 local pages = {}
 for _, names in ipairs(contents) do
