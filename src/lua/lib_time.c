@@ -68,7 +68,7 @@ static int parse_http(lua_State *L)
     if (!pl_http_date_parse(text, &seconds))
         return pl_lua_return_error(L, PL_ERR_SYNTAX, "pl.time.parse_http",
                                    "not an HTTP date");
-    lua_pushnumber(L, (lua_Number)seconds);
+    lua_pushinteger(L, (lua_Integer)seconds);
     return 1;
 }
 
@@ -154,7 +154,7 @@ static int push_seconds(lua_State *L, const char *call, time_t seconds)
     if ((lua_Number)seconds < first || (lua_Number)seconds > last)
         return pl_lua_fail(L, "%s: the date must be in the years 0 to 9999",
                            call);
-    lua_pushnumber(L, (lua_Number)seconds);
+    lua_pushinteger(L, (lua_Integer)seconds);
     return 1;
 }
 

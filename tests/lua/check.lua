@@ -6,6 +6,8 @@ local check = {}
 local function show(value)
   if type(value) == "string" then
     return ("%q"):format(value)
+  elseif type(value) == "number" then
+    return ("%.17g"):format(value) -- Lua 5.4 would tell 1 from 1.0
   elseif type(value) == "table" and not getmetatable(value) then
     local parts = {}
     for key, item in pairs(value) do

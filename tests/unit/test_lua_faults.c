@@ -41,6 +41,13 @@ static const char *const scenes[] = {
     "t:cancel()",
     "local t = pl.spawn(pl.sleep, 1) pl.sleep(0.001) t:cancel() "
     "pcall(t.join, t)",
+    "for _, part in ipairs{'url', 'time', 'uuid', 'mime', 'env', 'base64', "
+    "'hex', 'escape', 'crypto', 'log'} do pl[part] = nil local _ = pl[part] "
+    "end pl.url.decode_query(pl.url.encode_query{a = {1, 2}}) "
+    "pl.url.build(pl.url.parse(pl.url.resolve('http://a/b', 'c'))) "
+    "pl.uuid.v7() pl.time.parse_iso(pl.time.iso(0)) pl.escape('<a>') "
+    "pl.base64.decode('Zg==') pl.hex.encode('a') pl.mime.parse('a/b;c=d') "
+    "pl.mime.accept('a/b', {'a/b'}) pl.crypto.token()",
 };
 
 static void test_tasks__without_memory(void **state)
