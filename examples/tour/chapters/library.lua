@@ -87,8 +87,9 @@ Neil
 Buzz
 $ curl -s @origin@/library/crew
 [{"name":"Neil"},{"name":"Buzz"}]
-$ curl -s -o /dev/null -w '%{http_code}\n' @origin@/library/crew -H 'Accept: image/png'
-406]],
+$ curl -si @origin@/library/crew -H 'Accept: image/png'
+HTTP/1.1 406 Not Acceptable
+…]],
     },
     {
       title = "Names and secrets",
