@@ -213,6 +213,9 @@ struct pl_app_static_options {
     bool dot_files;            /* serve names that begin with "." */
     bool no_precompressed;     /* do not serve a.js.br, a.js.zst, a.js.gz in the
                                   place of a.js to who accepts the coding */
+    const char *listing;       /* list folders that have no index: by a Mustache
+                                  template, or "" for the page of perilune's
+                                  own; NULL: 404 */
 };
 
 /* Serves the files of folder below prefix. options may be NULL. */

@@ -309,6 +309,7 @@ function pl.host(name, options, fn) end
 ---@field cache? string|number|false ["1s"] a look at the disk is good so long
 ---@field preload? boolean|string|number [false] all files are read at load
 ---@field symlinks? "inside"|"owner"|"none"|"all"|false ["inside"]
+---@field listing? boolean|string [false] a Mustache template
 ---@field dot_files? boolean
 ---@field expires? string|number|false
 ---@field cache_control? string|false

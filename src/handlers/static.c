@@ -145,13 +145,29 @@ static int answer_file(struct pl_request *req, struct pl_file *file,
 
 static void proceed(const struct files *files, struct pl_request *req,
                     struct pl_then *then, enum step step);
+static void list(const struct files *files, struct pl_request *req,
+                 struct pl_then *then);
+
+static bool is_folder(struct pl_str path)
+{
+    return path.len == 0 || path.data[path.len - 1] == '/';
+}
+
+/* Is it a folder's turn to be listed, as what was asked for is not there? */
+static bool is_listed(const struct files *files, const struct pl_request *req,
+                      enum step step)
+{
+    return step == ASKED && files->folder != NULL && is_folder(req->rest);
+}
 
 /* err is what a step has led to: the answer, or the next step. */
 static void conclude(const struct files *files, struct pl_request *req,
                      struct pl_then *then, enum step step, int err,
                      struct pl_file *file)
 {
-    if (err == PL_ERR_NOT_FOUND)
+    if (err == PL_ERR_NOT_FOUND && is_listed(files, req, step))
+        list(files, req, then);
+    else if (err == PL_ERR_NOT_FOUND)
         proceed(files, req, then, step + 1);
     else if (err < 0)
         then->done(then, req, answer_error(req, err));
@@ -223,11 +239,6 @@ static void list(const struct files *files, struct pl_request *req,
                              &visit->listed);
 }
 
-static bool is_folder(struct pl_str path)
-{
-    return path.len == 0 || path.data[path.len - 1] == '/';
-}
-
 /* Goes on with step, and those behind it, until one leads to an answer. */
 static void proceed(const struct files *files, struct pl_request *req,
                     struct pl_then *then, enum step step)
@@ -248,7 +259,7 @@ static void proceed(const struct files *files, struct pl_request *req,
             conclude(files, req, then, step, err, file);
             return;
         }
-        if (step == ASKED && files->folder != NULL && is_folder(path)) {
+        if (is_listed(files, req, step)) {
             list(files, req, then);
             return;
         }

@@ -4,7 +4,7 @@
  * What can raise comes before what C owns: a handler is made when nothing but
  * its own site can refuse it. */
 #include "base/str.h"
-#include "handlers/static.h"
+#include "handlers/listing.h"
 #include "lua/site.h"
 #include "lua/web_priv.h"
 
@@ -159,8 +159,23 @@ static void read_static(lua_State *L, struct pl_static_options *options)
                     arg_text(L, 1), arg_text(L, 9));
 }
 
+/* A template, true for the program's own, or false. */
+static bool read_listing(lua_State *L, struct pl_static_options *options,
+                         struct pl_error *error)
+{
+    const struct pl_listing_options listing = {
+        .template = lua_isboolean(L, 14) ? NULL : arg_text(L, 14),
+        .dot_files = options->dot_files,
+    };
+
+    if (!lua_toboolean(L, 14))
+        return true;
+    options->folder = pl_listing_new(&listing, error);
+    return options->folder != NULL;
+}
+
 /* core.static(call, prefix, root, index, fallback, not_found, symlinks, cache,
- * preload, dot_files, no_precompressed, expires, cache_control) */
+ * preload, dot_files, no_precompressed, expires, cache_control, listing) */
 static int mount_static(lua_State *L)
 {
     const unsigned methods =
@@ -173,6 +188,8 @@ static int mount_static(lua_State *L)
     struct pl_handler *handler;
 
     read_static(L, &options);
+    if (!read_listing(L, &options, &error))
+        return refuse(L, arg_text(L, 1), &error);
     handler = pl_static_new(&options, &error);
     if (handler == NULL ||
         pl_site_route(site_of(L), methods, arg_str(L, 2), true, handler,

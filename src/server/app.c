@@ -14,7 +14,7 @@
 #include "base/str.h"
 #include "base/sys.h"
 #include "handlers/error_pages.h"
-#include "handlers/static.h"
+#include "handlers/listing.h"
 
 enum { DEPTH_MAX = 64 };
 
@@ -189,6 +189,23 @@ int pl_app_route(struct pl_app *app, const char *methods, const char *pattern,
     return add_route(app, "pl_app_route", bits, pattern, handler, arg);
 }
 
+static bool open_listing(const struct pl_app_static_options *given,
+                         struct pl_static_options *files,
+                         struct pl_error *error)
+{
+    const struct pl_listing_options options = {
+        .template = given->listing != NULL && given->listing[0] != '\0'
+                        ? given->listing
+                        : NULL,
+        .dot_files = given->dot_files,
+    };
+
+    if (given->listing == NULL)
+        return true;
+    files->folder = pl_listing_new(&options, error);
+    return files->folder != NULL;
+}
+
 int pl_app_static(struct pl_app *app, const char *prefix, const char *folder,
                   const struct pl_app_static_options *options)
 {
@@ -212,7 +229,9 @@ int pl_app_static(struct pl_app *app, const char *prefix, const char *folder,
     files.no_precompressed = given.no_precompressed;
     route.expires = pl_str_c(given.expires);
     route.cache_control = pl_str_c(given.cache_control);
-    handler = pl_static_new(&files, &error);
+    handler = open_listing(&given, &files, &error)
+                  ? pl_static_new(&files, &error)
+                  : NULL;
     err = error.code;
     if (handler != NULL)
         err =

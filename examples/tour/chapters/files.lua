@@ -18,6 +18,14 @@ pl.static("/files/app", {
 })
 -- end
 
+-- example: listing
+pl.static("/files/list", {
+  root = "public/files",
+  index = false,
+  listing = true,
+})
+-- end
+
 return {
   title = "Static files",
   summary = "One line serves a folder, and a client cannot leave it.",
@@ -78,6 +86,19 @@ HTTP/1.1 404 Not Found
 open. It looks at the disk once a second (<code>cache</code> says how often), so
 that a request costs two system calls. A disk that is cold or slow holds nobody
 but the one who waits for it.</p>]],
+    },
+    {
+      title = "A list of the folder",
+      text = [[
+<p>With <code>listing</code> a folder without an index file is listed; the heads
+of the columns sort it. A Mustache template of your own may take the place of
+this page, and programs get JSON.</p>]],
+      example = "listing",
+      links = { "/files/list/", "/files/list/?sort=size&order=desc" },
+      shell = [[
+$ curl -s @origin@/files/list/ -H 'Accept: application/json'
+{"path":"/files/list/","truncated":false,"entries":[{"name":"index.html",…
+…]],
     },
     {
       title = "Ranges",

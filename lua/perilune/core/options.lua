@@ -119,9 +119,18 @@ function kinds.flag_or_size(value)
   return kinds.size(value)
 end
 
+-- true, or as text
+function kinds.flag_or_text(value)
+  if value == true then
+    return value
+  end
+  return kinds.text(value)
+end
+
 local wanted = {
   text = "a string",
   names = "a string or a list of strings, each a name without spaces",
+  flag_or_text = "true, false or a string",
   flag_or_size = "true, false or a size like \"64m\"",
   flag = "true or false",
   number = "a number",

@@ -193,12 +193,13 @@ local static_options = {
   root = "text", index = "names", fallback = "text", not_found = "text",
   symlinks = "text", cache = "duration", preload = "flag_or_size",
   precompressed = "flag", dot_files = "flag", expires = "duration",
-  cache_control = "text",
+  cache_control = "text", listing = "flag_or_text",
 }
 
 --- pl.static(prefix, { root = "public", index = "index.html", fallback,
 --- not_found, symlinks = "inside", cache = "1s", preload = false,
---- precompressed = true, dot_files = false, expires, cache_control })
+--- precompressed = true, dot_files = false, listing = false, expires,
+--- cache_control })
 --- index: a name or a list of names; false: no index files. cache = false: the
 --- disk is asked each time.
 function pl.static(prefix, options)
@@ -206,13 +207,18 @@ function pl.static(prefix, options)
   check_string("pl.static", "the prefix", prefix)
   options = check_options("pl.static", static_options, options)
   check_string("pl.static", "option 'root'", options.root)
-  local index, cache = options.index, options.cache
+  local index, cache, listing =
+    options.index, options.cache, options.listing
+  if type(listing) == "string" then
+    listing = core.in_folder(listing)
+  end
   setmetatable(options, { __index = inherited })
   static("pl.static", prefix, core.in_folder(options.root),
     index == false and "" or index, options.fallback or nil,
     options.not_found or nil, options.symlinks or nil,
     cache == false and "0" or cache, options.preload, options.dot_files,
-    options.precompressed == false, options.expires, options.cache_control)
+    options.precompressed == false, options.expires, options.cache_control,
+    listing)
 end
 
 -- ---- listeners and settings ------------------------------------------------
