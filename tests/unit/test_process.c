@@ -444,13 +444,13 @@ static void test_process__release_ends_the_waits_of_others(void **state)
 
 /* ---- faults ---- */
 
-static const enum pl_sys_call calls[] = {
-    PL_SYS_malloc, PL_SYS_pipe2,  PL_SYS_spawn, PL_SYS_epoll_ctl,
-    PL_SYS_read,   PL_SYS_waitid, PL_SYS_kill,  PL_SYS_write,
-};
-
 static void test_process__each_fault_leaves_nothing(void **state)
 {
+    static const enum pl_sys_call calls[] = {
+        PL_SYS_malloc, PL_SYS_pipe2,  PL_SYS_spawn, PL_SYS_epoll_ctl,
+        PL_SYS_read,   PL_SYS_waitid, PL_SYS_kill,  PL_SYS_write,
+    };
+
     (void)state;
     for (size_t i = 0; i < PL_COUNT(calls); i++)
         FOR_EACH_FAULT (calls[i], calls[i] == PL_SYS_malloc ? ENOMEM : EIO) {
