@@ -65,13 +65,51 @@ def load(serve):
 def test_system_calls_of_a_request(load):
     server, load = load
     requests = PEERS * ROUNDS
-    calls = traced(server, lambda: load.run(requests))
+    calls = traced(server, lambda: load.run(requests), "worker")
     print({name: f"{count / requests:.4f}" for name, count in calls.items()})
     assert calls["recvfrom"] + calls.get("read", 0) >= requests, calls
     assert sum(calls.values()) <= requests * CALLS_PER_REQUEST, calls
     assert calls.get("futex", 0) == 0, "a request takes no lock"
     for name in ("mmap", "munmap", "brk", "epoll_ctl", "setsockopt"):
         assert calls.get(name, 0) <= requests / 1000, (name, calls)
+
+
+NUMBERS = """
+local pl = require "perilune"
+local shared = pl.shared "s"
+pl.get("/echo", function()
+  local n = shared:incr("n", 1, 0)
+  shared:set("last " .. n % 64, n)
+  return shared:get("last " .. n % 64) > 0 and "hello, x"
+end)
+"""
+STRINGS = """
+local pl = require "perilune"
+local shared = pl.shared("s", { max = "1m", evict = true })
+pl.get("/echo", function()
+  local n = shared:incr("n", 1, 0)
+  shared:set("last " .. n % 64, "hello, x", 60)
+  if n % 16 == 0 then pl.publish("news", n) end
+  return shared:get("last " .. n % 64) or "hello, x"
+end)
+pl.subscribe("news", function(n) shared:set("heard", n) end)
+"""
+
+
+@pytest.mark.skipif(not may_trace(), reason="strace cannot trace here")
+@pytest.mark.skipif(sanitized(), reason="sanitizers make calls of their own")
+@pytest.mark.parametrize("site, share", [(NUMBERS, 0), (STRINGS, 0.001)])
+def test_workers_share_without_locks(serve, site, share):
+    """Memory that goes back to the heap of another thread takes malloc's lock;
+    now and then somebody waits for that."""
+    server = serve(site, workers=4)
+    load = Load(server.port)
+    load.run(PEERS * 20)
+    requests = PEERS * ROUNDS
+    calls = traced(server, lambda: load.run(requests), "worker")
+    load.close()
+    print(calls)
+    assert calls.get("futex", 0) <= requests * share, calls
 
 
 def test_garbage_is_collected_in_idle_times(serve):

@@ -18,21 +18,27 @@ def may_trace() -> bool:
     return done.returncode == 0
 
 
-def is_traced(server) -> bool:
-    return all(
-        "TracerPid:\t0\n" not in (task / "status").read_text()
+def is_traced(task) -> bool:
+    return "TracerPid:\t0\n" not in (task / "status").read_text()
+
+
+def traced(server, act, threads: str = "") -> dict[str, int]:
+    """How often the server made each system call while act() ran; or only the
+    threads whose names begin like that."""
+    tasks = [
+        task
         for task in (server.proc.path / "task").iterdir()
-    )
-
-
-def traced(server, act) -> dict[str, int]:
-    """How often the server made each system call while act() ran."""
+        if (task / "comm").read_text().startswith(threads)
+    ]
+    whom = ["-f", "-p", str(server.pid)]
+    if threads:
+        whom = [word for task in tasks for word in ("-p", task.name)]
     strace = subprocess.Popen(
-        ["strace", "-f", "-c", "-U", "name,calls", "-p", str(server.pid)],
+        ["strace", "-c", "-U", "name,calls", *whom],
         stderr=subprocess.PIPE,
         text=True,
     )
-    wait_for(lambda: is_traced(server), "strace to attach")
+    wait_for(lambda: all(map(is_traced, tasks)), "strace to attach")
     act()
     strace.send_signal(SIGINT)
     _, report = strace.communicate()

@@ -15,8 +15,6 @@ local is_loading, task_id, on_commit =
 local CANCELED, CLOSED = core.CANCELED, core.CLOSED
 local error, setmetatable, type = error, setmetatable, type
 
-pl.publish = c.publish
-
 local Subscription = { __name = "pl.subscription" }
 Subscription.__index = Subscription
 
@@ -76,7 +74,7 @@ end
 --- pl.subscribe(topic, fn [, options]): fn(value, topic) is called for each
 --- message, one after another. pl.subscribe(topic [, options]): without fn;
 --- subscription:receive() waits for the next. options: queue, full.
-function pl.subscribe(topic, fn, options)
+local function subscribe_to(topic, fn, options)
   if type(fn) == "table" and options == nil then
     fn, options = nil, fn
   end
@@ -103,7 +101,7 @@ function pl.subscribe(topic, fn, options)
 end
 
 --- for value in pl.messages(topic [, options]) do ... end
-function pl.messages(topic, options)
+local function messages(topic, options)
   if is_loading() then
     fail("pl.messages: the site is still being loaded")
   end
@@ -151,3 +149,6 @@ end
 function Subscription:dropped()
   return self.ref and dropped(self.ref) or 0
 end
+
+-- Last, and each of them whole: there may be no memory for the rest.
+pl.publish, pl.subscribe, pl.messages = c.publish, subscribe_to, messages

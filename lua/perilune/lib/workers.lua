@@ -5,7 +5,6 @@ local send = c.send
 local fail = core.fail
 
 local workers = { id = core.worker, count = core.workers }
-pl.workers = workers
 
 --- Sends value to the worker of that number, or to "all" (also to this one):
 --- their pl.on("message") functions get it, and this worker's number.
@@ -17,3 +16,5 @@ function workers.send(to, value)
   end
   return send(to, value)
 end
+
+pl.workers = workers -- last: it is there as a whole, or not at all
