@@ -347,32 +347,19 @@ static int finish(struct pl_file *file)
     return err;
 }
 
-static int load_all(struct load *load)
+/* Room for folder, path, the longest name of index and a suffix. */
+static size_t room_for(const struct pl_file_name *name)
 {
-    struct pl_file *file = load->file;
-    int err = open_plain(load);
-
-    if (err < 0 || file->folder)
-        return err;
-    if (load->name->root->codings)
-        err = open_siblings(load);
-    if (err == 0)
-        err = finish(file);
-    file->settled = is_settled(file, load->began);
-    return err;
+    return name->folder.len + 1 + name->path.len + strlen(name->root->index) +
+           SUFFIX + 1;
 }
 
-/* With room for folder, path, the longest name of index and a suffix. */
-static struct pl_file *make_file(const struct pl_file_name *name)
+/* What is looked for, before anything is known of it. */
+static void draft(struct pl_file *file, const struct pl_file_name *name)
 {
-    size_t most = name->folder.len + 1 + name->path.len +
-                  strlen(name->root->index) + SUFFIX + 1;
-    struct pl_file *file = pl_calloc(1, sizeof(*file) + most);
-
-    if (file == NULL)
-        return NULL;
+    pl_zero(file, sizeof(*file));
     file->refs = 1;
-    file->size = sizeof(*file) + most;
+    file->size = sizeof(*file) + room_for(name);
     for (unsigned i = 0; i < PL_FILE_VERSIONS; i++)
         file->versions[i].fd = -1;
     if (name->folder.data != NULL) {
@@ -381,7 +368,30 @@ static struct pl_file *make_file(const struct pl_file_name *name)
     }
     set_path(file, file->path_len, name->path);
     file->dir_len = file->path_len;
-    return file;
+}
+
+static void clear(struct pl_file *file)
+{
+    for (unsigned i = 0; i < PL_FILE_VERSIONS; i++) {
+        if (file->versions[i].fd >= 0)
+            pl_sys_close(file->versions[i].fd);
+        pl_free(file->versions[i].body);
+        pl_free(file->versions[i].lines);
+    }
+}
+
+/* Something is there: the draft becomes a file of its own. What is not there
+ * costs no memory. */
+static int keep_draft(struct load *load)
+{
+    size_t room = sizeof(*load->file) + room_for(load->name);
+    struct pl_file *file = pl_malloc(room);
+
+    if (file == NULL)
+        return PL_ERR_NOMEM;
+    memcpy(file, load->file, sizeof(*file) + load->file->path_len + 1);
+    load->file = file;
+    return 0;
 }
 
 static int open_dir(const struct pl_file_name *name, bool wait)
@@ -397,41 +407,72 @@ static int open_dir(const struct pl_file_name *name, bool wait)
     return pl_file_open_root(text);
 }
 
+/* ... and all that follows from it. */
+static int complete(struct load *load)
+{
+    struct pl_file *file = load->file;
+    int err = 0;
+
+    if (file->folder)
+        return 0;
+    if (load->name->root->codings)
+        err = open_siblings(load);
+    if (err == 0)
+        err = finish(file);
+    file->settled = is_settled(file, load->began);
+    return err;
+}
+
+static int load_into(struct load *load, struct pl_file *first)
+{
+    int err = open_plain(load);
+
+    if (err == 0)
+        err = keep_draft(load);
+    if (err == 0)
+        err = complete(load);
+    if (err < 0) {
+        clear(load->file);
+        if (load->file != first)
+            pl_free(load->file);
+    }
+    return err;
+}
+
 int pl_file_load(const struct pl_file_name *name, size_t most, bool wait,
                  struct pl_file **out)
 {
+    union {
+        struct pl_file file;
+        char room[sizeof(struct pl_file) + 3 * PATH_MAX];
+    } first;
     struct load load = {.name = name,
+                        .file = &first.file,
                         .most = most,
                         .wait = wait,
                         .began = (int64_t)pl_clock_wall()};
     int err;
 
-    if (name->folder.len >= PATH_MAX || name->path.len >= PATH_MAX)
+    if (name->folder.len >= PATH_MAX || name->path.len >= PATH_MAX ||
+        sizeof(first.file) + room_for(name) > sizeof(first))
         return PL_ERR_NOT_FOUND;
     load.links =
         name->folder.data == NULL ? name->root->links : PL_LINKS_INSIDE;
     load.dir = open_dir(name, wait);
     if (load.dir < 0 && load.dir != AT_FDCWD)
         return load.dir;
-    load.file = make_file(name);
-    err = load.file == NULL ? PL_ERR_NOMEM : load_all(&load);
+    draft(&first.file, name);
+    err = load_into(&load, &first.file);
     if (name->folder.data != NULL)
         pl_sys_close(load.dir);
     if (err == 0)
         *out = load.file;
-    else if (load.file != NULL)
-        pl_file_free(load.file);
     return err;
 }
 
 void pl_file_free(struct pl_file *file)
 {
-    for (unsigned i = 0; i < PL_FILE_VERSIONS; i++) {
-        if (file->versions[i].fd >= 0)
-            pl_sys_close(file->versions[i].fd);
-        pl_free(file->versions[i].body);
-        pl_free(file->versions[i].lines);
-    }
+    clear(file);
     pl_free(file);
 }
 

@@ -6,6 +6,7 @@ hangs or ends without a word."""
 
 import socket
 import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from signal import SIGTERM
@@ -235,6 +236,9 @@ def test_requests_and_connections_need_no_malloc(tmp_path, target):
     """Once all is warm: C programs are counted in tests/unit/test_app.c, and
     what Lua allocates is its own."""
     write(tmp_path / "site", {"a.txt": "file"})
+    # One that has just been written is read again at the next look.
+    written = (tmp_path / "site/a.txt").stat().st_ctime
+    wait_for(lambda: time.time() > written + 0.2, "the file to be old")
     few = count_of(tmp_path, "site", 400, target)
     many = count_of(tmp_path, "site", 1200, target)
     assert many["malloc"] == few["malloc"], (few, many)
