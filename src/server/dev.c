@@ -279,7 +279,8 @@ static void add_member(struct pl_buf *out, const char *before,
                        struct pl_str value)
 {
     pl_buf_add(out, pl_str_c(before));
-    pl_json_quote(out, value, PL_JSON_REPLACE | PL_JSON_HTML);
+    pl_json_quote(out, value.data == NULL ? PL_STR("") : value,
+                  PL_JSON_REPLACE | PL_JSON_HTML);
 }
 
 static int write_json(const struct page *page, struct pl_buf *out)
