@@ -256,6 +256,7 @@ local pl = {}
 ---@field expires? string|number|false "1h", or seconds
 ---@field cache_control? string|false
 ---@field max_body? string|number|false "1m", or bytes; 0: no limit
+---@field budget? pl.Budget|false
 ---@field max_upload? string|number|false
 ---@field max_form_fields? integer|false
 ---@field max_parts? integer|false
@@ -364,10 +365,20 @@ function pl.listen(addresses) end
 ---@field write_timeout? string|number
 ---@field linger? string|number
 
+---@field budget? pl.Budget
+---@field budget_wall? string|number
+---@field budget_cpu? string|number
+---@field budget_memory? string|number
+---@field access_usage? boolean
 ---@field watchdog? boolean|pl.WatchdogSettings
 ---@field watchdog_warn? string|number
 ---@field watchdog_abort? string|number
 ---@field watchdog_kill? boolean
+
+---@class pl.Budget
+---@field wall? string|number|false
+---@field cpu? string|number|false
+---@field memory? string|number|false
 
 ---@class pl.WatchdogSettings
 ---@field warn? string|number

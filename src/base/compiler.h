@@ -18,7 +18,9 @@
 #define PL_COLD __attribute__((cold))
 /* clang goes on counting calls and returns for TSan unless it is told more. */
 #if defined(__clang__) && __has_attribute(disable_sanitizer_instrumentation)
-#define PL_NO_SANITIZE __attribute__((disable_sanitizer_instrumentation))
+#define PL_NO_SANITIZE                                                         \
+    __attribute__((disable_sanitizer_instrumentation,                          \
+                   no_sanitize("address", "undefined")))
 #else
 #define PL_NO_SANITIZE                                                         \
     __attribute__((no_sanitize("address", "thread", "undefined")))

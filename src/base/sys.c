@@ -81,6 +81,11 @@ uint64_t pl_clock_wall(void)
     return clock_ns(CLOCK_REALTIME);
 }
 
+uint64_t pl_clock_thread(void)
+{
+    return clock_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
 void pl_random(void *out, size_t len)
 {
     char *at = out;

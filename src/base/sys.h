@@ -509,5 +509,6 @@ int pl_sys_thread(pthread_t *out, void *(*run)(void *), void *arg);
 /* Nanoseconds of the monotonic and of the wall clock. */
 uint64_t pl_clock_monotonic(void);
 uint64_t pl_clock_wall(void);
+uint64_t pl_clock_thread(void); /* CPU time of the calling thread */
 
 #endif

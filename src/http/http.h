@@ -8,12 +8,15 @@
 #include "http/header.h"
 #include "net/conn.h"
 #include "task/task.h"
+#include "task/meter.h"
 
 struct pl_files;
 struct pl_request;
 
 /* What a site sets (pl.set); fixed for the life of a generation. */
 struct pl_http_settings {
+    struct pl_budget budget; /* of requests whose route has none */
+    bool usage;              /* the access log has CPU and memory of Lua */
     struct pl_h1_limits h1;
     struct pl_body_limits body;
     uint64_t request_memory; /* bytes one request may allocate; 0 = unlimited */

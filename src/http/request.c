@@ -71,6 +71,8 @@ void pl_request_drop(struct pl_request *req)
         return;
     http->stats.by_class[PL_MIN(req->response.status / 100u, 5u)]++;
     http->ops->finished(http->arg, req);
+    if (req->meter != NULL)
+        pl_meter_end(req->meter);
     pl_response_release(&req->response);
     run_defers(req);
     pl_sinks_end(req);
@@ -110,6 +112,30 @@ static void report(struct pl_request *req, int result)
            PL_STR_ARG(req->path), pl_err_text(result), id);
 }
 
+int pl_request_measure(struct pl_request *req, const struct pl_budget *budget)
+{
+    req->meter = pl_arena_alloc(&req->arena, sizeof(*req->meter));
+    if (req->meter == NULL)
+        return PL_ERR_NOMEM;
+    pl_meter_init(req->meter, req->http->sched, budget, req->started);
+    return 0;
+}
+
+/* The handler's tasks were cancelled for it: nobody else says why. */
+static void report_over(struct pl_request *req)
+{
+    char id[PL_REQUEST_ID_LEN], why[80];
+
+    if (req->meter == NULL || req->meter->over == PL_OVER_NONE ||
+        req->meter->told)
+        return;
+    req->meter->told = true;
+    pl_request_id(req, id);
+    pl_meter_why(req->meter, why, sizeof(why));
+    pl_log(PL_LOG_ERROR, "http", "%.*s %.*s was ended: %s request=%.16s",
+           PL_STR_ARG(req->method_name), PL_STR_ARG(req->path), why, id);
+}
+
 void pl_request_answer(struct pl_request *req, int result)
 {
     struct pl_response *res = &req->response;
@@ -134,6 +160,7 @@ void pl_request_finish(struct pl_request *req, int result)
     PL_ASSERT(!req->finished);
     req->finished = true;
     pl_request_hold(req); /* the wire may give up its own on the way */
+    report_over(req);
     if (res->started) {
         report(req, result);
     } else {

@@ -11,6 +11,7 @@
 #include "http/http.h"
 #include "http/response.h"
 #include "http/wire.h"
+#include "task/meter.h"
 
 #define PL_REQUEST_MAGIC 0x70657271u /* "perq" */
 
@@ -70,8 +71,9 @@ struct pl_request {
     struct pl_task *task; /* the handler's; NULL: it needs none */
     struct pl_str remote; /* absent: not asked for yet */
     uint16_t remote_port;
-    void *lua;        /* the Lua object that stands for this request */
-    uint64_t started; /* monotonic ns */
+    void *lua;              /* the Lua object that stands for this request */
+    struct pl_meter *meter; /* in the arena; NULL: not measured */
+    uint64_t started;       /* monotonic ns */
     uint64_t id;
 };
 
@@ -100,6 +102,10 @@ void pl_request_answer(struct pl_request *req, int result);
  * was built), or PL_ERR_*. Sends what has not been sent; logs an error once.
  * Any stack. */
 void pl_request_finish(struct pl_request *req, int result);
+
+/* Measures the handler's tasks from now on, against budget. Returns 0 or
+ * PL_ERR_NOMEM. */
+int pl_request_measure(struct pl_request *req, const struct pl_budget *budget);
 
 /* ---- looking: see also perilune.h ---- */
 

@@ -224,7 +224,11 @@ static void run(struct pl_co *co, int args)
     PL_ASSERT(!vm->running);
     vm->running = true;
     vm->sched->lua_depth++;
+    if (PL_UNLIKELY(co->task.meter != NULL))
+        pl_vm_measure(vm, co->task.meter);
     status = pl_lua_resume(co->L, NULL, args, &n);
+    if (PL_UNLIKELY(vm->meter != NULL))
+        pl_vm_measured(vm);
     vm->sched->lua_depth--;
     vm->running = false;
     if (PL_UNLIKELY(vm->watch.armed))

@@ -7,6 +7,7 @@
 #include "lua/failure.h"
 #include "lua/json.h"
 #include "lua/vm_priv.h"
+#include "task/meter.h"
 
 /* ---- memory ---- */
 
@@ -48,6 +49,64 @@ static void *allocate(void *arg, void *block, size_t was, size_t size)
     }
     discharge(&vm->account, was - size);
     return vm->alloc(vm->alloc_arg, block, was, size);
+}
+
+/* ---- memory of a request ---- */
+
+/* Lua 5.4 asks again after it has collected its garbage; LuaJIT does not, so
+ * its collector begins when half of the budget is held. */
+static void refuse(struct pl_vm *vm, struct pl_meter *meter)
+{
+    if (!PL_LUAJIT && !meter->nudged) {
+        meter->nudged = true;
+        return;
+    }
+    meter->over = PL_OVER_MEMORY;
+    pl_watch_abort(vm);
+}
+
+static void nudge(struct pl_vm *vm, struct pl_meter *meter)
+{
+    bool half = (uint64_t)meter->held > meter->budget.memory / 2;
+
+    if (PL_LUAJIT && half && !meter->nudged)
+        lua_gc(vm->main, LUA_GCRESTART, 0);
+    meter->nudged = PL_LUAJIT && half;
+}
+
+/* What a run frees may be garbage of others: it is not paid for it. */
+static void *allocate_measured(void *arg, void *block, size_t was, size_t size)
+{
+    struct pl_vm *vm = arg;
+    struct pl_meter *meter = vm->meter;
+    int64_t more = (int64_t)size - (int64_t)(block == NULL ? 0 : was);
+    void *got;
+
+    if (more > 0 && meter->budget.memory != 0 &&
+        (uint64_t)(meter->held + more) > meter->budget.memory) {
+        refuse(vm, meter);
+        return NULL;
+    }
+    got = allocate(arg, block, was, size);
+    if (got == NULL && size > 0)
+        return NULL;
+    meter->held = PL_MAX(meter->held + more, 0);
+    meter->peak = PL_MAX(meter->peak, meter->held);
+    if (meter->budget.memory != 0 && more > 0)
+        nudge(vm, meter);
+    return got;
+}
+
+void pl_vm_measure(struct pl_vm *vm, struct pl_meter *meter)
+{
+    vm->meter = meter;
+    lua_setallocf(vm->main, allocate_measured, vm);
+}
+
+void pl_vm_measured(struct pl_vm *vm)
+{
+    vm->meter = NULL;
+    lua_setallocf(vm->main, allocate, vm);
 }
 
 /* From here on all memory is charged; what Lua holds already is, too. */

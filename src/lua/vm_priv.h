@@ -61,6 +61,7 @@ struct pl_vm {
     struct pl_watch watch;
     bool pumping;                 /* a task looks at messages (member.c) */
     struct pl_envelope *envelope; /* which a Lua value is being made of */
+    struct pl_meter *meter;       /* of the run; NULL: nobody measures it */
 
     struct pl_web *webs; /* spare ones, for the next requests */
     unsigned webs_count;
@@ -98,6 +99,10 @@ void pl_vm_stand_down(struct pl_vm *vm);
  * [-0, +1, raises] */
 int pl_vm_push_envelope(lua_State *L, struct pl_vm *vm,
                         struct pl_envelope *envelope);
+
+/* Around a run of a task with a meter: charges it with what Lua allocates. */
+void pl_vm_measure(struct pl_vm *vm, struct pl_meter *meter);
+void pl_vm_measured(struct pl_vm *vm);
 
 /* Frees spare threads until so many are left. */
 void pl_co_trim(struct pl_vm *vm, unsigned keep);

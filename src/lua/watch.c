@@ -23,6 +23,7 @@
 #include "base/str.h"
 #include "lua/failure.h"
 #include "lua/vm_priv.h"
+#include "task/meter.h"
 
 /* ---- where Lua is: needs no memory ---- */
 
@@ -169,7 +170,8 @@ void pl_lua_watch_close(void)
         return;
     luaJIT_profile_stop(slot.dummy);
     lua_close(slot.dummy);
-    slot.dummy = slot.owner = NULL;
+    slot.dummy = NULL;
+    slot.owner = NULL;
 }
 
 void pl_watch_init(struct pl_vm *vm)
@@ -246,9 +248,14 @@ bool pl_lua_watch_probe(void)
 /* ---- arming ---- */
 
 /* LuaJIT's hooks are those of the whole VM. */
-static void arm(struct pl_vm *vm, lua_State *L)
+static void set_hook(struct pl_vm *vm, lua_State *L)
 {
     lua_sethook(L, hook, LUA_MASKCOUNT, 1);
+}
+
+static void arm(struct pl_vm *vm, lua_State *L)
+{
+    set_hook(vm, L);
     if (!slot.works || slot.owner == NULL)
         return;
     if (slot.owner == slot.dummy)
@@ -300,9 +307,14 @@ static void set_hooks(struct pl_vm *vm, lua_State *root, lua_Hook fn, int mask)
         lua_sethook(at->L, fn, mask, 1);
 }
 
-static void arm(struct pl_vm *vm, lua_State *root)
+static void set_hook(struct pl_vm *vm, lua_State *root)
 {
     set_hooks(vm, root, hook, LUA_MASKCOUNT);
+}
+
+static void arm(struct pl_vm *vm, lua_State *root)
+{
+    set_hook(vm, root);
 }
 
 static void release_profiler(struct pl_vm *vm)
@@ -383,6 +395,24 @@ bool pl_lua_alarm(const struct pl_task *task, struct pl_alarm *alarm)
     return true;
 }
 
+/* Not by the profiler: the allocation fails at once, also in compiled code, and
+ * what catches that is interpreted. */
+void pl_watch_abort(struct pl_vm *vm)
+{
+    struct pl_watch *watch = &vm->watch;
+
+    if (watch->aborted)
+        return;
+    watch->kind = PL_ALARM_ABORT;
+    watch->status = 503;
+    watch->aborted = true;
+    watch->limit = vm->account.limit;
+    watch->where[0] = '\0';
+    vm->account.limit = 1;
+    watch->armed = true;
+    set_hook(vm, pl_co_current()->L);
+}
+
 bool pl_lua_where(const struct pl_task *task, char *out, size_t size)
 {
     const struct pl_co *co = running_co(task);
@@ -448,8 +478,13 @@ static void hook(lua_State *L, lua_Debug *ar)
 static int push_error(lua_State *L)
 {
     struct pl_co *co = lua_touserdata(L, 1);
-    const struct pl_watch *watch = &co->vm->watch;
+    struct pl_watch *watch = &co->vm->watch;
+    struct pl_meter *meter = co->task.meter;
 
+    if (meter != NULL && meter->over != PL_OVER_NONE) {
+        pl_meter_why(meter, watch->why, sizeof(watch->why));
+        meter->told = true;
+    }
     lua_pushfstring(L, "%saborted: %s", watch->where, watch->why);
     pl_lua_push_error(L, PL_ERR_ABORTED, NULL, lua_tostring(L, -1));
     lua_pushinteger(L, watch->status);

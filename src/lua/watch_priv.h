@@ -28,6 +28,10 @@ struct pl_watch {
 /* A new VM: makes traces look at the profiler's flag. */
 void pl_watch_init(struct pl_vm *vm);
 
+/* From an allocation of the run that is refused: aborts the run, whose meter
+ * says why. */
+void pl_watch_abort(struct pl_vm *vm);
+
 /* A run that was armed is over, by itself or aborted: an error on top of co->L
  * becomes that of the abort. Returns the status to go on with. */
 int pl_watch_end(struct pl_co *co, int status);

@@ -117,6 +117,35 @@ static void take_limits(lua_State *L, int index, struct pl_body_limits *limits)
     }
 }
 
+/* A limit of the budget on top of the stack; 0 is none. */
+static uint64_t take_limit(lua_State *L, const char *name,
+                           bool (*parse)(struct pl_str text, uint64_t *out))
+{
+    uint64_t value = 0;
+
+    lua_getfield(L, -1, name);
+    if (!lua_isnil(L, -1)) {
+        if (!parse(arg_str(L, -1), &value))
+            pl_lua_fail(L, "%s: budget: '%s' is no %s", arg_text(L, 1),
+                        arg_text(L, -1), name);
+        value = value == 0 ? UINT64_MAX : value;
+    }
+    lua_pop(L, 1);
+    return value;
+}
+
+/* budget = { wall = "2s", cpu = "100ms", memory = "10m" } */
+static void take_budget(lua_State *L, int index, struct pl_budget *budget)
+{
+    lua_getfield(L, index, "budget");
+    if (lua_istable(L, -1)) {
+        budget->wall_ms = take_limit(L, "wall", pl_str_to_ms);
+        budget->cpu_ms = take_limit(L, "cpu", pl_str_to_ms);
+        budget->memory = take_limit(L, "memory", pl_str_to_size);
+    }
+    lua_pop(L, 1);
+}
+
 /* core.route(call, methods, pattern, fn, response, expires, cache_control,
  * options): response says whether fn takes one */
 static int route(lua_State *L)
@@ -129,6 +158,7 @@ static int route(lua_State *L)
     struct pl_handler *handler;
 
     take_limits(L, 8, &options.limits);
+    take_budget(L, 8, &options.budget);
     handler =
         pl_web_handler_new(L, pl_vm_upvalue(L), 4, lua_toboolean(L, 5) != 0);
     if (pl_site_route(site_of(L), methods, arg_str(L, 3), false, handler,

@@ -120,6 +120,8 @@ static void start(const struct lua_handler *self, struct pl_request *req,
     pl_request_hold(req);
     if (req->task == NULL)
         req->task = &co->task;
+    if (req->meter != NULL)
+        pl_meter_add(req->meter, &co->task);
     lua_rawgeti(co->L, LUA_REGISTRYINDEX, vm->web_calls[self->kind]);
     lua_rawgeti(co->L, LUA_REGISTRYINDEX, self->fn);
     pl_co_start(co, 1);

@@ -283,10 +283,12 @@ static void watch_fresh(struct pl_net *net)
 {
     for (unsigned i = 0; i < net->nfresh; i++) {
         struct pl_source *source = pl_loop_slot(net->loop, net->fresh[i]);
-        struct pl_conn *conn = PL_CONTAINER_OF(source, struct pl_conn, source);
+        struct pl_conn *conn;
 
-        if (source != NULL && source->ready == on_ready &&
-            (conn->flags & PL_CONN_FRESH))
+        if (source == NULL || source->ready != on_ready)
+            continue;
+        conn = PL_CONTAINER_OF(source, struct pl_conn, source);
+        if (conn->flags & PL_CONN_FRESH)
             watch(conn);
     }
     net->nfresh = 0;

@@ -86,6 +86,26 @@ static int own_limits(struct pl_request *req, const struct pl_body_limits *own)
     return 0;
 }
 
+static bool is_measured(const struct pl_budget *a, const struct pl_budget *b)
+{
+    return (a->wall_ms | a->cpu_ms | a->memory | b->wall_ms | b->cpu_ms |
+            b->memory) != 0;
+}
+
+static int bind_budget(struct pl_request *req, const struct pl_budget *own)
+{
+    const struct pl_budget *site = &req->settings->budget;
+    struct pl_budget budget;
+
+    if (PL_LIKELY(!req->settings->usage && !is_measured(own, site)))
+        return 0;
+    budget = (struct pl_budget){
+        .wall_ms = choose(own->wall_ms, site->wall_ms, UINT64_MAX),
+        .cpu_ms = choose(own->cpu_ms, site->cpu_ms, UINT64_MAX),
+        .memory = choose(own->memory, site->memory, UINT64_MAX)};
+    return pl_request_measure(req, &budget);
+}
+
 /* A body that is too long already is the reader's to find out. */
 static int bind_limits(struct pl_request *req, const struct pl_route *route)
 {
@@ -123,6 +143,8 @@ void pl_dispatch(const struct pl_router *router, struct pl_request *req)
     err = bind_params(req, &match);
     if (err == 0)
         err = bind_limits(req, match.route);
+    if (err == 0)
+        err = bind_budget(req, &match.route->budget);
     if (err < 0)
         pl_request_finish(req, err);
     else

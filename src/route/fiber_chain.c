@@ -37,6 +37,7 @@ static void drop_request(void *arg)
     if (req->task == task)
         req->task = NULL;
     task->owner = NULL; /* the watchdog may look */
+    task->meter = NULL;
     pl_request_drop(req);
 }
 
@@ -73,6 +74,8 @@ static void start(struct call what, struct pl_request *req)
     pl_task_defer(task, &call->end, drop_request, req);
     if (req->task == NULL)
         req->task = task;
+    if (req->meter != NULL)
+        pl_meter_add(req->meter, task);
     pl_task_start(task);
 }
 

@@ -37,6 +37,7 @@ struct pl_route {
     struct pl_str cache_control; /* absent: none */
     int64_t expires;             /* seconds; -1: none */
     /* 0 is the site's, all bits none; limited: there is any. */
+    struct pl_budget budget; /* 0: the site's */
     struct pl_body_limits limits;
     bool limited;
     unsigned index; /* in the order of adding */

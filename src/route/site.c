@@ -363,6 +363,7 @@ static int take_options(struct pl_route *route,
 {
     uint64_t ms = 0, second = 1000;
 
+    route->budget = options->budget;
     route->limits = options->limits;
     route->limited = is_limited(&options->limits);
     route->cache_control = options->cache_control;

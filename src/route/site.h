@@ -85,6 +85,7 @@ struct pl_route_options {
                               is given; absent: none */
     struct pl_str cache_control; /* absent: none */
     /* 0: the site's; all bits (UINT64_MAX, UINT32_MAX): no limit. */
+    struct pl_budget budget; /* 0: the site's; UINT64_MAX: no limit */
     struct pl_body_limits limits;
 };
 

@@ -14,6 +14,7 @@
 #include "route/router.h"
 #include "server/server.h"
 #include "task/fiber.h"
+#include "task/meter.h"
 
 /* Nobody uses it, who does not know it ignores it, and debuggers let it pass.
  * (Go interrupts its threads by the same one.) SIGPROF is LuaJIT's. */
@@ -35,6 +36,7 @@ struct call {
     struct ward *ward;
     uint64_t busy_since; /* what the question is about */
     bool only_where;     /* the hook was not heard: look at Lua's stack */
+    bool budget;         /* not that, but a run that is beyond its deadline */
     /* written by the handler, valid once answered is seq */
     bool stale; /* the worker does something else by now */
     bool in_lua;
@@ -57,6 +59,7 @@ struct ward {
     uint64_t next_report; /* ns of being held */
     unsigned aborts;      /* that were tried */
     atomic_bool given_up;
+    atomic_bool followed; /* worker has a loop and a scheduler */
 };
 
 struct pl_watchdog {
@@ -67,7 +70,8 @@ struct pl_watchdog {
     bool lua, started, ready; /* ready: what the first alarm needs is there */
     sem_t news;               /* answered, heard, or stop */
     atomic_bool stop;
-    bool handling; /* before is what it was */
+    _Atomic uint64_t next_look; /* ns; by then a deadline is seen anyway */
+    bool handling;              /* before is what it was */
     struct sigaction before;
     unsigned nwards;
     struct ward wards[];
@@ -136,11 +140,26 @@ PL_NO_SANITIZE static void copy_stack(struct call *call,
         call->words[call->nwords++] = *word++;
 }
 
+/* A deadline that came too early, for CPU, is set anew. */
+static void answer_budget(struct call *call)
+{
+    struct pl_sched *sched = &call->ward->worker->sched;
+    struct pl_meter *meter = sched->meter;
+
+    call->stale = meter == NULL || pl_meter_judge(meter) == PL_OVER_NONE;
+    if (!call->stale)
+        call->in_lua = pl_lua_alarm(pl_sched_seen(sched), &call->lua);
+}
+
 static void answer(struct call *call, const ucontext_t *context)
 {
     struct pl_worker *worker = call->ward->worker;
     const struct pl_task *task;
 
+    if (call->budget) {
+        answer_budget(call);
+        return;
+    }
     call->stale = pl_loop_busy_since(worker->loop) != call->busy_since;
     if (call->stale)
         return;
@@ -179,10 +198,8 @@ static void on_heard(struct pl_alarm *alarm)
 
 /* ---- asking ---- */
 
-static struct timespec in_ns(uint64_t ns)
+static struct timespec at_ns(uint64_t at)
 {
-    uint64_t at = pl_clock_monotonic() + ns;
-
     return (struct timespec){.tv_sec = (time_t)(at / 1000000000),
                              .tv_nsec = (long)(at % 1000000000)};
 }
@@ -191,7 +208,7 @@ static struct timespec in_ns(uint64_t ns)
 static bool await(struct pl_watchdog *dog, const struct call *call,
                   const _Atomic unsigned *answer_seq, unsigned ms)
 {
-    struct timespec end = in_ns((uint64_t)ms * 1000000);
+    struct timespec end = at_ns(pl_clock_monotonic() + (uint64_t)ms * 1000000);
 
     while (atomic_load(answer_seq) != call->seq) {
         if (sem_clockwait(&dog->news, CLOCK_MONOTONIC, &end) < 0 &&
@@ -204,11 +221,12 @@ static bool await(struct pl_watchdog *dog, const struct call *call,
 }
 
 /* Returns false if the worker did not answer, or has gone on. */
-static bool ask(struct ward *ward, bool only_where)
+static bool ask(struct ward *ward, bool only_where, bool budget)
 {
     struct call *call = &ward->call;
 
     call->only_where = only_where;
+    call->budget = budget;
     call->busy_since = ward->busy_since;
     call->lua.where[0] = '\0';
     call->seq++;
@@ -302,12 +320,12 @@ static bool question(struct ward *ward, bool *heard)
     struct call *call = &ward->call;
 
     *heard = false;
-    if (!ask(ward, false))
+    if (!ask(ward, false, false))
         return false;
     if (!call->in_lua)
         return true;
     *heard = await(ward->dog, call, &call->heard, HOOK_MS);
-    return *heard || ask(ward, true);
+    return *heard || ask(ward, true, false);
 }
 
 /* ---- the limits ---- */
@@ -375,14 +393,31 @@ static void alarm_it(struct ward *ward, uint64_t held)
         give_up(ward);
 }
 
+/* A run with a budget: aborted if it is Lua. What it is, is said where the
+ * request is answered. */
+static void enforce_budget(struct ward *ward)
+{
+    struct call *call = &ward->call;
+    uint64_t deadline = atomic_load(&ward->worker->sched.deadline);
+
+    if (deadline == 0 || pl_clock_monotonic() < deadline)
+        return;
+    get_ready(ward->dog);
+    call->lua.kind = PL_ALARM_ABORT;
+    call->lua.status = 503;
+    if (ask(ward, false, true) && call->in_lua &&
+        await(ward->dog, call, &call->heard, HOOK_MS))
+        pl_loop_count_held(ward->worker->loop, true);
+}
+
 static void look_at(struct ward *ward)
 {
     struct pl_watchdog *dog = ward->dog;
     uint64_t since, held;
 
-    if (ward->worker->stage < PL_WORKER_LOADING ||
-        ward->worker->stage >= PL_WORKER_OVER)
+    if (!ward->followed || ward->worker->stage >= PL_WORKER_OVER)
         return;
+    enforce_budget(ward);
     since = pl_loop_busy_since(ward->worker->loop);
     if (since != ward->busy_since) {
         ward->busy_since = since;
@@ -399,6 +434,47 @@ static void look_at(struct ward *ward)
     alarm_it(ward, held);
 }
 
+static uint64_t first_deadline(const struct pl_watchdog *dog)
+{
+    uint64_t first = UINT64_MAX;
+
+    for (unsigned i = 0; i < dog->nwards; i++) {
+        const struct pl_worker *worker = dog->wards[i].worker;
+        uint64_t deadline = 0;
+
+        if (dog->wards[i].followed)
+            deadline = atomic_load(&worker->sched.deadline);
+        if (deadline != 0)
+            first = PL_MIN(first, deadline);
+    }
+    return first;
+}
+
+/* Until the next tick, or the first deadline of a run: one that comes up
+ * meanwhile posts news if it is before next_look. */
+static void wait_for_look(struct pl_watchdog *dog)
+{
+    uint64_t tick = pl_clock_monotonic() + dog->tick, look;
+    struct timespec at;
+
+    do {
+        atomic_store(&dog->next_look, tick);
+        look = PL_MIN(tick, first_deadline(dog));
+        atomic_store(&dog->next_look, look);
+        at = at_ns(look);
+    } while (sem_clockwait(&dog->news, CLOCK_MONOTONIC, &at) == 0 &&
+             !dog->stop);
+}
+
+/* On the worker's thread, or in a handler there. */
+static void on_deadline(void *arg, uint64_t deadline)
+{
+    struct pl_watchdog *dog = arg;
+
+    if (deadline < atomic_load(&dog->next_look))
+        sem_post(&dog->news);
+}
+
 static void *run(void *arg)
 {
     struct pl_watchdog *dog = arg;
@@ -408,11 +484,7 @@ static void *run(void *arg)
     pthread_sigmask(SIG_SETMASK, &all, NULL);
     pthread_setname_np(pthread_self(), "watchdog");
     while (!dog->stop) {
-        struct timespec next = in_ns(dog->tick);
-
-        while (sem_clockwait(&dog->news, CLOCK_MONOTONIC, &next) == 0 &&
-               !dog->stop)
-            ;
+        wait_for_look(dog);
         for (unsigned i = 0; i < dog->nwards && !dog->stop; i++)
             look_at(&dog->wards[i]);
     }
@@ -533,16 +605,25 @@ static uintptr_t find_stack_end(void)
     return end;
 }
 
-void pl_watchdog_enter(struct pl_watchdog *dog, unsigned worker)
+void pl_watchdog_enter(struct pl_watchdog *dog, const struct pl_worker *worker)
 {
     sigset_t alarm;
 
     if (dog == NULL)
         return;
-    dog->wards[worker].stack_end = find_stack_end();
+    dog->wards[worker->id].stack_end = find_stack_end();
     sigemptyset(&alarm);
     sigaddset(&alarm, ALARM);
     pthread_sigmask(SIG_UNBLOCK, &alarm, NULL);
+}
+
+void pl_watchdog_follow(struct pl_watchdog *dog, struct pl_worker *worker)
+{
+    if (dog == NULL)
+        return;
+    worker->sched.on_deadline_arg = dog;
+    worker->sched.on_deadline = on_deadline;
+    dog->wards[worker->id].followed = true;
 }
 
 bool pl_watchdog_gives_up(const struct pl_watchdog *dog, unsigned worker)

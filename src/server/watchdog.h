@@ -34,7 +34,10 @@ void pl_watchdog_stop(struct pl_watchdog *dog);
 void pl_watchdog_close(struct pl_watchdog *dog);
 
 /* By the thread of a worker: lets alarms through. dog may be NULL. */
-void pl_watchdog_enter(struct pl_watchdog *dog, unsigned worker);
+void pl_watchdog_enter(struct pl_watchdog *dog, const struct pl_worker *worker);
+
+/* The same, once it has a loop and a scheduler: it is watched from now on. */
+void pl_watchdog_follow(struct pl_watchdog *dog, struct pl_worker *worker);
 
 /* Is worker one that will not turn any more, as far as can be said? Any
  * thread. */

@@ -301,6 +301,7 @@ static int make_generation(struct pl_worker *worker)
     if (err < 0)
         return pl_error_set(&worker->error, err, "", "cannot start: %s",
                             pl_err_text(err));
+    pl_watchdog_follow(worker->server->watchdog, worker);
     pl_worker_set_stage(worker, PL_WORKER_LOADING);
     err = pl_worker_load(worker);
     /* Asked to stop, but the load was over before it heard of that. */
@@ -330,7 +331,7 @@ static void *run(void *arg)
 
     snprintf(name, sizeof(name), "worker %u", worker->id % 1000);
     pthread_setname_np(pthread_self(), name);
-    pl_watchdog_enter(worker->server->watchdog, worker->id);
+    pl_watchdog_enter(worker->server->watchdog, worker);
     pl_crash_thread_enter(); /* without memory for it: a crash says less */
     if (make_generation(worker) < 0) {
         pl_worker_set_stage(worker, PL_WORKER_FAILED);

@@ -11,6 +11,7 @@
  * children of its parent (or among the roots) until it is over; task->waiting
  * and op->task point at each other or nowhere. Nothing here recurses: the tree
  * may be as deep as there are tasks. */
+#include "task/meter.h"
 #include "task/task_priv.h"
 
 /* ---- running ---- */
@@ -21,7 +22,10 @@ static void run_task(struct pl_task *task)
 
     PL_ASSERT(sched->current == NULL && task->waiting == NULL && !task->ended);
     sched->current = sched->seen = task;
-    task->type->resume(task); /* may release it */
+    if (PL_UNLIKELY(task->meter != NULL))
+        pl_meter_run(task);
+    else
+        task->type->resume(task); /* may release it */
     sched->current = sched->seen = NULL;
 }
 
@@ -68,6 +72,7 @@ void pl_task_init(struct pl_task *task, const struct pl_task_type *type,
     task->defers = NULL;
     task->exit = NULL;
     task->owner = NULL;
+    task->meter = parent == NULL ? NULL : parent->meter;
     task->id = ++sched->next_id;
     task->result = 0;
     task->queued = task->canceled = task->ended = false;
@@ -291,6 +296,8 @@ static void release(struct pl_task *task)
     task->sched->live--;
     if (task->sched->seen == task)
         task->sched->seen = NULL;
+    if (task->meter != NULL && task->meter->root == task)
+        task->meter->root = NULL;
     if (task->joins != NULL)
         complete_joins(task);
     task->type->release(task);

@@ -35,6 +35,8 @@ struct pl_task_type {
     void (*release)(struct pl_task *task);
 };
 
+struct pl_meter;
+
 struct pl_task {
     const struct pl_task_type *type;
     struct pl_sched *sched;
@@ -46,6 +48,7 @@ struct pl_task {
     struct pl_task_defer *defers; /* newest first */
     struct pl_task_exit *exit;    /* set while its own defers may wait */
     void *owner;                  /* e.g. the request; for status and logs */
+    struct pl_meter *meter;       /* meter.h; NULL: nobody measures it */
     uint64_t id;
     int result;
     bool queued, canceled, ended;
@@ -60,6 +63,13 @@ struct pl_sched {
     /* The same, but only as long as it is whole: a signal handler of this
      * thread may look at it (pl_sched_seen). */
     struct pl_task *volatile seen;
+    struct pl_meter *volatile meter; /* of the run; NULL: it has none */
+    uint64_t run_began; /* of a run with a meter: the thread's CPU time */
+    /* When such a run is to be interrupted, monotonic ns; 0: not. Who sees to
+     * that is told of each. */
+    _Atomic uint64_t deadline;
+    void (*on_deadline)(void *arg, uint64_t deadline);
+    void *on_deadline_arg;
     struct pl_offload *offload;
     struct pl_list roots; /* tasks without a parent */
     unsigned live;        /* tasks that have not been released */

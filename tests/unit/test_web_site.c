@@ -14,10 +14,10 @@ static const struct {
     {"pl.get('x', print)", "pl.get: route pattern 'x': must begin with '/'"},
     {"pl.get('/', {expire = 1}, print)",
      "pl.get: unknown option 'expire'; did you mean 'expires'? (there are "
-     "body_rate, body_spool, cache_control, expires, max_body, "
+     "body_rate, body_spool, budget, cache_control, expires, max_body, "
      "max_form_fields, max_parts, max_upload)"},
     {"pl.post('/', {zzz = 1}, print)",
-     "pl.post: unknown option 'zzz' (there are body_rate, body_spool, "
+     "pl.post: unknown option 'zzz' (there are body_rate, body_spool, budget, "
      "cache_control, expires, max_body, max_form_fields, max_parts, "
      "max_upload)"},
     {"pl.get('/', {expires = {}}, print)",
@@ -41,6 +41,7 @@ static const struct {
     {"pl.group('x', print)", "pl.group: prefix 'x' must begin with '/'"},
     {"pl.group('/x', {auht = 1}, print)",
      "pl.group: unknown option 'auht' (there are body_rate, body_spool, "
+     "budget, "
      "cache_control, expires, max_body, max_form_fields, max_parts, "
      "max_upload)"},
     {"pl.group('/x', function() pl.get('y', print) end)",

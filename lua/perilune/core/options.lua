@@ -127,7 +127,28 @@ function kinds.flag_or_text(value)
   return kinds.text(value)
 end
 
+local budget = { wall = kinds.duration, cpu = kinds.duration,
+  memory = kinds.size }
+
+-- false: no limit
+function kinds.budget(value)
+  if type(value) ~= "table" then
+    return nil
+  end
+  local checked = {}
+  for name, limit in pairs(value) do
+    local check = budget[name]
+    local good = check and (limit == false and "0" or check(limit))
+    if not good then
+      return nil
+    end
+    checked[name] = good
+  end
+  return checked
+end
+
 local wanted = {
+  budget = "a table like { wall = \"2s\", cpu = \"100ms\", memory = \"10m\" }",
   text = "a string",
   names = "a string or a list of strings, each a name without spaces",
   flag_or_text = "true, false or a string",

@@ -85,6 +85,7 @@ end
 local route_options = {
   expires = "duration", cache_control = "text", max_body = "size",
   max_upload = "size", body_spool = "size", body_rate = "size",
+  budget = "budget",
   max_form_fields = "count", max_parts = "count",
 }
 
@@ -118,7 +119,8 @@ end
 --- response: nothing; body; status; status, body; status, body, headers. A
 --- string body is text (HTML if it begins with "<"), a table is JSON. nil, err
 --- is an error. options: expires, cache_control, and for bodies max_body,
---- max_upload, body_spool, body_rate, max_form_fields, max_parts.
+--- max_upload, body_spool, body_rate, max_form_fields, max_parts. budget =
+--- { wall = "2s", cpu = "100ms", memory = "10m" } ends what takes more by 503.
 local function method_function(method)
   local call = "pl." .. method
   return function(pattern, options, fn)
@@ -266,7 +268,7 @@ local function set_headers(headers)
 end
 
 -- watchdog = { warn = "5s" } is watchdog_warn = "5s".
-local nested = { watchdog = true }
+local nested = { budget = true, watchdog = true }
 
 local function set_group(group, settings)
   for name, value in pairs(settings) do
