@@ -228,7 +228,7 @@ static void run(struct pl_co *co, int args)
         pl_vm_measure(vm, co->task.meter);
     status = pl_lua_resume(co->L, NULL, args, &n);
     if (PL_UNLIKELY(vm->meter != NULL))
-        pl_vm_measured(vm);
+        pl_vm_measured(vm, status);
     vm->sched->lua_depth--;
     vm->running = false;
     if (PL_UNLIKELY(vm->watch.armed))

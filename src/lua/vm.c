@@ -53,16 +53,17 @@ static void *allocate(void *arg, void *block, size_t was, size_t size)
 
 /* ---- memory of a request ---- */
 
-/* Lua 5.4 asks again after it has collected its garbage; LuaJIT does not, so
- * its collector begins when half of the budget is held. */
-static void refuse(struct pl_vm *vm, struct pl_meter *meter)
+/* Lua 5.4 asks for the same again after it has collected its garbage; LuaJIT
+ * does not, so its collector begins when half of the budget is held. */
+static void refuse(struct pl_vm *vm, struct pl_meter *meter, int64_t more)
 {
-    if (!PL_LUAJIT && !meter->nudged) {
-        meter->nudged = true;
-        return;
+    bool again = meter->refused == more;
+
+    meter->refused = more;
+    if (PL_LUAJIT || again) {
+        meter->over = PL_OVER_MEMORY;
+        pl_watch_abort(vm);
     }
-    meter->over = PL_OVER_MEMORY;
-    pl_watch_abort(vm);
 }
 
 static void nudge(struct pl_vm *vm, struct pl_meter *meter)
@@ -84,7 +85,7 @@ static void *allocate_measured(void *arg, void *block, size_t was, size_t size)
 
     if (more > 0 && meter->budget.memory != 0 &&
         (uint64_t)(meter->held + more) > meter->budget.memory) {
-        refuse(vm, meter);
+        refuse(vm, meter, more);
         return NULL;
     }
     got = allocate(arg, block, was, size);
@@ -92,6 +93,8 @@ static void *allocate_measured(void *arg, void *block, size_t was, size_t size)
         return NULL;
     meter->held = PL_MAX(meter->held + more, 0);
     meter->peak = PL_MAX(meter->peak, meter->held);
+    if (more >= meter->refused)
+        meter->refused = 0;
     if (meter->budget.memory != 0 && more > 0)
         nudge(vm, meter);
     return got;
@@ -103,8 +106,14 @@ void pl_vm_measure(struct pl_vm *vm, struct pl_meter *meter)
     lua_setallocf(vm->main, allocate_measured, vm);
 }
 
-void pl_vm_measured(struct pl_vm *vm)
+void pl_vm_measured(struct pl_vm *vm, int status)
 {
+    struct pl_meter *meter = vm->meter;
+
+    if (status != 0 && status != LUA_YIELD && meter->refused != 0) {
+        meter->over = PL_OVER_MEMORY; /* of which it has ended by itself */
+        pl_watch_abort(vm);
+    }
     vm->meter = NULL;
     lua_setallocf(vm->main, allocate, vm);
 }

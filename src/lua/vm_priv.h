@@ -102,7 +102,7 @@ int pl_vm_push_envelope(lua_State *L, struct pl_vm *vm,
 
 /* Around a run of a task with a meter: charges it with what Lua allocates. */
 void pl_vm_measure(struct pl_vm *vm, struct pl_meter *meter);
-void pl_vm_measured(struct pl_vm *vm);
+void pl_vm_measured(struct pl_vm *vm, int status);
 
 /* Frees spare threads until so many are left. */
 void pl_co_trim(struct pl_vm *vm, unsigned keep);

@@ -192,6 +192,8 @@ static void on_heard(struct pl_alarm *alarm)
 {
     struct call *call = (struct call *)alarm;
 
+    if (alarm->kind == PL_ALARM_ABORT)
+        pl_loop_count_held(call->ward->worker->loop, true);
     atomic_store(&call->heard, call->seq);
     sem_post(&call->ward->dog->news);
 }
@@ -353,7 +355,6 @@ static void report(struct ward *ward, uint64_t held, bool answered, bool heard)
         describe_mute(&text, ward);
         add(&text, ", and does not answer a signal");
     }
-    pl_loop_count_held(ward->worker->loop, false);
     pl_log(PL_LOG_WARN, "watchdog", "%s", text.bytes);
     while (ward->next_report <= held)
         ward->next_report *= 2;
@@ -382,14 +383,14 @@ static void alarm_it(struct ward *ward, uint64_t held)
     lua->status = 500;
     snprintf(lua->why, sizeof(lua->why), "it ran for %.3g s without waiting",
              (double)held / 1000000000);
+    if (held >= ward->next_report)
+        pl_loop_count_held(ward->worker->loop, false);
     answered = question(ward, &heard);
     if (pl_loop_busy_since(ward->worker->loop) != ward->busy_since && !heard)
         return; /* it has just gone on */
     if (held >= ward->next_report)
         report(ward, held, answered, heard);
-    if (abort && heard)
-        pl_loop_count_held(ward->worker->loop, true);
-    else if (abort && !ward->given_up && ++ward->aborts == ABORTS)
+    if (abort && !heard && !ward->given_up && ++ward->aborts == ABORTS)
         give_up(ward);
 }
 
@@ -405,9 +406,8 @@ static void enforce_budget(struct ward *ward)
     get_ready(ward->dog);
     call->lua.kind = PL_ALARM_ABORT;
     call->lua.status = 503;
-    if (ask(ward, false, true) && call->in_lua &&
-        await(ward->dog, call, &call->heard, HOOK_MS))
-        pl_loop_count_held(ward->worker->loop, true);
+    if (ask(ward, false, true) && call->in_lua)
+        await(ward->dog, call, &call->heard, HOOK_MS);
 }
 
 static void look_at(struct ward *ward)

@@ -30,8 +30,10 @@ struct pl_meter {
     int64_t held;          /* bytes, now and at most */
     int64_t peak;
     enum pl_over over;
-    bool told;   /* somebody has logged that */
-    bool nudged; /* lua/: the collector was told to begin */
+    bool told; /* somebody has logged that */
+    /* For lua/: the collector was told to begin; what was refused last. */
+    bool nudged;
+    int64_t refused;
 };
 
 /* began: when it began, ns of the loop's clock. */
