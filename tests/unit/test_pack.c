@@ -95,7 +95,7 @@ static void test_pack__limits_depth(void **state)
 /* Packs and reads one value. */
 static struct pl_packed again(void)
 {
-    struct pl_packed value = {PL_PACKED_NIL};
+    struct pl_packed value = {.type = PL_PACKED_NIL};
     struct pl_unpack in;
 
     CHECK_INT(0, out.err, "written");

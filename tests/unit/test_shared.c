@@ -245,8 +245,8 @@ static void test_every__moves_when_the_worker_ends(void **state)
 }
 
 static const char *const scenes[] = {
-    "local d = pl.shared('d') d:set('k', {1, 2, {x = 'y'}}) d:get'k' "
-    "d:update('k', function(t) t = t or {} t[1] = 'z' return t end) d:keys()",
+    ("local d = pl.shared('d') d:set('k', {1, 2, {x = 'y'}}) d:get'k' "
+     "d:update('k', function(t) t = t or {} t[1] = 'z' return t end) d:keys()"),
     "local sub = pl.subscribe('t') pl.publish('t', {1}) sub:receive(0.001)",
     "pl.subscribe('t', function() end) pl.publish('t', 'x') pl.sleep(0.001)",
     "pl.workers.send('all', {1}) pl.sleep(0.001)",
