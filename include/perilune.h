@@ -915,6 +915,33 @@ PL_API void pl_app_on_message(struct pl_app *app,
                                          struct pl_str message, void *arg),
                               void *arg);
 
+/* ---- work beside the requests ---------------------------------------------
+ *
+ * What a program does on its workers though nobody asks: each function below
+ * runs on a fiber, so it may wait, with NULL for the request. Beginning and end
+ * are those of the worker: when it has finished its requests in a stop, waits
+ * fail with PL_ERR_CANCELED, and fn should return. Say all of it before
+ * pl_app_run(); later it is PL_ERR_STATE. BORROW arg as long as app. */
+
+enum pl_where {
+    PL_ONE_WORKER, /* once per process; when that worker has ended before the
+                      others, another goes on */
+    PL_EACH_WORKER
+};
+
+/* Calls fn when a worker begins, before it accepts connections: those come
+ * when fn waits or returns. Returns 0, PL_ERR_NOMEM, PL_ERR_STATE. */
+PL_API int pl_app_spawn(struct pl_app *app, enum pl_where where,
+                        void (*fn)(struct pl_app *app, void *arg), void *arg);
+
+/* Calls fn every ms milliseconds (1 to PL_EVERY_MAX, 24 days), for the first
+ * time after that many. At fixed moments, never twice at a time: those that
+ * pass while fn runs are left out. Returns 0, PL_ERR_INVALID, PL_ERR_NOMEM,
+ * PL_ERR_STATE. */
+enum { PL_EVERY_MAX = 0x7fffffff };
+PL_API int pl_app_every(struct pl_app *app, enum pl_where where, uint64_t ms,
+                        void (*fn)(struct pl_app *app, void *arg), void *arg);
+
 /* ---- the log --------------------------------------------------------------
  */
 

@@ -146,6 +146,22 @@ static int upload(struct pl_request *req, struct pl_response *res, void *arg)
                    : pl_respond(res, 200, "text/plain", pl_builder_str(list));
 }
 
+/* ---- files and programs ---- */
+
+/* /lines: of this file, by a program. */
+static int lines(struct pl_request *req, struct pl_response *res, void *arg)
+{
+    const char *const argv[] = {"wc", "-l", NULL};
+    struct pl_process_options options = {.size = sizeof(options)};
+    struct pl_process_result result;
+    struct pl_str path = pl_printf(req, "%s/main.c", state_of(req)->folder);
+    int err = pl_fs_read(req, path.data, 1 << 20, &options.input);
+
+    if (err == 0)
+        err = pl_process_run(req, argv, &options, &result);
+    return err < 0 ? err : pl_respond(res, 200, "text/plain", result.out);
+}
+
 /* ---- what blocks, and what is kept ---- */
 
 struct lookup {
@@ -251,6 +267,17 @@ static int post_event(struct pl_request *req, struct pl_response *res,
     return n < 0 ? n : pl_respondf(res, 200, "text/plain", "%d\n", n);
 }
 
+/* Every second, on one worker: an event, for whoever listens. */
+static void tick(struct pl_app *app, void *arg)
+{
+    struct state *state = pl_app_state(app);
+    char text[40];
+    int n = snprintf(text, sizeof(text), "requests: %lu",
+                     atomic_load(&state->requests));
+
+    pl_publish(app, PL_STR("events"), (struct pl_str){text, n});
+}
+
 /* ---- the application ---- */
 
 static void add_routes(struct pl_app *app, bool uploads)
@@ -265,10 +292,12 @@ static void add_routes(struct pl_app *app, bool uploads)
     if (uploads)
         pl_app_post(app, "/upload", upload, NULL);
     pl_app_get(app, "/file", file, NULL);
+    pl_app_get(app, "/lines", lines, NULL);
     pl_app_get(app, "/resolve", resolve, NULL);
     pl_app_get(app, "/visits/:page", visits, NULL);
     pl_app_get(app, "/events", events, NULL);
     pl_app_post(app, "/events", post_event, NULL);
+    pl_app_every(app, PL_ONE_WORKER, 1000, tick, NULL);
 }
 
 int main(int argc, char **argv)

@@ -49,7 +49,6 @@ static void begin_load(void *arg, struct pl_load *load)
                                                "out of memory"));
         return;
     }
-    pl_app_hear(app, gen->worker);
     /* The scratch load comes before there are workers. */
     if (app->server.workers != NULL && gen->worker->id == 0)
         announce_start(app);
@@ -83,6 +82,7 @@ struct pl_app *pl_app_new(void)
         .name = "the program",
         .arg = app,
         .begin = begin_load,
+        .commit = pl_app_commit,
         .drop = drop_load,
     };
     app->site = pl_site_new();
@@ -105,6 +105,7 @@ void pl_app_free(struct pl_app *app)
     pl_app_set_state(app, NULL, NULL);
     pl_app_forget_caches(app);
     pl_app_forget_shared(app);
+    pl_app_forget_tasks(app);
     app->magic = 0;
     pl_free(app);
 }

@@ -1,4 +1,4 @@
-/* app.h - a C program's application: what app.c and its cache share. Their
+/* app.h - a C program's application: what the files of app share. Their
  * functions are in perilune.h. */
 #ifndef PL_SERVER_APP_H
 #define PL_SERVER_APP_H
@@ -27,6 +27,7 @@ struct pl_app {
     void (*on_message)(struct pl_app *app, int from, struct pl_str message,
                        void *arg);
     void *on_message_arg;
+    struct pl_app_task *tasks; /* newest first */
 };
 
 /* Keeps the first failure, for pl_app_run(); gives err back. */
@@ -46,7 +47,11 @@ void pl_app_forget_caches(struct pl_app *app);
 /* Frees what pl_shared_open() gave; the dictionaries are the server's. */
 void pl_app_forget_shared(struct pl_app *app);
 
-/* From now on the program hears what is sent to this worker. */
-void pl_app_hear(struct pl_app *app, struct pl_worker *worker);
+/* This worker begins to serve: starts its part of the tasks, and from now on
+ * the program hears what is sent to it. Returns 0 or PL_ERR_NOMEM. */
+int pl_app_commit(void *app, struct pl_generation *gen);
+
+/* Frees what the tasks are described by. */
+void pl_app_forget_tasks(struct pl_app *app);
 
 #endif

@@ -1,5 +1,6 @@
 /* app_share.c - what workers share, for C programs (perilune.h): dictionaries,
- * topics and messages of share/ under their public names.
+ * topics and messages of share/ under their public names. Who is told of
+ * messages is in app_tasks.c.
  *
  * A thread that is no worker takes part for the time of one call. */
 #include "base/check.h"
@@ -445,58 +446,4 @@ int pl_worker_send(struct pl_app *app, int to, struct pl_str message)
                pl_share_send(any.share, use.user.reader,
                              use.guest.own ? PL_SHARE_NOBODY : (int)member->id,
                              to, &value));
-}
-
-void pl_app_on_message(struct pl_app *app,
-                       void (*fn)(struct pl_app *app, int from,
-                                  struct pl_str message, void *arg),
-                       void *arg)
-{
-    app->on_message = fn;
-    app->on_message_arg = arg;
-}
-
-/* A fiber of the worker: one message after another. */
-static int look_at_messages(void *arg)
-{
-    struct pl_worker *worker = arg;
-    struct pl_app *app = worker->generation->loader->arg;
-    struct pl_envelope *envelope;
-
-    while ((envelope = pl_member_next(&worker->member)) != NULL) {
-        const struct pl_message *message = envelope->message;
-
-        if (message->value.type == PL_DATUM_STRING)
-            app->on_message(app, message->from, message->value.bytes,
-                            app->on_message_arg);
-        pl_envelope_release(envelope);
-    }
-    worker->looking = false;
-    return 0;
-}
-
-/* Without memory for a fiber they wait for the next one to come. */
-static void on_message(void *arg)
-{
-    struct pl_worker *worker = arg;
-
-    if (worker->looking || worker->generation == NULL)
-        return;
-    worker->looking = true;
-    if (pl_fiber_spawn(&worker->sched, NULL, look_at_messages, worker, NULL) <
-        0)
-        worker->looking = false;
-}
-
-static void on_lead(void *arg)
-{
-    (void)arg; /* a program has nothing that is done once per process */
-}
-
-void pl_app_hear(struct pl_app *app, struct pl_worker *worker)
-{
-    static const struct pl_member_ops ops = {on_message, on_lead};
-
-    if (app->on_message != NULL && !worker->scratch)
-        pl_member_stand(&worker->member, &ops, worker);
 }

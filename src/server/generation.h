@@ -38,6 +38,8 @@ struct pl_loader {
     void (*begin)(void *arg, struct pl_load *load);
     /* Asks a load to end early; load->op still completes. NULL: cannot. */
     void (*cancel)(struct pl_load *load);
+    /* The generation begins to serve: 0 or PL_ERR_*. NULL: it knows itself. */
+    int (*commit)(void *arg, struct pl_generation *gen);
     /* Gives back site and vm, also half-made ones (NULL). No request uses them,
      * no task of the VM is left. */
     void (*drop)(void *arg, struct pl_generation *gen);

@@ -255,9 +255,11 @@ static int listen_on(struct pl_worker *worker,
 static int commit(struct pl_worker *worker)
 {
     struct pl_server *server = worker->server;
-    struct pl_vm *vm = worker->generation->vm;
-    int err = vm == NULL ? 0 : pl_vm_commit(vm, NULL);
+    struct pl_generation *gen = worker->generation;
+    int err = gen->vm == NULL ? 0 : pl_vm_commit(gen->vm, NULL);
 
+    if (err == 0 && gen->loader->commit != NULL)
+        err = gen->loader->commit(gen->loader->arg, gen);
     for (unsigned i = 0; i < server->ngroups && err == 0; i++)
         err = listen_on(worker, server->groups[i]);
     return err;

@@ -72,6 +72,15 @@ def test_events_reach_whoever_listens(example):
         wire.reset()
 
 
+def test_a_timer_tells_whoever_listens(example):
+    text(example, "/hello")
+    with example.connect() as wire:
+        wire.send(b"GET /events HTTP/1.1\r\nHost: a\r\n\r\n")
+        for _ in range(2):
+            wire.read_until(b"requests: 2")
+        wire.reset()
+
+
 def test_uploads_are_saved_part_by_part(example):
     large = bytes(range(256)) * 4000
 
@@ -122,6 +131,11 @@ def test_files(example):
     assert (ranged.status, ranged.body) == (206, source[3:9])
     assert example.get("/file?name=../../VERSION").status == 404
     assert example.get("/file?name=").status == 404
+
+
+def test_programs(example):
+    lines = (EXAMPLE / "main.c").read_text().count("\n")
+    assert text(example, "/lines").strip() == str(lines)
 
 
 def test_blocking_calls_and_kept_values(example):
