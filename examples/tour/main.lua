@@ -23,18 +23,17 @@ pl.set { error_pages = "pages/error.mustache" }
 -- end
 
 local contents = {
-  { "Requests and answers", "hello", "input", "json", "bodies",
-    "uploads" },
-  { "Time", "waiting", "streaming", "tasks", "schedule", "shared" },
+  { "Requests and answers", "hello", "input", "json", "bodies" },
+  { "Files", "files", "uploads", "system" },
+  { "Time", "waiting", "streaming", "tasks", "schedule" },
   { "Order", "routing", "filters", "headers", "errors" },
-  { "The library", "library" },
-  { "The house", "files", "system", "settings", "watchdog", "command",
-    "embed" },
+  { "The library", "shared", "library" },
+  { "The house", "settings", "watchdog", "command", "embed" },
 }
 
 -- A perilune without the plug-in (perilune --version) has the rest of the tour.
 if pcall(function() return pl.crypto.hash end) then
-  table.insert(contents[4], "secrets")
+  table.insert(contents[5], "secrets")
 end
 
 local pages = {}

@@ -1,7 +1,7 @@
 -- command.lua - chapter: the command line and the signals.
 
 return {
-  title = "Command line and signals",
+  title = "Command line and signals", short = "Command line",
   summary = "One program: it serves a site, checks it, or runs a script.",
   sections = {
     {

@@ -52,6 +52,7 @@ traceback and the id of the request, which the access log has as well. The
 worker goes on; connection and other requests are not touched.</p>]],
       example = "raise",
       links = { "/errors/land?height=12", "/errors/land?height=-1" },
+      page = true,
       shell = [[
 $ curl -si '@origin@/errors/land?height=-1'
 HTTP/1.1 500 Internal Server Error
@@ -86,7 +87,7 @@ waits.</p>]],
 <p>A Mustache template makes the page that browsers are shown for an error.
 Programs still get a line of text.</p>]],
       file = "main.lua", example = "errors",
-      links = { "/nowhere/at/all" },
+      links = { "/nowhere/at/all" }, page = true,
     },
     {
       title = "While you develop",

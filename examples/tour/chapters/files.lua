@@ -12,9 +12,9 @@ pl.static("/files/show", {
 -- example: app
 pl.static("/files/app", {
   root = "public/files",
-  fallback = "index.html", -- any page that a script makes in the browser
-  precompressed = true, -- landings.txt.gz is a version of landings.txt
-  preload = true, -- all of it in memory: the disk is not asked again
+  fallback = "index.html", -- pages of a script
+  precompressed = true, -- also landings.txt.gz
+  preload = true, -- the disk is not asked again
 })
 -- end
 
@@ -95,6 +95,7 @@ of the columns sort it. A Mustache template of your own may take the place of
 this page, and programs get JSON.</p>]],
       example = "listing",
       links = { "/files/list/", "/files/list/?sort=size&order=desc" },
+      page = true,
       shell = [[
 $ curl -s @origin@/files/list/ -H 'Accept: application/json'
 {"path":"/files/list/","truncated":false,"entries":[{"name":"index.html",…

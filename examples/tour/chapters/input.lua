@@ -44,7 +44,7 @@ end)
 -- end
 
 return {
-  title = "Query, forms and cookies",
+  title = "Query, forms and cookies", short = "Query and forms",
   summary = "The request object has everything the client sent. A field is "
     .. "made when it is first used.",
   sections = {

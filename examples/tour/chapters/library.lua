@@ -49,7 +49,7 @@ end)
 -- end
 
 return {
-  title = "URLs, times, types, names",
+  title = "URLs, times, types, names", short = "URLs, times, names",
   summary = "The small things that every site needs, done by the book.",
   sections = {
     {

@@ -20,6 +20,21 @@ pl.get("/watchdog/loop", function()
 end)
 -- end
 
+-- example: budgets
+local budget = { wall = "0.2s", memory = "8m" }
+
+pl.get("/watchdog/slow", { budget = budget }, function()
+  pl.sleep(60)
+end)
+
+pl.get("/watchdog/greedy", { budget = budget }, function()
+  local kept = {}
+  for i = 1, math.huge do
+    kept[i] = { "a table more" }
+  end
+end)
+-- end
+
 -- example: turns
 pl.get("/watchdog/turns", function()
   local stats = pl.watchdog.stats()
@@ -33,8 +48,8 @@ end)
 
 return {
   title = "The watchdog",
-  summary = "A handler that computes for ever holds its worker. It is named "
-    .. "while it does, and aborted.",
+  summary = "A handler that computes for ever is named while it does, and "
+    .. "aborted; a request may have a budget.",
   sections = {
     {
       title = "A loop without an end",
@@ -45,7 +60,7 @@ function holds it, and after a while ends it: the client gets a 500, everybody
 else who waited for this worker their answer. <code>pcall</code> does not catch
 that, and compiled loops are reached as well.</p>]],
       example = "loop",
-      links = { "/watchdog/loop" },
+      links = { "/watchdog/loop" }, watch = true, page = true,
       log = [[
 … worker … has been held for … s by GET /watchdog/loop … in Lua: …watchdog.lua:…
 … error lua: GET /watchdog/loop request=…: …: aborted: it ran for … s without …
@@ -58,6 +73,19 @@ that, and compiled loops are reached as well.</p>]],
 first line in the log, and thirty until the end. A loop inside of a C function
 is named, by its function, but cannot be ended.</p>]],
       example = "limits",
+    },
+    {
+      title = "A budget for a request",
+      text = [[
+<p>What one request may take can be said for a route, a group or all: time, CPU,
+memory of Lua. Who wants more is answered with 503, and the log says which limit
+it was. What waits is cancelled, what computes is aborted.</p>]],
+      example = "budgets",
+      links = { "/watchdog/slow", "/watchdog/greedy" }, page = true,
+      shell = [[
+$ curl -si @origin@/watchdog/slow
+HTTP/1.1 503 Service Unavailable
+…]],
     },
     {
       title = "How long others wait",

@@ -82,9 +82,9 @@ local function answer(section, name)
   end
   local first = not section.watch and section.links and section.links[1]
   return fill([[
-<iframe name="{name}" title="The answer" loading="lazy" {!content}></iframe>]],
-    {
-      name = name,
+<iframe name="{name}" title="The answer" loading="lazy" {!class}{!content}>
+</iframe>]], {
+      name = name, class = section.page and 'class="page" ' or "",
       content = first and fill('src="{path}"', { path = first })
         or fill('srcdoc="{hint}"', { hint = hint }),
     })

@@ -53,7 +53,7 @@ layout.parts = {}
 
 local function link(page, current)
   return fill([[<li><a href="{path}"{!current}>{title}</a></li>]], {
-    path = page.path, title = page.title,
+    path = page.path, title = page.short or page.title,
     current = page == current and ' aria-current="page"' or "",
   })
 end

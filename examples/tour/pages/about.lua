@@ -48,6 +48,15 @@ handler.</li>
 </ul>
 </section>
 <section>
+<h2 id="cost">What it costs</h2>
+<p><code>make bench</code> measures it on your machine, beside nginx, h2o,
+lighttpd, Caddy, Node.js, Go, and beside a bare loop that does nothing but
+answer: processor time and system calls for each request, latency, memory.
+<code>docs/performance</code> has the tables, what was kept of what was planned
+and what was not, and who was better at what. The cost of a request in
+instructions is counted at each change.</p>
+</section>
+<section>
 <h2 id="tour">How the tour is made</h2>
 <p>A site file, one file for each chapter, a style sheet written by hand, fonts
 of your system. Each chapter adds its routes and returns its text; the sources
