@@ -233,16 +233,18 @@ def test_out_of_descriptors(start):
 
 
 def test_a_file_without_descriptors(serve, tmp_path):
-    """It cannot be opened: that request fails, and nothing else."""
+    """One that is not kept cannot be opened: that request fails, and nothing
+    else."""
     site = SITE + 'require "perilune".static("/f", { root = "files" })'
-    server = serve(site, files={"files/a.txt": "file"}, workers=1)
+    files = {"files/kept.txt": "kept", "files/new.txt": "new"}
+    server = serve(site, files=files, workers=1)
     wires = []
     running = server.connect()
-    assert running.get("/f/a.txt").text == "file"
+    assert running.get("/f/kept.txt").text == "kept"
     exhaust(server, wires, 3)
-    assert running.get("/f/a.txt").status == 503
+    assert running.get("/f/new.txt").status == 503
     assert running.get("/").text == "hello"
     for wire in wires:
         wire.close()
-    wait_for(lambda: running.get("/f/a.txt").status == 200, "descriptors")
+    wait_for(lambda: running.get("/f/new.txt").status == 200, "descriptors")
     running.close()
