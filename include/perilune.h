@@ -846,6 +846,17 @@ PL_API int pl_shared_delete(struct pl_shared *shared, struct pl_str key);
 PL_API int pl_shared_expire(struct pl_shared *shared, struct pl_str key,
                             uint64_t ttl_ms);
 
+/* How long it still lives: *ttl_ms, PL_SHARED_FOREVER if it does not expire.
+ * Returns 0 or PL_ERR_NOT_FOUND. */
+PL_API int pl_shared_ttl(struct pl_shared *shared, struct pl_str key,
+                         uint64_t *ttl_ms);
+
+/* Calls fn for each key, in no order, until it returns false. What is put or
+ * goes meanwhile may be shown or not. fn BORROWS key, must not wait, and must
+ * not use shared: it notes what it wants. Returns 0 or PL_ERR_NOMEM. */
+PL_API int pl_shared_keys(struct pl_shared *shared,
+                          bool (*fn)(void *arg, struct pl_str key), void *arg);
+
 /* Deletes all, key by key. */
 PL_API int pl_shared_flush(struct pl_shared *shared);
 

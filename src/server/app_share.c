@@ -268,6 +268,51 @@ int pl_shared_expire(struct pl_shared *shared, struct pl_str key,
                pl_dict_expire(shared->dict, &use.user, key, in_ns(ttl_ms)));
 }
 
+int pl_shared_ttl(struct pl_shared *shared, struct pl_str key, uint64_t *ttl_ms)
+{
+    uint64_t left = 0;
+    struct use use;
+    int err = begin(shared, &use);
+
+    if (err < 0)
+        return err;
+    err = end(&use, pl_dict_ttl(shared->dict, &use.user, key, &left));
+    if (err == 0)
+        *ttl_ms = left == PL_DICT_FOREVER ? PL_SHARED_FOREVER
+                                          : (left + 999999) / 1000000;
+    return err;
+}
+
+struct seeing {
+    bool (*fn)(void *arg, struct pl_str key);
+    void *arg;
+    bool enough;
+};
+
+static void see_key(void *arg, struct pl_str key)
+{
+    struct seeing *seeing = arg;
+
+    if (!seeing->enough)
+        seeing->enough = !seeing->fn(seeing->arg, key);
+}
+
+int pl_shared_keys(struct pl_shared *shared,
+                   bool (*fn)(void *arg, struct pl_str key), void *arg)
+{
+    struct seeing seeing = {fn, arg, false};
+    size_t at = 0;
+    struct use use;
+    int err = begin(shared, &use);
+
+    if (err < 0)
+        return err;
+    while (!seeing.enough &&
+           pl_dict_walk(shared->dict, &use.user, &at, see_key, &seeing))
+        ;
+    return end(&use, 0);
+}
+
 int pl_shared_flush(struct pl_shared *shared)
 {
     struct use use;

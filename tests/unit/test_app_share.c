@@ -115,6 +115,45 @@ static void test_app_share__values(void **state)
     pl_app_free(app);
 }
 
+struct seen {
+    unsigned count, most, letters; /* bit i: the key 'a' + i */
+};
+
+static bool see(void *arg, struct pl_str key)
+{
+    struct seen *seen = arg;
+
+    CHECK_INT(1, key.len, "a key");
+    seen->letters |= 1u << (key.data[0] - 'a');
+    return ++seen->count < seen->most;
+}
+
+static void test_app_share__keys_and_how_long_they_live(void **state)
+{
+    struct seen all = {.most = 100}, two = {.most = 2};
+    uint64_t left = 0;
+
+    (void)state;
+    make_app();
+    CHECK_INT(PL_ERR_NOT_FOUND, pl_shared_ttl(shared, PL_STR("a"), &left),
+              "none");
+    CHECK_INT(0, pl_shared_keys(shared, see, &all), "none");
+    CHECK_INT(0, all.count, "none");
+    for (char c = 'a'; c <= 'e'; c++)
+        pl_shared_set_integer(shared, (struct pl_str){&c, 1}, c,
+                              c == 'e' ? 60000 : 0);
+    CHECK_INT(0, pl_shared_keys(shared, see, &all), "keys");
+    CHECK_INT(5, all.count, "each once");
+    CHECK_INT(0x1f, all.letters, "all of them");
+    CHECK_INT(0, pl_shared_keys(shared, see, &two), "keys");
+    CHECK_INT(2, two.count, "as many as one likes");
+    CHECK_INT(0, pl_shared_ttl(shared, PL_STR("a"), &left), "ttl");
+    CHECK(left == PL_SHARED_FOREVER, "for ever");
+    CHECK_INT(0, pl_shared_ttl(shared, PL_STR("e"), &left), "ttl");
+    CHECK(left > 0 && left <= 60000, "what is left");
+    pl_app_free(app);
+}
+
 static void test_app_share__workers_count_together(void **state)
 {
     int64_t sum = 0;
@@ -192,6 +231,7 @@ static void test_app_share__options_are_checked(void **state)
 }
 
 RUN_TESTS(cmocka_unit_test(test_app_share__values),
+          cmocka_unit_test(test_app_share__keys_and_how_long_they_live),
           cmocka_unit_test(test_app_share__workers_count_together),
           cmocka_unit_test(test_app_share__feeds_get_what_is_published),
           cmocka_unit_test(test_app_share__messages_reach_all_workers),
