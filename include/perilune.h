@@ -691,6 +691,113 @@ PL_API void pl_hash_each(struct pl_hash *hash,
                          bool (*fn)(void *arg, struct pl_str key, void *value),
                          void *arg);
 
+/* ---- the toolbox: structs described by tables -----------------------------
+
+    struct entry { struct pl_str name; uint64_t size; };
+    struct page { struct entry *entries; size_t nentries; bool dark; };
+
+    static const struct pl_field entry_fields[] = {
+        PL_FIELD(STR, struct entry, name),
+        PL_FIELD(U64, struct entry, size),
+        PL_FIELD_END,
+    };
+    static const struct pl_field entry = PL_FIELD_OF(struct entry,
+                                                     entry_fields);
+    static const struct pl_field page_fields[] = {
+        PL_FIELD_LIST("entries", struct page, entries, nentries, &entry),
+        PL_FIELD(BOOL, struct page, dark),
+        PL_FIELD_END,
+    };
+    static const struct pl_field page = PL_FIELD_OF(struct page, page_fields);
+
+ * What a template shows of a struct is said by such tables, which never change.
+ * Nothing of the struct is copied. */
+
+enum pl_field_kind {
+    PL_FIELD_NONE,
+    PL_FIELD_STR,    /* struct pl_str; absent or empty: false */
+    PL_FIELD_TEXT,   /* const char *; NULL or empty: false */
+    PL_FIELD_BOOL,   /* bool */
+    PL_FIELD_U64,    /* uint64_t; always true, also 0 */
+    PL_FIELD_I64,    /* int64_t */
+    PL_FIELD_INT,    /* int */
+    PL_FIELD_STRUCT, /* a struct of `type` at this place */
+    PL_FIELD_PTR,    /* a pointer to a struct of `type`; NULL: false */
+    PL_FIELD_ARRAY   /* a pointer to elements of `type`, size_t of them */
+};
+
+struct pl_field {
+    const char *name;
+    enum pl_field_kind kind;
+    size_t offset;
+    size_t count;                  /* ARRAY: the offset of the number */
+    size_t size;                   /* of an element of this type */
+    const struct pl_field *type;   /* STRUCT, PTR, ARRAY */
+    const struct pl_field *fields; /* of a type; PL_FIELD_END is the last */
+};
+
+/* A member of a struct, and one whose name or type needs to be said. */
+#define PL_FIELD(kind, of, member)                                             \
+    {                                                                          \
+#member, PL_FIELD_##kind, offsetof(of, member), 0, 0, NULL, NULL       \
+    }
+#define PL_FIELD_SUB(kind, name, of, member, type)                             \
+    {                                                                          \
+        name, PL_FIELD_##kind, offsetof(of, member), 0, 0, type, NULL          \
+    }
+#define PL_FIELD_LIST(name, of, member, number, type)                          \
+    {                                                                          \
+        name, PL_FIELD_ARRAY, offsetof(of, member), offsetof(of, number), 0,   \
+            type, NULL                                                         \
+    }
+#define PL_FIELD_END                                                           \
+    {                                                                          \
+        NULL, PL_FIELD_NONE, 0, 0, 0, NULL, NULL                               \
+    }
+
+/* The type of a struct, and that of elements which are no structs. */
+#define PL_FIELD_OF(of, fields)                                                \
+    {                                                                          \
+        NULL, PL_FIELD_STRUCT, 0, 0, sizeof(of), NULL, fields                  \
+    }
+#define PL_FIELD_ITEM(kind, of)                                                \
+    {                                                                          \
+        NULL, PL_FIELD_##kind, 0, 0, sizeof(of), NULL, NULL                    \
+    }
+
+/* ---- the toolbox: templates ----------------------------------------------
+ *
+ * Mustache, all of its specification: {{name}} is escaped for HTML, {{{name}}}
+ * is not; {{#list}}...{{/list}}, {{^none}}...{{/none}}, {{>partial}}. They are
+ * read and compiled once; rendering looks at no file. */
+
+/* A template and the partials that it names. */
+struct pl_template_set;
+
+/* That of a file: {{>head}} in site/page.mustache is site/head.mustache, and
+ * nothing if that is not there. Before pl_app_run(); lives as long as app. NULL
+ * on failure, which pl_app_error() tells with file and line. */
+PL_API const struct pl_template_set *pl_app_template(struct pl_app *app,
+                                                     const char *path);
+
+/* That of a text, without partials; name is for messages. COPIES. */
+PL_API const struct pl_template_set *pl_app_template_text(struct pl_app *app,
+                                                          const char *name,
+                                                          struct pl_str source);
+
+/* Fills it from data, a struct of that type, which is BORROWED until this
+ * returns: *text lives as long as the request. Returns 0, PL_ERR_NOMEM, or
+ * PL_ERR_LIMIT ("request_memory", or it is nested too deeply), which was logged
+ * with the template's line. */
+PL_API int pl_render(struct pl_request *req, const struct pl_template_set *set,
+                     const struct pl_field *type, const void *data,
+                     struct pl_str *text);
+
+/* The same as a response, text/html unless its type was set. */
+PL_API int pl_respond_template(struct pl_response *res, int status,
+                               const struct pl_template_set *set,
+                               const struct pl_field *type, const void *data);
+
 /* ---- the toolbox: values kept for a while ---------------------------------
  */
 

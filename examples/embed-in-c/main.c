@@ -19,6 +19,7 @@ struct state {
     const char *uploads;
     struct pl_cache *addresses;
     struct pl_shared *visits;
+    const struct pl_template_set *page;
 };
 
 static struct state *state_of(struct pl_request *req)
@@ -234,6 +235,69 @@ static int visits(struct pl_request *req, struct pl_response *res, void *arg)
                    : pl_respondf(res, 200, "text/plain", "%" PRId64 "\n", n);
 }
 
+static const char visits_page[] = "<!DOCTYPE html>\n"
+                                  "<title>Visits</title>\n"
+                                  "<ul>\n"
+                                  "{{#visits}}\n"
+                                  "<li>{{page}}: {{times}}\n"
+                                  "{{/visits}}\n"
+                                  "</ul>\n"
+                                  "{{^visits}}\n"
+                                  "<p>None yet.\n"
+                                  "{{/visits}}\n";
+
+struct visit {
+    struct pl_str page;
+    int64_t times;
+};
+
+/* What the page is filled from, and how it finds it there. */
+struct report {
+    struct pl_request *req;
+    struct visit *visits;
+    size_t nvisits;
+};
+
+static const struct pl_field visit_fields[] = {
+    PL_FIELD(STR, struct visit, page),
+    PL_FIELD(I64, struct visit, times),
+    PL_FIELD_END,
+};
+static const struct pl_field visit_type =
+    PL_FIELD_OF(struct visit, visit_fields);
+static const struct pl_field report_fields[] = {
+    PL_FIELD_LIST("visits", struct report, visits, nvisits, &visit_type),
+    PL_FIELD_END,
+};
+static const struct pl_field report_type =
+    PL_FIELD_OF(struct report, report_fields);
+
+enum { VISITS_MAX = 100 };
+
+static bool add_page(void *arg, struct pl_str key)
+{
+    struct report *report = arg;
+
+    report->visits[report->nvisits++].page = pl_strdup(report->req, key);
+    return report->nvisits < VISITS_MAX;
+}
+
+/* /visits: a page of HTML, made by a template. */
+static int all_visits(struct pl_request *req, struct pl_response *res,
+                      void *arg)
+{
+    struct pl_shared *visits = state_of(req)->visits;
+    struct visit list[VISITS_MAX] = {{{NULL, 0}, 0}};
+    struct report report = {req, list, 0};
+    int err = pl_shared_keys(visits, add_page, &report);
+
+    for (size_t i = 0; i < report.nvisits; i++) /* unless it has just gone */
+        pl_shared_get_integer(visits, list[i].page, &list[i].times);
+    return err < 0 ? err
+                   : pl_respond_template(res, 200, state_of(req)->page,
+                                         &report_type, &report);
+}
+
 /* GET /events: what is posted there, until the client goes. */
 static int events(struct pl_request *req, struct pl_response *res, void *arg)
 {
@@ -295,6 +359,7 @@ static void add_routes(struct pl_app *app, bool uploads)
     pl_app_get(app, "/lines", lines, NULL);
     pl_app_get(app, "/resolve", resolve, NULL);
     pl_app_get(app, "/visits/:page", visits, NULL);
+    pl_app_get(app, "/visits", all_visits, NULL);
     pl_app_get(app, "/events", events, NULL);
     pl_app_post(app, "/events", post_event, NULL);
     pl_app_every(app, PL_ONE_WORKER, 1000, tick, NULL);
@@ -316,6 +381,7 @@ int main(int argc, char **argv)
         return 1;
     state.addresses = pl_cache_new(app, &kept);
     state.visits = pl_shared_open(app, "visits", NULL);
+    state.page = pl_app_template_text(app, "visits", pl_str_c(visits_page));
     pl_app_set_state(app, &state, NULL);
     pl_app_set(app, "signals", "on");  /* TERM and INT end it in good order */
     pl_app_set(app, "announce", "on"); /* "listening on http://..." */

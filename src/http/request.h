@@ -112,4 +112,8 @@ int pl_request_measure(struct pl_request *req, const struct pl_budget *budget);
 struct pl_str pl_request_header_id(struct pl_request *req,
                                    enum pl_header_id id);
 
+/* A text in the request's pool and on its account, which goes with it; NULL
+ * when out of memory. */
+struct pl_buf *pl_request_buf(struct pl_request *req);
+
 #endif

@@ -69,6 +69,13 @@ struct pl_builder *pl_builder_new(struct pl_request *req)
     return pl_request_defer(req, end_builder, builder) < 0 ? NULL : builder;
 }
 
+struct pl_buf *pl_request_buf(struct pl_request *req)
+{
+    struct pl_builder *builder = pl_builder_new(req);
+
+    return builder == NULL ? NULL : &builder->text;
+}
+
 int pl_builder_add(struct pl_builder *builder, struct pl_str text)
 {
     return pl_buf_add(&builder->text, text);

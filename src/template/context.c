@@ -44,12 +44,13 @@ void pl_run_release(struct pl_run *run, size_t to)
         ops->release(run->data->arg, to);
 }
 
-enum pl_datum_kind pl_run_kind(struct pl_run *run, struct pl_datum value)
+enum pl_template_kind pl_run_kind(struct pl_run *run,
+                                  struct pl_template_value value)
 {
     return run->data->ops->kind(run->data->arg, value);
 }
 
-static struct pl_datum context(const struct pl_run *run)
+static struct pl_template_value context(const struct pl_run *run)
 {
     for (unsigned i = run->depth; i-- > 0;)
         if (run->frames[i].kind == PL_FRAME_SECTION)
@@ -59,7 +60,7 @@ static struct pl_datum context(const struct pl_run *run)
 
 /* The nearest context that has name. */
 static bool find_first(struct pl_run *run, struct pl_str name,
-                       struct pl_datum *out)
+                       struct pl_template_value *out)
 {
     const struct pl_data *data = run->data;
 
@@ -73,11 +74,12 @@ static bool find_first(struct pl_run *run, struct pl_str name,
     return data->ops->get(data->arg, data->root, name, out);
 }
 
-bool pl_run_find(struct pl_run *run, struct pl_str name, struct pl_datum *out)
+bool pl_run_find(struct pl_run *run, struct pl_str name,
+                 struct pl_template_value *out)
 {
     const struct pl_data *data = run->data;
     struct pl_str part;
-    struct pl_datum next;
+    struct pl_template_value next;
 
     if (pl_str_eq(name, PL_STR("."))) {
         *out = context(run);

@@ -4,16 +4,15 @@
 
 #include "base/str.h"
 
-const struct pl_field pl_field_strings = {.kind = PL_FIELD_STR,
-                                          .size = sizeof(struct pl_str)};
+const struct pl_field pl_field_strings = PL_FIELD_ITEM(STR, struct pl_str);
 
 /* A datum is an address and what is there: a field, or a type. */
-static const struct pl_field *as(struct pl_datum value)
+static const struct pl_field *as(struct pl_template_value value)
 {
     return value.as;
 }
 
-static const void *pointer(struct pl_datum value)
+static const void *pointer(struct pl_template_value value)
 {
     const void *target;
 
@@ -22,21 +21,21 @@ static const void *pointer(struct pl_datum value)
 }
 
 /* The struct itself, whatever leads to it; at NULL: it is none. */
-static struct pl_datum resolve(struct pl_datum value)
+static struct pl_template_value resolve(struct pl_template_value value)
 {
     const struct pl_field *field = as(value);
 
     if (field->kind == PL_FIELD_PTR)
-        return (struct pl_datum){pointer(value), field->type};
+        return (struct pl_template_value){pointer(value), field->type};
     if (field->kind == PL_FIELD_STRUCT && field->type != NULL)
-        return (struct pl_datum){value.at, field->type};
+        return (struct pl_template_value){value.at, field->type};
     if (field->kind == PL_FIELD_STRUCT)
         return value;
-    return (struct pl_datum){NULL, NULL};
+    return (struct pl_template_value){NULL, NULL};
 }
 
-static bool get(void *arg, struct pl_datum value, struct pl_str name,
-                struct pl_datum *out)
+static bool get(void *arg, struct pl_template_value value, struct pl_str name,
+                struct pl_template_value *out)
 {
     const struct pl_field *field;
 
@@ -46,13 +45,14 @@ static bool get(void *arg, struct pl_datum value, struct pl_str name,
     for (field = as(value)->fields; field->name != NULL; field++) {
         if (!pl_str_eq(pl_str_c(field->name), name))
             continue;
-        *out = (struct pl_datum){(const char *)value.at + field->offset, field};
+        *out = (struct pl_template_value){
+            (const char *)value.at + field->offset, field};
         return true;
     }
     return false;
 }
 
-static struct pl_str text(void *arg, struct pl_datum value,
+static struct pl_str text(void *arg, struct pl_template_value value,
                           struct pl_buf *scratch)
 {
     switch (as(value)->kind) {
@@ -77,7 +77,7 @@ static struct pl_str text(void *arg, struct pl_datum value,
     return pl_buf_str(scratch);
 }
 
-static enum pl_datum_kind kind(void *arg, struct pl_datum value)
+static enum pl_template_kind kind(void *arg, struct pl_template_value value)
 {
     bool is = true;
 
@@ -95,15 +95,15 @@ static enum pl_datum_kind kind(void *arg, struct pl_datum value)
         is = pointer(value) != NULL;
         break;
     case PL_FIELD_ARRAY:
-        return PL_DATUM_LIST;
+        return PL_TEMPLATE_LIST;
     default:
         break;
     }
-    return is ? PL_DATUM_TRUE : PL_DATUM_FALSE;
+    return is ? PL_TEMPLATE_TRUE : PL_TEMPLATE_FALSE;
 }
 
-static bool item(void *arg, struct pl_datum list, size_t index,
-                 struct pl_datum *out)
+static bool item(void *arg, struct pl_template_value list, size_t index,
+                 struct pl_template_value *out)
 {
     const struct pl_field *field = as(list), *type = field->type;
     const char *start = (const char *)list.at - field->offset;
@@ -112,8 +112,8 @@ static bool item(void *arg, struct pl_datum list, size_t index,
     memcpy(&count, start + field->count, sizeof(count));
     if (index >= count)
         return false;
-    *out = (struct pl_datum){(const char *)pointer(list) + index * type->size,
-                             type};
+    *out = (struct pl_template_value){
+        (const char *)pointer(list) + index * type->size, type};
     return true;
 }
 

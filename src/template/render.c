@@ -98,7 +98,7 @@ static struct pl_delimiters delimiters_of(const struct pl_run *run,
 }
 
 /* The template that the lambda makes of source, as a frame. */
-static int call_lambda(struct pl_run *run, struct pl_datum lambda,
+static int call_lambda(struct pl_run *run, struct pl_template_value lambda,
                        struct pl_str source, struct pl_delimiters delimiters,
                        struct pl_frame **frame)
 {
@@ -163,14 +163,14 @@ static int do_value(struct pl_run *run, const struct pl_template_op *op)
     static const struct pl_delimiters normal = {{"{{", 2}, {"}}", 2}};
     bool escape = op->code == PL_TEMPLATE_VALUE;
     size_t before = pl_run_mark(run);
-    struct pl_datum value;
+    struct pl_template_value value;
     struct pl_str text;
     struct pl_frame *frame;
     int err = 0;
 
     if (!pl_run_find(run, pl_template_str(run->template, op->text), &value)) {
         run->pc++;
-    } else if (pl_run_kind(run, value) == PL_DATUM_LAMBDA) {
+    } else if (pl_run_kind(run, value) == PL_TEMPLATE_LAMBDA) {
         err = call_lambda(run, value, pl_str(NULL, 0), normal, &frame);
         if (err == 0) {
             frame->escape = escape;
@@ -192,7 +192,7 @@ static int do_value(struct pl_run *run, const struct pl_template_op *op)
 }
 
 static int call_section(struct pl_run *run, const struct pl_template_op *op,
-                        struct pl_datum lambda)
+                        struct pl_template_value lambda)
 {
     struct pl_str source = pl_template_str(run->template, op->extra);
     struct pl_frame *frame;
@@ -208,8 +208,8 @@ static int do_section(struct pl_run *run, const struct pl_template_op *op)
 {
     const struct pl_data *data = run->data;
     size_t before = pl_run_mark(run), within;
-    struct pl_datum value = {NULL, NULL}, item;
-    enum pl_datum_kind kind = PL_DATUM_FALSE;
+    struct pl_template_value value = {NULL, NULL}, item;
+    enum pl_template_kind kind = PL_TEMPLATE_FALSE;
     struct pl_frame *frame;
     int err = 0;
 
@@ -217,14 +217,14 @@ static int do_section(struct pl_run *run, const struct pl_template_op *op)
         kind = pl_run_kind(run, value);
     within = pl_run_mark(run);
     item = value;
-    if (kind == PL_DATUM_LAMBDA)
+    if (kind == PL_TEMPLATE_LAMBDA)
         err = call_section(run, op, value);
-    else if (kind == PL_DATUM_FALSE ||
-             (kind == PL_DATUM_LIST &&
+    else if (kind == PL_TEMPLATE_FALSE ||
+             (kind == PL_TEMPLATE_LIST &&
               !data->ops->item(data->arg, value, 0, &item)))
         run->pc = op->other + 1;
     else if ((err = push(run, PL_FRAME_SECTION, &frame)) == 0) {
-        frame->repeated = kind == PL_DATUM_LIST;
+        frame->repeated = kind == PL_TEMPLATE_LIST;
         frame->list = value;
         frame->context = item;
         frame->mark = before;
@@ -240,14 +240,14 @@ static int do_inverted(struct pl_run *run, const struct pl_template_op *op)
 {
     const struct pl_data *data = run->data;
     size_t before = pl_run_mark(run);
-    struct pl_datum value, item;
+    struct pl_template_value value, item;
     bool empty = true;
 
     if (pl_run_find(run, pl_template_str(run->template, op->text), &value)) {
         switch (pl_run_kind(run, value)) {
-        case PL_DATUM_FALSE:
+        case PL_TEMPLATE_FALSE:
             break;
-        case PL_DATUM_LIST:
+        case PL_TEMPLATE_LIST:
             empty = !data->ops->item(data->arg, value, 0, &item);
             break;
         default:
@@ -268,7 +268,7 @@ static const struct pl_template *partial(struct pl_run *run,
     struct pl_str name = pl_template_str(run->template, op->text);
     const struct pl_template *found = NULL;
     size_t before = pl_run_mark(run);
-    struct pl_datum value;
+    struct pl_template_value value;
 
     if (op->flags & PL_TEMPLATE_DYNAMIC) {
         run->scratch.len = 0;

@@ -34,9 +34,9 @@ struct pl_frame {
     uint32_t pc;     /* where to go on; SECTION: its first operation */
     uint32_t parent; /* CALL: the PARENT in back, whose arguments hold */
     int outer;       /* the parents as they were */
-    const struct pl_template *back; /* what was run before */
-    uint32_t indent_at, indent_end; /* as they were */
-    struct pl_datum list, context;  /* SECTION */
+    const struct pl_template *back;         /* what was run before */
+    uint32_t indent_at, indent_end;         /* as they were */
+    struct pl_template_value list, context; /* SECTION */
     size_t index;
     size_t out;                   /* LAMBDA: where its output begins */
     struct pl_template *template; /* LAMBDA */
@@ -77,11 +77,13 @@ int pl_run_no_room(struct pl_run *run, int code);
 
 size_t pl_run_mark(struct pl_run *run);
 void pl_run_release(struct pl_run *run, size_t to);
-enum pl_datum_kind pl_run_kind(struct pl_run *run, struct pl_datum value);
+enum pl_template_kind pl_run_kind(struct pl_run *run,
+                                  struct pl_template_value value);
 
 /* "." is the context; of "a.b.c", a is looked for in one context after the
  * other, b and c only in what it is. */
-bool pl_run_find(struct pl_run *run, struct pl_str name, struct pl_datum *out);
+bool pl_run_find(struct pl_run *run, struct pl_str name,
+                 struct pl_template_value *out);
 
 /* ---- output.c ---- */
 

@@ -59,33 +59,34 @@ int pl_template_partials(const struct pl_template *template,
 /* ---- data ---- */
 
 /* A value of the data. What it holds only its source understands. */
-struct pl_datum {
+struct pl_template_value {
     const void *at, *as;
 };
 
-enum pl_datum_kind {
-    PL_DATUM_FALSE,  /* false, nothing, an empty text: skips a section */
-    PL_DATUM_TRUE,   /* any other value: a section takes it as its context */
-    PL_DATUM_LIST,   /* a section is repeated for each element */
-    PL_DATUM_LAMBDA, /* called with the section's source, or with nothing */
+enum pl_template_kind {
+    PL_TEMPLATE_FALSE,  /* false, nothing, an empty text: skips a section */
+    PL_TEMPLATE_TRUE,   /* any other value: a section takes it as its context */
+    PL_TEMPLATE_LIST,   /* a section is repeated for each element */
+    PL_TEMPLATE_LAMBDA, /* called with the section's source, or with nothing */
 };
 
 struct pl_data_ops {
     /* The member of value by that name; false if it has none. */
-    bool (*get)(void *arg, struct pl_datum value, struct pl_str name,
-                struct pl_datum *out);
-    enum pl_datum_kind (*kind)(void *arg, struct pl_datum value);
+    bool (*get)(void *arg, struct pl_template_value value, struct pl_str name,
+                struct pl_template_value *out);
+    enum pl_template_kind (*kind)(void *arg, struct pl_template_value value);
     /* Element index (from 0) of a LIST; false behind the last one. */
-    bool (*item)(void *arg, struct pl_datum list, size_t index,
-                 struct pl_datum *out);
+    bool (*item)(void *arg, struct pl_template_value list, size_t index,
+                 struct pl_template_value *out);
     /* What a tag with its name shows; not escaped. Valid until the next call.
      * scratch is empty: for values that have to be formatted. */
-    struct pl_str (*text)(void *arg, struct pl_datum value,
+    struct pl_str (*text)(void *arg, struct pl_template_value value,
                           struct pl_buf *scratch);
     /* LAMBDA: appends the template that it makes of source (absent: the tag
      * has none). 0 or PL_ERR_*, with *error (where: ""). May be NULL. */
-    int (*call)(void *arg, struct pl_datum lambda, struct pl_str source,
-                struct pl_buf *out, struct pl_error *error);
+    int (*call)(void *arg, struct pl_template_value lambda,
+                struct pl_str source, struct pl_buf *out,
+                struct pl_error *error);
     /* For sources whose values live on a stack: everything got since mark() is
      * out of use at release(). Both may be NULL. */
     size_t (*mark)(void *arg);
@@ -95,7 +96,7 @@ struct pl_data_ops {
 struct pl_data {
     const struct pl_data_ops *ops;
     void *arg;
-    struct pl_datum root;
+    struct pl_template_value root;
 };
 
 /* ---- rendering ---- */

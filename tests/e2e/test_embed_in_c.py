@@ -60,6 +60,17 @@ def test_workers_share_a_dictionary(example):
     assert text(example, "/visits/away") == "1\n"
 
 
+def test_a_template_shows_a_struct(example):
+    empty = example.get("/visits")
+    assert empty.header("content-type") == "text/html; charset=utf-8"
+    assert empty.body.endswith(b"<ul>\n</ul>\n<p>None yet.\n")
+    for page in "home", "home", "a%3Cb":
+        text(example, f"/visits/{page}")
+    page = text(example, "/visits")
+    assert "<li>home: 2\n" in page and "<li>a&lt;b: 1\n" in page
+    assert "None yet" not in page
+
+
 def test_events_reach_whoever_listens(example):
     wires = [example.connect() for _ in range(4)]
     for wire in wires:

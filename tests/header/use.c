@@ -2,6 +2,29 @@
  * (use.cpp). Only compiled; tests/unit/test_app.c runs such things. */
 #include <perilune.h>
 
+struct moon {
+    struct pl_str name;
+    const struct pl_str *craters;
+    size_t ncraters;
+};
+
+static const struct pl_field crater = PL_FIELD_ITEM(STR, struct pl_str);
+static const struct pl_field moon_fields[] = {
+    PL_FIELD(STR, struct moon, name),
+    PL_FIELD_LIST("craters", struct moon, craters, ncraters, &crater),
+    PL_FIELD_END,
+};
+static const struct pl_field moon = PL_FIELD_OF(struct moon, moon_fields);
+
+static int on_moon(struct pl_request *req, struct pl_response *res, void *arg)
+{
+    const struct moon luna = {PL_STR("Luna"), NULL, 0};
+
+    (void)req;
+    return pl_respond_template(res, 200, (const struct pl_template_set *)arg,
+                               &moon, &luna);
+}
+
 static int on_request(struct pl_request *req, struct pl_response *res,
                       void *arg)
 {
@@ -32,5 +55,6 @@ struct pl_app *use(void)
     pl_cache_new(app, &options);
     pl_app_use(app, on_filter, NULL);
     pl_app_get(app, "/", on_request, NULL);
+    pl_app_get(app, "/moon", on_moon, NULL);
     return app;
 }

@@ -125,51 +125,52 @@ static struct tree *tree_read(struct pl_arena *arena, const char **at,
 
 /* ---- as data ---- */
 
-static bool tree_get(void *arg, struct pl_datum value, struct pl_str name,
-                     struct pl_datum *out)
+static bool tree_get(void *arg, struct pl_template_value value,
+                     struct pl_str name, struct pl_template_value *out)
 {
     const struct tree *tree = value.at;
 
     for (tree = tree->kind == TREE_MAP ? tree->first : NULL; tree != NULL;
          tree = tree->next) {
         if (pl_str_eq(tree->name, name)) {
-            *out = (struct pl_datum){tree, NULL};
+            *out = (struct pl_template_value){tree, NULL};
             return true;
         }
     }
     return false;
 }
 
-static enum pl_datum_kind tree_kind_of(void *arg, struct pl_datum value)
+static enum pl_template_kind tree_kind_of(void *arg,
+                                          struct pl_template_value value)
 {
     const struct tree *tree = value.at;
 
     switch (tree->kind) {
     case TREE_NULL:
-        return PL_DATUM_FALSE;
+        return PL_TEMPLATE_FALSE;
     case TREE_WORD:
-        return tree->truth ? PL_DATUM_TRUE : PL_DATUM_FALSE;
+        return tree->truth ? PL_TEMPLATE_TRUE : PL_TEMPLATE_FALSE;
     case TREE_LIST:
-        return PL_DATUM_LIST;
+        return PL_TEMPLATE_LIST;
     case TREE_LAMBDA:
-        return PL_DATUM_LAMBDA;
+        return PL_TEMPLATE_LAMBDA;
     default:
-        return PL_DATUM_TRUE;
+        return PL_TEMPLATE_TRUE;
     }
 }
 
-static bool tree_item(void *arg, struct pl_datum list, size_t index,
-                      struct pl_datum *out)
+static bool tree_item(void *arg, struct pl_template_value list, size_t index,
+                      struct pl_template_value *out)
 {
     const struct tree *tree = ((const struct tree *)list.at)->first;
 
     while (tree != NULL && index-- > 0)
         tree = tree->next;
-    *out = (struct pl_datum){tree, NULL};
+    *out = (struct pl_template_value){tree, NULL};
     return tree != NULL;
 }
 
-static struct pl_str tree_text(void *arg, struct pl_datum value,
+static struct pl_str tree_text(void *arg, struct pl_template_value value,
                                struct pl_buf *scratch)
 {
     const struct tree *tree = value.at;
@@ -181,8 +182,9 @@ static struct pl_str tree_text(void *arg, struct pl_datum value,
     return pl_buf_str(scratch);
 }
 
-static int tree_call(void *arg, struct pl_datum lambda, struct pl_str source,
-                     struct pl_buf *out, struct pl_error *error)
+static int tree_call(void *arg, struct pl_template_value lambda,
+                     struct pl_str source, struct pl_buf *out,
+                     struct pl_error *error)
 {
     const struct tree *tree = lambda.at;
     const struct tree_lambda *one = arg;
