@@ -95,7 +95,7 @@ function Request:json() end
 
 ---Fields by name, the first of each; those that are files are tables.
 ---@async
----@return table<string, string|pl.File>? fields, pl.Error? err
+---@return table<string, string|pl.FormFile>? fields, pl.Error? err
 function Request:form() end
 
 ---The rest of the body becomes a file, as a whole or not at all.
@@ -122,7 +122,7 @@ function Request:discard() end
 function Request:parts(options) end
 
 ---@class pl.SaveOptions
----@field mode? string|integer ["644"]
+---@field mode? string octal ["644"]
 ---@field exclusive? boolean do not replace a file
 ---@field sync? boolean return when it is on the disk
 ---@field max? string|number more is answered by 413
@@ -159,29 +159,29 @@ function Part:save(path, options) end
 ---@async
 function Part:skip() end
 
----@class pl.File
+---@class pl.FormFile
 ---@field name string
 ---@field filename string safe to use as a name
 ---@field raw_filename string as the client says it
 ---@field type? string
 ---@field size integer
 ---@field data? string nil if it is in a temporary file
-local File = {}
+local FormFile = {}
 
 ---@async
 ---@return string
-function File:text() end
+function FormFile:text() end
 
 ---@async
 ---@param n? integer [65536]
 ---@return fun(): string?
-function File:chunks(n) end
+function FormFile:chunks(n) end
 
 ---@async
 ---@param path string
 ---@param options? pl.SaveOptions
 ---@return integer? bytes, pl.Error? err
-function File:save(path, options) end
+function FormFile:save(path, options) end
 
 -- ---- responses -------------------------------------------------------------
 
@@ -249,7 +249,6 @@ function Response:flush() end
 
 ---@class pl
 ---@field version string
----@field worker { id: integer, count: integer }
 local pl = {}
 
 ---@class pl.RouteOptions
@@ -323,7 +322,7 @@ function pl.static(prefix, options) end
 ---@field [integer] string ":8080", "127.0.0.1:8080", "unix:/run/site.sock"
 ---@field backlog? integer
 ---@field reuseport? integer
----@field mode? integer
+---@field mode? string octal, of a UNIX socket's file
 ---@field v6only? boolean
 ---@field defer_accept? boolean
 
@@ -531,7 +530,7 @@ function pl.url.resolve(base, reference) end
 
 ---@param text string
 ---@return string? url, pl.Error? err
-function pl.url.normalise(text) end
+function pl.url.normalize(text) end
 
 ---@param text string
 ---@return string
@@ -906,7 +905,7 @@ function pl.crypto.password.needs_rehash(hash, options) end
 
 ---@class pl.Json
 ---@field null lightuserdata
----@field empty_array table
+---@field empty_array lightuserdata
 pl.json = {}
 
 ---@param value any

@@ -184,15 +184,15 @@ static int url_resolve(lua_State *L)
     return 1;
 }
 
-/* url.normalise(text) -> URL, or nil, err */
+/* url.normalize(text) -> URL, or nil, err */
 static int url_normalise(lua_State *L)
 {
     struct pl_url url;
-    struct pl_str text = check_url(L, 1, "pl.url.normalise", &url);
+    struct pl_str text = check_url(L, 1, "pl.url.normalize", &url);
     char *out;
 
     if (text.data == NULL)
-        return not_a_url(L, "pl.url.normalise");
+        return not_a_url(L, "pl.url.normalize");
     out = lua_newuserdata(L, 3 * text.len + PL_URL_MARKS);
     lua_pushlstring(L, out, pl_url_normalise(out, &url));
     return 1;
@@ -269,7 +269,7 @@ const luaL_Reg pl_lua_url[] = {
     {"parse", url_parse},
     {"build", url_build},
     {"resolve", url_resolve},
-    {"normalise", url_normalise},
+    {"normalize", url_normalise},
     {"form_encode", form_encode},
     {"decode_query", url_decode_query},
     {NULL, NULL},

@@ -299,7 +299,8 @@ def try_connect(port: int):
 def test_workers(serve):
     site = """
     local pl = require "perilune"
-    pl.get("/", function() return pl.worker.id .. " of " .. pl.worker.count end)
+    local w = pl.workers
+    pl.get("/", function() return w.id .. " of " .. w.count end)
     """
     server = serve(site, "-c", "3")
     seen = set()
@@ -540,7 +541,7 @@ def test_only_a_later_worker_fails(command):
     site = """
     local pl = require "perilune"
     pl.defer(function() end)
-    if pl.worker.count > 1 and pl.worker.id == 2 then
+    if pl.workers.count > 1 and pl.workers.id == 2 then
       error("not me")
     end
     pl.spawn(function() pl.sleep(1000) end)

@@ -97,3 +97,49 @@ def test_files_and_processes(command, document):
         )
     )
     assert len(names) > 50 and names <= words(document)
+
+
+EVERYTHING = """
+local pl = require "perilune"
+local function walk(t, prefix)
+  for name, value in pairs(t) do
+    print("has " .. prefix .. name)
+    if type(value) == "table" and #prefix < 12 then
+      walk(value, prefix .. name .. ".")
+    end
+  end
+end
+for _, part in ipairs { PARTS } do local _ = pl[part] end
+pcall(function() return pl.crypto.hash end)
+walk(pl, "")
+"""
+
+
+def typed() -> set[str]:
+    """What lua/types/perilune.lua knows below pl, as "fs.path.join"."""
+    names: set[str] = set()
+    fields: list[str] = []
+    for line in (TOP / DOCUMENTS[1]).read_text().splitlines():
+        if line.startswith("---@class"):
+            fields = []
+        elif found := re.match(r"---@field (\w+)", line):
+            fields.append(found[1])
+        elif found := re.match(r"function pl\.([\w.]+)\(", line):
+            names.add(found[1])
+        elif found := re.match(r"(?:local )?pl(?:\.([\w.]+))? = \{\}", line):
+            prefix = found[1] + "." if found[1] else ""
+            names |= {found[1]} | {prefix + field for field in fields}
+        elif line.startswith("pl."):
+            names |= set(re.findall(r"pl\.(\w+)", line.split("=")[0]))
+    return names
+
+
+def test_everything_has_a_type(command):
+    # pl.fs_watch is how pl.fs finds the rest of itself.
+    parts = rows("src/lua/parts.c", r'[{ ]"?(\w+)"?, "?\w+"?, pl_lua_')
+    parts -= {"fs_watch"}
+    text = EVERYTHING.replace("PARTS", ", ".join(f'"{p}"' for p in parts))
+    done = command("check", "site.lua", files={"site.lua": text})
+    names = set(re.findall(r"has ([\w.]+)", done.stdout))
+    assert len(parts) > 15 and len(names) > 150
+    assert names - typed() == set()

@@ -27,7 +27,7 @@ def test_a_site_listens_where_it_says(serve, tmp_path):
     server = serve(
         f"""
         local pl = require "perilune"
-        pl.listen {{ "127.0.0.1:0", "unix:{path}", mode = 384 }}
+        pl.listen {{ "127.0.0.1:0", "unix:{path}", mode = "600" }}
         pl.get("/", function(req) return req.remote .. "!" end)
         """,
         listen=False,

@@ -240,7 +240,7 @@ def test_a_handler_that_hangs_does_not_outlive_its_time(start):
 def test_stop_while_a_later_worker_loads(serve):
     site = """
     local pl = require "perilune"
-    if pl.worker.count > 1 and pl.worker.id == 1 then
+    if pl.workers.count > 1 and pl.workers.id == 1 then
       pl.log.notice "loading"
       pl.sleep(1000)
     end

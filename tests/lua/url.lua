@@ -94,10 +94,10 @@ local spellings = {
   ["http://h/a%2Fb"] = "http://h/a%2Fb", ["x:/..//b"] = "x:/.//b",
 }
 for text, want in pairs(spellings) do
-  equal(want, url.normalise(text), text)
-  equal(want, url.normalise(want), "again: " .. want)
+  equal(want, url.normalize(text), text)
+  equal(want, url.normalize(want), "again: " .. want)
 end
-fails("syntax", url.normalise, "http://h/%")
+fails("syntax", url.normalize, "http://h/%")
 
 -- components
 equal("a%20b%2F%C3%A4~", url.encode "a b/\195\164~")

@@ -264,7 +264,7 @@ static void test_every__runs_on_one_worker(void **state)
     vm = new_vm(&options);
     run_ok("pl.every(1, function() note('one') end) "
            "pl.every(1, function() note('each') end, {each_worker = true}) "
-           "note(pl.worker.id, pl.worker.count)",
+           "note(pl.workers.id, pl.workers.count)",
            "load");
     commit();
     pass(1001);

@@ -64,8 +64,10 @@ static const struct {
      "pl.listen: unknown option 'backlogs'; did you mean 'backlog'?"},
     {"pl.listen {':80', backlog = -1}",
      "pl.listen: option 'backlog' must be a whole number from 0 to 65535"},
-    {"pl.listen {':80', mode = 4096}",
+    {"pl.listen {':80', mode = '1777'}",
      "pl.listen: mode must be from 0 to 0777"},
+    {"pl.listen {':80', mode = 640}", "pl.listen: option 'mode' must be a "
+                                      "string of octal digits like \"640\""},
     {"pl.set()", "pl.set: a table is needed, as in { max_body = \"1m\" }"},
     {"pl.set {'x'}",
      "pl.set: the name of a setting must be a string, not a number"},

@@ -15,7 +15,7 @@ end, { each_worker = true, name = "each second" })
 
 pl.get("/schedule/count", function()
   return {
-    worker = pl.worker.id, workers = pl.worker.count,
+    worker = pl.workers.id, workers = pl.workers.count,
     process = process, mine = mine,
   }
 end)
@@ -29,12 +29,12 @@ pl.on("start", function()
 end)
 
 pl.on("stop", function()
-  pl.log.info("worker says goodbye", { worker = pl.worker.id })
+  pl.log.info("worker says goodbye", { worker = pl.workers.id })
 end)
 
 pl.get("/schedule/started", function()
   return ("worker %d started at %s UTC")
-    :format(pl.worker.id, started)
+    :format(pl.workers.id, started)
 end)
 -- end
 

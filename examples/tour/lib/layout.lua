@@ -80,7 +80,7 @@ function layout.page(page, body)
     summary = page.summary, emblem = emblem, body = body,
     chapters = chapters(page),
     version = pl.version, lua = jit and "LuaJIT" or _VERSION,
-    workers = pl.worker.count,
+    workers = pl.workers.count,
   })
 end
 
@@ -91,7 +91,7 @@ function layout.route(page, body)
     local host = req.headers.host or "127.0.0.1:8080"
     return (text:gsub("@(%l+)@", {
       origin = html.escape(req.scheme .. "://" .. host),
-      worker = pl.worker.id,
+      worker = pl.workers.id,
       request = req.id,
     }))
   end)

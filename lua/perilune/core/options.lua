@@ -59,6 +59,13 @@ function core.check_string(call, what, value)
   end
 end
 
+--- Permissions of a file, "640", as a number; or nil.
+function core.parse_mode(value)
+  local mode = type(value) == "string" and value:find("^[0-7]+$")
+    and tonumber(value, 8)
+  return mode and mode <= 4095 and mode or nil
+end
+
 -- What kinds of options accept; each returns what C is given, or nil.
 local kinds = {
   text = function(value)
@@ -95,14 +102,7 @@ local kinds = {
     return type(value) == "string" and value
       or type(value) == "number" and ("%.3f"):format(value) or nil
   end,
-  -- permissions of a file: "640", or a number
-  mode = function(value)
-    if type(value) == "string" then
-      value = value:find("^[0-7]+$") and tonumber(value, 8)
-    end
-    return type(value) == "number" and floor(value) == value and value >= 0
-      and value <= 4095 and value or nil
-  end,
+  mode = core.parse_mode,
   -- "1m", or bytes
   size = function(value)
     return type(value) == "string" and value
@@ -157,7 +157,7 @@ local wanted = {
   number = "a number",
   count = "a whole number from 0 to 65535",
   duration = "a string like \"10s\" or seconds",
-  mode = "a string like \"640\" or a number",
+  mode = "a string of octal digits like \"640\"",
   size = "a string like \"1m\" or bytes",
 }
 

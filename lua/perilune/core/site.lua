@@ -6,7 +6,6 @@ local error, load, loadfile, loadstring = error, load, loadfile, loadstring
 local unpack = table.unpack or unpack
 
 pl.version = core.version
-pl.worker = { id = core.worker, count = core.workers }
 pl.stop, pl.now = core.stop, core.now
 pl.json = core.json
 

@@ -226,7 +226,7 @@ end
 -- ---- listeners and settings ------------------------------------------------
 
 local listen_options = {
-  backlog = "count", reuseport = "count", mode = "count", v6only = "flag",
+  backlog = "count", reuseport = "count", mode = "mode", v6only = "flag",
   defer_accept = "flag",
 }
 

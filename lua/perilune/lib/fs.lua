@@ -8,13 +8,14 @@ natives.open(natives)
 local new, run, problem = natives.new, natives.run, natives.problem
 local take_text, take_stat, take_list, take_file =
   natives.text, natives.stat, natives.list, natives.file
-local take_number, parse_size = natives.number, core.parse_size
+local take_number, parse_mode, parse_size =
+  natives.number, core.parse_mode, core.parse_size
 local failure, raise, fail = core.failure, core.raise, core.fail
 local check_string, check_options = core.check_string, core.check_options
 local in_folder = core.in_folder or function(path) return path end
 local CANCELED, NOT_FOUND = core.CANCELED, core.NOT_FOUND
-local error, select, setmetatable, tonumber, type =
-  error, select, setmetatable, tonumber, type
+local error, select, setmetatable, type =
+  error, select, setmetatable, type
 local concat, floor = table.concat, math.floor
 local find, gmatch, match, sub =
   string.find, string.gmatch, string.match, string.sub
@@ -65,19 +66,6 @@ local function check_size(name, what, value)
   return size
 end
 
--- Permissions: "644", or nil.
-local function check_mode(name, mode)
-  if mode == nil or mode == false then
-    return nil
-  end
-  local number = type(mode) == "string" and find(mode, "^[0-7]+$")
-    and tonumber(mode, 8)
-  if not number or number > 4095 then
-    fail(name .. ": the mode must be a string of octal digits like \"644\"")
-  end
-  return number
-end
-
 local function check_whole(name, what, value, least)
   if type(value) ~= "number" or floor(value) ~= value
     or value < least or value > 2 ^ 53 then
@@ -108,7 +96,7 @@ end
 
 local write_options = {
   append = "flag", atomic = "flag", sync = "flag", exclusive = "flag",
-  mode = "text",
+  mode = "mode",
 }
 
 local function write(name, path, data, options, append)
@@ -121,7 +109,7 @@ local function write(name, path, data, options, append)
     in_place = o.atomic == false,
     sync = o.sync,
     exclusive = o.exclusive,
-    mode = check_mode(name, o.mode),
+    mode = o.mode or nil,
   })
 end
 
@@ -136,7 +124,7 @@ function fs.append(path, data, options)
   return write("pl.fs.append", path, data, options, true)
 end
 
-local copy_options = { sync = "flag", exclusive = "flag", mode = "text" }
+local copy_options = { sync = "flag", exclusive = "flag", mode = "mode" }
 
 function fs.copy(from, to, options)
   from = check_path("pl.fs.copy", from)
@@ -146,7 +134,7 @@ function fs.copy(from, to, options)
     to = to,
     sync = o.sync,
     exclusive = o.exclusive,
-    mode = check_mode("pl.fs.copy", o.mode),
+    mode = o.mode or nil,
   })
 end
 
@@ -208,13 +196,13 @@ function fs.list(path, options)
   return nil, err
 end
 
-local mkdir_options = { parents = "flag", mode = "text" }
+local mkdir_options = { parents = "flag", mode = "mode" }
 
 function fs.mkdir(path, options)
   path = check_path("pl.fs.mkdir", path)
   local o = check_options("pl.fs.mkdir", mkdir_options, options)
   return done("pl.fs.mkdir", "mkdir", path,
-    { parents = o.parents, mode = check_mode("pl.fs.mkdir", o.mode) })
+    { parents = o.parents, mode = o.mode or nil })
 end
 
 local remove_options = { recursive = "flag" }
@@ -267,8 +255,11 @@ end
 
 function fs.chmod(path, mode)
   path = check_path("pl.fs.chmod", path)
-  return done("pl.fs.chmod", "chmod", path,
-    { mode = check_mode("pl.fs.chmod", mode or "") })
+  local number = parse_mode(mode)
+  if not number then
+    fail("pl.fs.chmod: the mode must be a string of octal digits like \"644\"")
+  end
+  return done("pl.fs.chmod", "chmod", path, { mode = number })
 end
 
 --- Makes a file if there is none, and sets its times: seconds since 1970, or
@@ -302,9 +293,9 @@ function fs.open(path, mode, options)
     fail("pl.fs.open: the mode must be one of r, r+, w, w+, wx, a, a+, not "
       .. tostring(mode))
   end
-  local o = check_options("pl.fs.open", { mode = "text" }, options)
+  local o = check_options("pl.fs.open", { mode = "mode" }, options)
   local job, err = call("pl.fs.open", "open", path,
-    { how = how, mode = check_mode("pl.fs.open", o.mode) })
+    { how = how, mode = o.mode or nil })
   if job then
     return setmetatable({ handle = take_file(job), path = path }, File)
   end

@@ -8,7 +8,7 @@ local getmetatable, pairs, setmetatable, tostring, type =
 
 local url = {
   encode = c.encode, encode_path = c.encode_path, decode = c.decode,
-  parse = c.parse, resolve = c.resolve, normalise = c.normalise,
+  parse = c.parse, resolve = c.resolve, normalize = c.normalize,
   decode_query = c.decode_query,
 }
 
