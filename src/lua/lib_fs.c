@@ -352,12 +352,8 @@ static int open_fs(lua_State *L)
     lua_settop(L, 1);
     set_words(L, modes, opens, PL_COUNT(modes), "modes");
     set_words(L, origins, whences, PL_COUNT(origins), "origins");
-    luaL_newmetatable(L, job_name);
-    lua_pushcfunction(L, job_gc);
-    lua_setfield(L, -2, "__gc");
-    luaL_newmetatable(L, file_name);
-    lua_pushcfunction(L, handle_gc);
-    lua_setfield(L, -2, "__gc");
+    pl_vm_type(L, job_name, job_gc);
+    pl_vm_type(L, file_name, handle_gc);
     return 0;
 }
 

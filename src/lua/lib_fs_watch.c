@@ -151,9 +151,7 @@ static int forget(lua_State *L)
 /* open(): makes the type. */
 static int open_watch(lua_State *L)
 {
-    luaL_newmetatable(L, watcher_name);
-    lua_pushcfunction(L, watcher_gc);
-    lua_setfield(L, -2, "__gc");
+    pl_vm_type(L, watcher_name, watcher_gc);
     return 0;
 }
 

@@ -383,12 +383,8 @@ static int signal_number(lua_State *L)
 /* open(): makes the types. */
 static int open_process(lua_State *L)
 {
-    luaL_newmetatable(L, run_name);
-    lua_pushcfunction(L, run_gc);
-    lua_setfield(L, -2, "__gc");
-    luaL_newmetatable(L, child_name);
-    lua_pushcfunction(L, child_gc);
-    lua_setfield(L, -2, "__gc");
+    pl_vm_type(L, run_name, run_gc);
+    pl_vm_type(L, child_name, child_gc);
     return 0;
 }
 

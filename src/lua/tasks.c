@@ -134,9 +134,6 @@ void pl_lua_open_tasks(lua_State *L, struct pl_vm *vm)
         {"task_id", current}, {"defer", defer},   {NULL, NULL},
     };
 
-    luaL_newmetatable(L, handle_name);
-    lua_pushcfunction(L, handle_gc);
-    lua_setfield(L, -2, "__gc");
-    lua_pop(L, 1);
+    pl_vm_type(L, handle_name, handle_gc);
     pl_vm_register(L, vm, functions);
 }

@@ -7,138 +7,6 @@
 #include "lua/failure.h"
 #include "lua/json.h"
 #include "lua/vm_priv.h"
-#include "task/meter.h"
-
-/* ---- memory ---- */
-
-/* Without a limit anywhere counting is all: this runs for each object. */
-PL_INLINE int charge(struct pl_account *account, size_t size)
-{
-    if (PL_UNLIKELY(account->limit != 0 || account->parent != NULL))
-        return pl_account_charge(account, size);
-    account->used += size;
-    return 0;
-}
-
-PL_INLINE void discharge(struct pl_account *account, size_t size)
-{
-    if (PL_UNLIKELY(account->parent != NULL))
-        pl_account_release(account, size);
-    else
-        account->used -= size;
-}
-
-/* Lua's own allocator (LuaJIT's is faster than malloc), with an account on top.
- * was is no size for a new block in Lua 5.4; making a block smaller must not
- * fail. */
-static void *allocate(void *arg, void *block, size_t was, size_t size)
-{
-    struct pl_vm *vm = arg;
-    void *got;
-
-    if (block == NULL)
-        was = 0;
-    if (size > was) {
-        if (charge(&vm->account, size - was) != 0)
-            return NULL;
-        got = PL_SYS_DO(malloc, NULL, NULL,
-                        vm->alloc(vm->alloc_arg, block, was, size));
-        if (got == NULL)
-            discharge(&vm->account, size - was);
-        return got;
-    }
-    discharge(&vm->account, was - size);
-    return vm->alloc(vm->alloc_arg, block, was, size);
-}
-
-/* ---- memory of a request ---- */
-
-/* Lua 5.4 asks for the same again after it has collected its garbage; LuaJIT
- * does not, so its collector begins when half of the budget is held. */
-static void refuse(struct pl_vm *vm, struct pl_meter *meter, int64_t more)
-{
-    bool again = meter->refused == more;
-
-    meter->refused = more;
-    if (PL_LUAJIT || again) {
-        meter->over = PL_OVER_MEMORY;
-        pl_watch_abort(vm);
-    }
-}
-
-static void nudge(struct pl_vm *vm, struct pl_meter *meter)
-{
-    bool half = (uint64_t)meter->held > meter->budget.memory / 2;
-
-    if (PL_LUAJIT && half && !meter->nudged)
-        lua_gc(vm->main, LUA_GCRESTART, 0);
-    meter->nudged = PL_LUAJIT && half;
-}
-
-/* What a run frees may be garbage of others: it is not paid for it. */
-static void *allocate_measured(void *arg, void *block, size_t was, size_t size)
-{
-    struct pl_vm *vm = arg;
-    struct pl_meter *meter = vm->meter;
-    int64_t more = (int64_t)size - (int64_t)(block == NULL ? 0 : was);
-    void *got;
-
-    if (more > 0 && meter->budget.memory != 0 &&
-        (uint64_t)(meter->held + more) > meter->budget.memory) {
-        refuse(vm, meter, more);
-        return NULL;
-    }
-    got = allocate(arg, block, was, size);
-    if (got == NULL && size > 0)
-        return NULL;
-    meter->held = PL_MAX(meter->held + more, 0);
-    meter->peak = PL_MAX(meter->peak, meter->held);
-    if (more >= meter->refused)
-        meter->refused = 0;
-    if (meter->budget.memory != 0 && more > 0)
-        nudge(vm, meter);
-    return got;
-}
-
-void pl_vm_measure(struct pl_vm *vm, struct pl_meter *meter)
-{
-    vm->meter = meter;
-    lua_setallocf(vm->main, allocate_measured, vm);
-}
-
-void pl_vm_measured(struct pl_vm *vm, int status)
-{
-    struct pl_meter *meter = vm->meter;
-
-    if (status != 0 && status != LUA_YIELD && meter->refused != 0) {
-        meter->over = PL_OVER_MEMORY; /* of which it has ended by itself */
-        pl_watch_abort(vm);
-    }
-    vm->meter = NULL;
-    lua_setallocf(vm->main, allocate, vm);
-}
-
-/* From here on all memory is charged; what Lua holds already is, too. */
-static int take_over_memory(struct pl_vm *vm)
-{
-    size_t held = (size_t)lua_gc(vm->main, LUA_GCCOUNT, 0) * 1024 +
-                  (size_t)lua_gc(vm->main, LUA_GCCOUNTB, 0);
-
-    if (pl_account_charge(&vm->account, held) != 0)
-        return PL_ERR_LIMIT;
-    vm->alloc = lua_getallocf(vm->main, &vm->alloc_arg);
-    lua_setallocf(vm->main, allocate, vm);
-    return 0;
-}
-
-/* LuaJIT frees its heap as a whole only if the allocator is its own. */
-static void close_state(struct pl_vm *vm)
-{
-    if (vm->alloc != NULL)
-        lua_setallocf(vm->main, vm->alloc, vm->alloc_arg);
-    lua_close(vm->main);
-    pl_account_release(&vm->account, vm->account.used);
-}
 
 /* ---- calls ---- */
 
@@ -157,6 +25,14 @@ void pl_vm_register(lua_State *L, struct pl_vm *vm, const luaL_Reg *functions)
 {
     lua_pushlightuserdata(L, vm);
     luaL_setfuncs(L, functions, 1);
+}
+
+void pl_vm_type(lua_State *L, const char *name, lua_CFunction gc)
+{
+    luaL_newmetatable(L, name);
+    lua_pushcfunction(L, gc);
+    lua_setfield(L, -2, "__gc");
+    lua_pop(L, 1);
 }
 
 static int on_panic(lua_State *L)
@@ -314,7 +190,7 @@ int pl_vm_new(struct pl_sched *sched, const struct pl_vm_options *options,
     if (vm == NULL)
         return pl_error_set(error, PL_ERR_NOMEM, "", "no memory for Lua");
     lua_atpanic(vm->main, on_panic);
-    err = take_over_memory(vm);
+    err = pl_vm_take_memory(vm);
     if (err < 0) {
         pl_error_set(error, err, "", "the memory limit is too low for Lua");
         goto fail;
@@ -329,7 +205,7 @@ int pl_vm_new(struct pl_sched *sched, const struct pl_vm_options *options,
     *out = vm;
     return 0;
 fail:
-    close_state(vm);
+    pl_vm_close_state(vm);
     pl_free(vm);
     return err;
 }
@@ -341,7 +217,7 @@ void pl_vm_free(struct pl_vm *vm)
     PL_CHECK(vm, PL_VM_MAGIC);
     PL_ASSERT(vm->live_count == 0 && !vm->running);
     pl_co_trim(vm, 0);
-    close_state(vm);
+    pl_vm_close_state(vm);
     vm->magic = 0;
     pl_free(vm);
 }

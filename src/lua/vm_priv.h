@@ -80,6 +80,10 @@ PL_INLINE struct pl_vm *pl_vm_upvalue(lua_State *L)
 /* Sets functions in the table on top, each with the VM as its upvalue. */
 void pl_vm_register(lua_State *L, struct pl_vm *vm, const luaL_Reg *functions);
 
+/* Makes a type for luaL_checkudata(); gc() is called with what is garbage.
+ * [-0, +0, raises] */
+void pl_vm_type(lua_State *L, const char *name, lua_CFunction gc);
+
 PL_INLINE void pl_vm_push_call(lua_State *L, struct pl_vm *vm,
                                enum pl_vm_call call)
 {
@@ -99,6 +103,11 @@ void pl_vm_stand_down(struct pl_vm *vm);
  * [-0, +1, raises] */
 int pl_vm_push_envelope(lua_State *L, struct pl_vm *vm,
                         struct pl_envelope *envelope);
+
+/* From here on all that Lua allocates is charged; what it holds already is,
+ * too (memory.c). Closing gives it back. */
+int pl_vm_take_memory(struct pl_vm *vm);
+void pl_vm_close_state(struct pl_vm *vm);
 
 /* Around a run of a task with a meter: charges it with what Lua allocates. */
 void pl_vm_measure(struct pl_vm *vm, struct pl_meter *meter);

@@ -114,10 +114,7 @@ static int take_file(lua_State *L)
 
 static void make_fetch_type(lua_State *L)
 {
-    luaL_newmetatable(L, FETCH);
-    lua_pushcfunction(L, free_fetch);
-    lua_setfield(L, -2, "__gc");
-    lua_pop(L, 1);
+    pl_vm_type(L, FETCH, free_fetch);
 }
 
 /* ---- head ---- */
