@@ -156,14 +156,21 @@ static int append_field(struct pl_response *res, enum pl_header_id id,
     return 0;
 }
 
+/* Before a field is changed: it is a good one, and the list is ours. */
+static int begin_change(struct pl_response *res, struct pl_str name,
+                        struct pl_str value, enum pl_header_id *id)
+{
+    int err = check_field(res, name, value, id);
+
+    return err == 0 ? own_fields(res) : err;
+}
+
 int pl_response_add(struct pl_response *res, struct pl_str name,
                     struct pl_str value)
 {
     enum pl_header_id id;
-    int err = check_field(res, name, value, &id);
+    int err = begin_change(res, name, value, &id);
 
-    if (err == 0)
-        err = own_fields(res);
     if (err < 0)
         return err;
     err = set_special(res, id, value);
@@ -176,10 +183,8 @@ int pl_response_set(struct pl_response *res, struct pl_str name,
                     struct pl_str value)
 {
     enum pl_header_id id;
-    int err = check_field(res, name, value, &id);
+    int err = begin_change(res, name, value, &id);
 
-    if (err == 0)
-        err = own_fields(res);
     if (err < 0)
         return err;
     remove_field(res, name);

@@ -107,15 +107,22 @@ static int answer(lua_State *L, int err, const char *call)
 
 /* ---- one key ---- */
 
-static int shared_get(lua_State *L)
+/* Pushes the value of the key, and returns its version. */
+static uint64_t push_value(lua_State *L, const char *call)
 {
     struct pl_datum value;
     struct use use;
 
-    use_dict(L, "shared:get", &use);
+    use_dict(L, call, &use);
     pl_dict_get(use.dict, &use.user, use.key, &value);
     pl_lua_datum_push(L, &value);
     pl_epoch_leave(use.user.reader);
+    return value.version;
+}
+
+static int shared_get(lua_State *L)
+{
+    push_value(L, "shared:get");
     return 1;
 }
 
@@ -213,14 +220,7 @@ static int shared_cas(lua_State *L)
 /* natives.find(shared, key) -> value, version: what natives.swap() needs. */
 static int shared_find(lua_State *L)
 {
-    struct pl_datum value;
-    struct use use;
-
-    use_dict(L, "shared:update", &use);
-    pl_dict_get(use.dict, &use.user, use.key, &value);
-    pl_lua_datum_push(L, &value);
-    pl_epoch_leave(use.user.reader);
-    lua_pushnumber(L, (lua_Number)value.version);
+    lua_pushnumber(L, (lua_Number)push_value(L, "shared:update"));
     return 2;
 }
 

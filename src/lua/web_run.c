@@ -243,29 +243,13 @@ static int respond(lua_State *L)
  * Each gets the request object first: while that is attached, calls of its
  * request are there. */
 
-struct next_op {
-    struct pl_op op;
-    struct pl_then then;
-};
-
-static void next_done(struct pl_then *then, struct pl_request *req, int result)
-{
-    struct next_op *wait = PL_CONTAINER_OF(then, struct next_op, then);
-
-    (void)req;
-    pl_op_complete(&wait->op, result);
-}
-
 static int start_next(lua_State *L, struct pl_co *co,
                       const struct pl_next *next, struct pl_request *req)
 {
-    struct next_op *wait = lua_newuserdata(L, sizeof(*wait));
+    struct pl_next_op *wait = lua_newuserdata(L, sizeof(*wait));
 
-    wait->then.done = next_done;
-    pl_op_init(&wait->op, co->task.sched, NULL);
-    pl_op_begin(&wait->op);
     co->vm->caller = L;
-    pl_next_start(next, req, &wait->then);
+    pl_next_begin(wait, next, req);
     co->vm->caller = NULL;
     return pl_co_wait(L, co, &wait->op, lua_gettop(L));
 }

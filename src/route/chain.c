@@ -78,6 +78,23 @@ void pl_next_start(const struct pl_next *next, struct pl_request *req,
         handler->start(handler, req, then);
 }
 
+static void next_done(struct pl_then *then, struct pl_request *req, int result)
+{
+    struct pl_next_op *wait = PL_CONTAINER_OF(then, struct pl_next_op, then);
+
+    (void)req;
+    pl_op_complete(&wait->op, result);
+}
+
+void pl_next_begin(struct pl_next_op *wait, const struct pl_next *next,
+                   struct pl_request *req)
+{
+    wait->then.done = next_done;
+    pl_op_init(&wait->op, req->http->sched, NULL);
+    pl_op_begin(&wait->op);
+    pl_next_start(next, req, &wait->then);
+}
+
 static void finish(struct pl_then *then, struct pl_request *req, int result)
 {
     (void)then;

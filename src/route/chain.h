@@ -8,6 +8,7 @@
 
 #include "http/handler.h"
 #include "http/request.h"
+#include "task/op.h"
 
 struct pl_chain;
 
@@ -34,6 +35,16 @@ struct pl_link {
 
 struct pl_link pl_next_link(const struct pl_next *next,
                             const struct pl_request *req);
+
+/* pl_next_start() for who waits: an operation of the worker of req, begun
+ * here, with the result of the rest. BORROWS wait until it is done. */
+struct pl_next_op {
+    struct pl_op op;
+    struct pl_then then;
+};
+
+void pl_next_begin(struct pl_next_op *wait, const struct pl_next *next,
+                   struct pl_request *req);
 
 /* ---- C functions on fibers ---- */
 

@@ -160,25 +160,10 @@ struct pl_filter *pl_fiber_filter_new(pl_filter_fn *fn, void *arg,
 
 /* ---- pl_next ---- */
 
-struct next_op {
-    struct pl_op op;
-    struct pl_then then;
-};
-
-static void next_done(struct pl_then *then, struct pl_request *req, int result)
-{
-    struct next_op *wait = PL_CONTAINER_OF(then, struct next_op, then);
-
-    (void)req;
-    pl_op_complete(&wait->op, result);
-}
-
 int pl_next(struct pl_request *req, const struct pl_next *next)
 {
-    struct next_op wait = {.then = {next_done}};
+    struct pl_next_op wait;
 
-    pl_op_init(&wait.op, req->http->sched, NULL);
-    pl_op_begin(&wait.op);
-    pl_next_start(next, req, &wait.then);
+    pl_next_begin(&wait, next, req);
     return pl_op_wait(&wait.op);
 }

@@ -298,16 +298,26 @@ static int on_section(struct compiler *c, const struct step *step)
     return push(c);
 }
 
-static int on_partial(struct compiler *c, const struct step *step)
+/* The text before a tag, and the tag: gives *op. */
+static int begin_tag(struct compiler *c, const struct step *step,
+                     enum pl_template_code code, bool without_spaces,
+                     struct pl_template_op **op)
 {
-    struct pl_template_op *op;
-    int err = text_before(c, step->from, step->tag, step->alone);
+    int err = text_before(c, step->from, step->tag, without_spaces);
 
     if (err < 0)
         return err;
-    op = add_tag(c, PL_TEMPLATE_PARTIAL, step->tag);
-    if (op == NULL)
-        return PL_ERR_NOMEM;
+    *op = add_tag(c, code, step->tag);
+    return *op == NULL ? PL_ERR_NOMEM : 0;
+}
+
+static int on_partial(struct compiler *c, const struct step *step)
+{
+    struct pl_template_op *op;
+    int err = begin_tag(c, step, PL_TEMPLATE_PARTIAL, step->alone, &op);
+
+    if (err < 0)
+        return err;
     if (step->alone) {
         op->flags |= PL_TEMPLATE_ALONE;
         op->extra = spaces(c, c->line_start);
@@ -320,13 +330,10 @@ static int on_partial(struct compiler *c, const struct step *step)
 static int on_parent(struct compiler *c, const struct step *step)
 {
     struct pl_template_op *op;
-    int err = text_before(c, step->from, step->tag, c->blank);
+    int err = begin_tag(c, step, PL_TEMPLATE_PARENT, c->blank, &op);
 
     if (err < 0)
         return err;
-    op = add_tag(c, PL_TEMPLATE_PARENT, step->tag);
-    if (op == NULL)
-        return PL_ERR_NOMEM;
     if (c->blank)
         op->extra = spaces(c, c->line_start);
     err = push(c);
@@ -364,12 +371,9 @@ static int on_block(struct compiler *c, const struct step *step)
 
     if (in_parent(c))
         return on_argument(c, step);
-    err = text_before(c, step->from, step->tag, c->blank);
+    err = begin_tag(c, step, PL_TEMPLATE_BLOCK, c->blank, &op);
     if (err < 0)
         return err;
-    op = add_tag(c, PL_TEMPLATE_BLOCK, step->tag);
-    if (op == NULL)
-        return PL_ERR_NOMEM;
     if (c->blank)
         op->extra = spaces(c, c->line_start);
     err = push(c);
