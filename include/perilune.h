@@ -597,6 +597,30 @@ PL_API int pl_fs_write(struct pl_request *req, const char *path,
 PL_API int pl_fs_stat(struct pl_request *req, const char *path,
                       struct stat *st);
 
+struct pl_fs_entry {
+    struct pl_str name; /* terminated */
+    char type;          /* 'f'ile, 'd'irectory, symbolic 'l'ink, 'p'ipe,
+                           's'ocket, 'o'ther */
+};
+
+/* What is in a folder, sorted by name, without "." and "..": *count entries.
+ * PL_ERR_LIMIT if there are more than max. WAITS. */
+PL_API int pl_fs_list(struct pl_request *req, const char *path, size_t max,
+                      struct pl_fs_entry **entries, size_t *count);
+
+/* Makes a folder (mode 0777 less the umask), and those above it that are
+ * missing. PL_ERR_EXISTS if there is something else. WAITS. */
+PL_API int pl_fs_mkdir(struct pl_request *req, const char *path);
+
+/* rename(2). WAITS. */
+PL_API int pl_fs_rename(struct pl_request *req, const char *from,
+                        const char *to);
+
+/* A file, or an empty folder; recursive: a folder with all that is below it,
+ * and no symbolic link is followed. WAITS. */
+PL_API int pl_fs_remove(struct pl_request *req, const char *path,
+                        bool recursive);
+
 struct pl_process_options {
     size_t size;            /* sizeof(struct pl_process_options) */
     const char *const *env; /* "NAME=value", ..., NULL; NULL: ours */
@@ -622,6 +646,41 @@ struct pl_process_result {
 PL_API int pl_process_run(struct pl_request *req, const char *const *argv,
                           const struct pl_process_options *options,
                           struct pl_process_result *result);
+
+/* A program to talk to while it runs. It belongs to the handler or spawned
+ * function that starts it, and must not be used beyond that: at its end a child
+ * that is still there gets TERM, and 2 seconds later KILL, with its whole
+ * process group. */
+struct pl_child;
+
+/* Starts a program, as pl_process_run() does; of the options env, folder and
+ * merge count, the others must be 0 (PL_ERR_INVALID). options may be NULL.
+ * Returns 0, PL_ERR_NOT_FOUND and the like, PL_ERR_NOMEM. WAITS. */
+PL_API int pl_child_start(const char *const *argv,
+                          const struct pl_process_options *options,
+                          struct pl_child **child);
+
+/* Writes all of bytes to what it reads. PL_ERR_CLOSED: it reads no more. One
+ * caller at a time for each stream: PL_ERR_BUSY. WAITS while it is slow. */
+PL_API int pl_child_write(struct pl_child *child, struct pl_str bytes);
+
+/* What it reads ends here. */
+PL_API void pl_child_close(struct pl_child *child);
+
+enum pl_child_stream { PL_CHILD_OUT = 1, PL_CHILD_ERR };
+
+/* Reads at most n bytes of what it writes, as they come: their number, 0 at the
+ * end. PL_ERR_BUSY as above. WAITS. */
+PL_API ssize_t pl_child_read(struct pl_child *child,
+                             enum pl_child_stream stream, char *to, size_t n);
+
+/* A signal for its process group. Returns 0, or PL_ERR_NOT_FOUND when it is
+ * over. */
+PL_API int pl_child_kill(struct pl_child *child, int signal);
+
+/* Waits for its end; gives what pl_process_result has (either may be NULL). A
+ * child whose output nobody reads may never end. WAITS. */
+PL_API int pl_child_wait(struct pl_child *child, int *status, int *signal);
 
 /* ---- the toolbox: memory ------------------------------------------------- */
 

@@ -163,6 +163,63 @@ static int lines(struct pl_request *req, struct pl_response *res, void *arg)
     return err < 0 ? err : pl_respond(res, 200, "text/plain", result.out);
 }
 
+/* GET /upload: the names of what is there. */
+static int uploads(struct pl_request *req, struct pl_response *res, void *arg)
+{
+    struct pl_builder *list = pl_builder_new(req);
+    struct pl_fs_entry *entries;
+    size_t n;
+    int err = pl_fs_list(req, state_of(req)->uploads, 1000, &entries, &n);
+
+    for (size_t i = 0; err == 0 && i < n; i++)
+        if (entries[i].type == 'f')
+            err = pl_builder_addf(list, "%s\n", entries[i].name.data);
+    return err < 0 ? err
+                   : pl_respond(res, 200, "text/plain", pl_builder_str(list));
+}
+
+struct pass {
+    struct pl_request *req;
+    struct pl_child *child;
+};
+
+/* What the client sends goes to the program as it arrives. */
+static int feed(void *arg)
+{
+    struct pass *pass = arg;
+    char piece[4096];
+    ssize_t n;
+    int err = 0;
+
+    while (err == 0 &&
+           (n = pl_request_read(pass->req, piece, sizeof(piece))) > 0)
+        err = pl_child_write(pass->child, (struct pl_str){piece, n});
+    pl_child_close(pass->child);
+    return err;
+}
+
+/* POST /gzip: bodies of any length, both ways at the same time. */
+static int zip(struct pl_request *req, struct pl_response *res, void *arg)
+{
+    const char *const argv[] = {"gzip", "-c", NULL};
+    struct pass *pass = pl_alloc(req, sizeof(*pass));
+    char piece[4096];
+    ssize_t n = 0;
+    int err;
+
+    if (pass == NULL)
+        return PL_ERR_NOMEM;
+    pass->req = req;
+    err = pl_child_start(argv, NULL, &pass->child);
+    if (err == 0)
+        err = pl_spawn(req, feed, pass);
+    pl_response_set(res, PL_STR("Content-Type"), PL_STR("application/gzip"));
+    while (err == 0 && (n = pl_child_read(pass->child, PL_CHILD_OUT, piece,
+                                          sizeof(piece))) > 0)
+        err = pl_response_write(res, (struct pl_str){piece, n});
+    return err < 0 ? err : (int)n;
+}
+
 /* ---- what blocks, and what is kept ---- */
 
 struct lookup {
@@ -344,7 +401,7 @@ static void tick(struct pl_app *app, void *arg)
 
 /* ---- the application ---- */
 
-static void add_routes(struct pl_app *app, bool uploads)
+static void add_routes(struct pl_app *app, bool with_uploads)
 {
     pl_app_use(app, count, NULL);
     pl_app_get(app, "/hello", hello, NULL);
@@ -353,8 +410,11 @@ static void add_routes(struct pl_app *app, bool uploads)
     pl_app_get(app, "/counter", counter, NULL);
     pl_app_get(app, "/countdown", countdown, NULL);
     pl_app_post(app, "/sum", sum, NULL);
-    if (uploads)
+    if (with_uploads) {
         pl_app_post(app, "/upload", upload, NULL);
+        pl_app_get(app, "/upload", uploads, NULL);
+    }
+    pl_app_post(app, "/gzip", zip, NULL);
     pl_app_get(app, "/file", file, NULL);
     pl_app_get(app, "/lines", lines, NULL);
     pl_app_get(app, "/resolve", resolve, NULL);

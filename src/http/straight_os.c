@@ -95,6 +95,73 @@ int pl_fs_stat(struct pl_request *req, const char *path, struct stat *st)
     return err;
 }
 
+/* Gives a list of what `type byte, name, NUL` says, count times. */
+static struct pl_fs_entry *make_entries(const char *at, size_t count)
+{
+    struct pl_fs_entry *entries = pl_malloc((count + 1) * sizeof(*entries));
+
+    for (size_t i = 0; i < count && entries != NULL; i++) {
+        entries[i].type = *at++;
+        entries[i].name = pl_str_c(at);
+        at += entries[i].name.len + 1;
+    }
+    return entries;
+}
+
+int pl_fs_list(struct pl_request *req, const char *path, size_t max,
+               struct pl_fs_entry **entries, size_t *count)
+{
+    const struct pl_fs_args args = {.path = pl_str_c(path), .max = max};
+    struct pl_fs_entry *made = NULL;
+    int err;
+    struct pl_fs_call *call = make_call(pl_fs_do_list, &args, &err);
+
+    if (err == 0) {
+        made = make_entries(call->out, (size_t)call->number);
+        *count = (size_t)call->number;
+        err = made == NULL ? PL_ERR_NOMEM : keep(req, made);
+    }
+    if (err == 0) {
+        err = keep(req, call->out); /* the names */
+        call->out = NULL;
+        *entries = made;
+    }
+    pl_fs_call_drop(call);
+    return err;
+}
+
+int pl_fs_mkdir(struct pl_request *req, const char *path)
+{
+    const struct pl_fs_args args = {
+        .path = pl_str_c(path), .mode = PL_FS_NO_MODE, .flags = PL_FS_PARENTS};
+    int err;
+
+    (void)req;
+    pl_fs_call_drop(make_call(pl_fs_do_mkdir, &args, &err));
+    return err;
+}
+
+int pl_fs_rename(struct pl_request *req, const char *from, const char *to)
+{
+    const struct pl_fs_args args = {.path = pl_str_c(from), .to = pl_str_c(to)};
+    int err;
+
+    (void)req;
+    pl_fs_call_drop(make_call(pl_fs_do_rename, &args, &err));
+    return err;
+}
+
+int pl_fs_remove(struct pl_request *req, const char *path, bool recursive)
+{
+    const struct pl_fs_args args = {.path = pl_str_c(path),
+                                    .flags = recursive ? PL_FS_RECURSIVE : 0};
+    int err;
+
+    (void)req;
+    pl_fs_call_drop(make_call(pl_fs_do_remove, &args, &err));
+    return err;
+}
+
 /* ---- processes ---- */
 
 enum { MAX_OUTPUT = 16 << 20 };

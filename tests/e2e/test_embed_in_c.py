@@ -1,5 +1,6 @@
 """examples/embed-in-c: a C program around libperilune, over real sockets."""
 
+import gzip
 import re
 import sys
 
@@ -112,6 +113,7 @@ def test_uploads_are_saved_part_by_part(example):
     assert upload(parts + b"--B--").text == "a.bin 1024000\nb 0\n"
     assert (example.folder / "1-a.bin").read_bytes() == large
     assert (example.folder / "2-b").read_bytes() == b""
+    assert text(example, "/upload").split("\n")[:2] == ["1-a.bin", "2-b"]
     assert upload(parts).status == 400
     assert example.request("POST", "/upload", {}, b"x").status == 501
 
@@ -147,6 +149,13 @@ def test_files(example):
 def test_programs(example):
     lines = (EXAMPLE / "main.c").read_text().count("\n")
     assert text(example, "/lines").strip() == str(lines)
+
+
+def test_a_program_works_while_the_body_arrives(example):
+    body = bytes(range(256)) * 10000
+    response = example.request("POST", "/gzip", body=body)
+    assert response.header("content-type") == "application/gzip"
+    assert gzip.decompress(response.body) == body
 
 
 def test_blocking_calls_and_kept_values(example):
