@@ -30,23 +30,35 @@ enum {
     ABORTS = 5,       /* so many are tried before a worker is given up */
 };
 
-/* What is asked of a worker that is held, and what its thread answers. */
+/* What is asked of a worker that is held. */
+struct question {
+    uint64_t busy_since; /* what it is about */
+    bool only_where;     /* the hook was not heard: look at Lua's stack */
+    bool budget;         /* not that, but a run that is beyond its deadline */
+    enum pl_alarm_kind kind;
+    int status;
+    char why[sizeof(((struct pl_alarm *)NULL)->why)];
+};
+
+/* A question and its answer, which pass from thread to thread: what is asked is
+ * the watchdog's to write while answered is asked, and the handler's to read
+ * from when asked is raised until answered follows, however late. A question
+ * that was not answered stays as it is, and is asked again before the next. */
 struct call {
     struct pl_alarm lua; /* first: heard() gets this one */
     struct ward *ward;
-    uint64_t busy_since; /* what the question is about */
-    bool only_where;     /* the hook was not heard: look at Lua's stack */
-    bool budget;         /* not that, but a run that is beyond its deadline */
-    /* written by the handler, valid once answered is seq */
+    struct question question;
+    /* by the handler */
     bool stale; /* the worker does something else by now */
     bool in_lua;
     uintptr_t pc;
     unsigned nwords;
-    uintptr_t words[WORDS]; /* of the C stack */
+    uintptr_t words[WORDS];                               /* of the C stack */
+    char where[sizeof(((struct pl_alarm *)NULL)->where)]; /* only_where */
     char id[PL_REQUEST_ID_LEN + 1];
     char method[16], path[256], route[128];
-    unsigned seq;
-    _Atomic unsigned answered, heard;
+    /* lua.where is valid once heard is asked, the rest once answered is. */
+    _Atomic unsigned asked, answered, heard;
 };
 
 /* One worker, and the episode that it is in. */
@@ -140,6 +152,16 @@ PL_NO_SANITIZE static void copy_stack(struct call *call,
         call->words[call->nwords++] = *word++;
 }
 
+static bool alarm_lua(struct call *call, const struct pl_task *task)
+{
+    const struct question *question = &call->question;
+
+    call->lua.kind = question->kind;
+    call->lua.status = question->status;
+    memcpy(call->lua.why, question->why, sizeof(call->lua.why));
+    return pl_lua_alarm(task, &call->lua);
+}
+
 /* A deadline that came too early, for CPU, is set anew. */
 static void answer_budget(struct call *call)
 {
@@ -148,7 +170,7 @@ static void answer_budget(struct call *call)
 
     call->stale = meter == NULL || pl_meter_judge(meter) == PL_OVER_NONE;
     if (!call->stale)
-        call->in_lua = pl_lua_alarm(pl_sched_seen(sched), &call->lua);
+        call->in_lua = alarm_lua(call, pl_sched_seen(sched));
 }
 
 static void answer(struct call *call, const ucontext_t *context)
@@ -156,33 +178,36 @@ static void answer(struct call *call, const ucontext_t *context)
     struct pl_worker *worker = call->ward->worker;
     const struct pl_task *task;
 
-    if (call->budget) {
+    if (call->question.budget) {
         answer_budget(call);
         return;
     }
-    call->stale = pl_loop_busy_since(worker->loop) != call->busy_since;
+    call->stale = pl_loop_busy_since(worker->loop) != call->question.busy_since;
     if (call->stale)
         return;
     task = pl_sched_seen(&worker->sched);
     copy_request(call, task);
     copy_stack(call, task, context);
-    if (call->only_where)
-        call->in_lua =
-            pl_lua_where(task, call->lua.where, sizeof(call->lua.where));
+    if (call->question.only_where)
+        call->in_lua = pl_lua_where(task, call->where, sizeof(call->where));
     else
-        call->in_lua = pl_lua_alarm(task, &call->lua);
+        call->in_lua = alarm_lua(call, task);
 }
 
 static void on_alarm(int signal, siginfo_t *info, void *context)
 {
     int keep = errno;
     struct call *call = info->si_value.sival_ptr;
+    unsigned asked;
 
     (void)signal;
     if (info->si_code != SI_QUEUE || info->si_pid != getpid())
         return; /* somebody else's */
+    asked = atomic_load(&call->asked);
+    if (asked == atomic_load(&call->answered))
+        return; /* asked again just before the answer came */
     answer(call, context);
-    atomic_store(&call->answered, call->seq);
+    atomic_store(&call->answered, asked);
     sem_post(&call->ward->dog->news);
     errno = keep;
 }
@@ -194,7 +219,7 @@ static void on_heard(struct pl_alarm *alarm)
 
     if (alarm->kind == PL_ALARM_ABORT)
         pl_loop_count_held(call->ward->worker->loop, true);
-    atomic_store(&call->heard, call->seq);
+    atomic_store(&call->heard, atomic_load(&call->answered));
     sem_post(&call->ward->dog->news);
 }
 
@@ -206,36 +231,43 @@ static struct timespec at_ns(uint64_t at)
                              .tv_nsec = (long)(at % 1000000000)};
 }
 
-/* Waits until *answer is that of the call; false after so many ms. */
+/* Waits until *answer follows what was asked; false after so many ms. */
 static bool await(struct pl_watchdog *dog, const struct call *call,
-                  const _Atomic unsigned *answer_seq, unsigned ms)
+                  const _Atomic unsigned *answer, unsigned ms)
 {
     struct timespec end = at_ns(pl_clock_monotonic() + (uint64_t)ms * 1000000);
 
-    while (atomic_load(answer_seq) != call->seq) {
+    while (atomic_load(answer) != atomic_load(&call->asked)) {
         if (sem_clockwait(&dog->news, CLOCK_MONOTONIC, &end) < 0 &&
             errno != EINTR)
-            return atomic_load(answer_seq) == call->seq;
+            return atomic_load(answer) == atomic_load(&call->asked);
         if (dog->stop)
             return false;
     }
     return true;
 }
 
-/* Returns false if the worker did not answer, or has gone on. */
-static bool ask(struct ward *ward, bool only_where, bool budget)
+/* Asks what is asked already. */
+static bool deliver(struct ward *ward)
 {
     struct call *call = &ward->call;
 
-    call->only_where = only_where;
-    call->budget = budget;
-    call->busy_since = ward->busy_since;
-    call->lua.where[0] = '\0';
-    call->seq++;
-    if (pthread_sigqueue(ward->worker->thread, ALARM,
-                         (union sigval){.sival_ptr = call}) != 0)
+    return pthread_sigqueue(ward->worker->thread, ALARM,
+                            (union sigval){.sival_ptr = call}) == 0 &&
+           await(ward->dog, call, &call->answered, ANSWER_MS);
+}
+
+/* Returns false if the worker did not answer, or has gone on. */
+static bool ask(struct ward *ward, const struct question *question)
+{
+    struct call *call = &ward->call;
+
+    if (atomic_load(&call->answered) != atomic_load(&call->asked) &&
+        !deliver(ward))
         return false;
-    return await(ward->dog, call, &call->answered, ANSWER_MS) && !call->stale;
+    call->question = *question;
+    atomic_fetch_add(&call->asked, 1);
+    return deliver(ward) && !call->stale;
 }
 
 /* ---- telling ---- */
@@ -304,11 +336,12 @@ static void describe_mute(struct text *text, const struct ward *ward)
 static void describe(struct text *text, const struct ward *ward, bool heard)
 {
     const struct call *call = &ward->call;
+    const char *where = heard ? call->lua.where : call->where;
 
     describe_mute(text, ward);
     add_request(text, call);
-    if (call->in_lua && call->lua.where[0] != '\0')
-        add(text, " in Lua: %s", call->lua.where);
+    if (call->in_lua && where[0] != '\0')
+        add(text, " in Lua: %s", where);
     if (!heard) {
         add(text, " in C: ");
         add_stack(text, call);
@@ -317,17 +350,18 @@ static void describe(struct text *text, const struct ward *ward, bool heard)
 
 /* Asks a worker that is held what it does. Returns whether it could say; heard:
  * Lua has said it, and not from inside a C function. */
-static bool question(struct ward *ward, bool *heard)
+static bool inquire(struct ward *ward, struct question *question, bool *heard)
 {
     struct call *call = &ward->call;
 
     *heard = false;
-    if (!ask(ward, false, false))
+    if (!ask(ward, question))
         return false;
     if (!call->in_lua)
         return true;
     *heard = await(ward->dog, call, &call->heard, HOOK_MS);
-    return *heard || ask(ward, true, false);
+    question->only_where = true;
+    return *heard || ask(ward, question);
 }
 
 /* ---- the limits ---- */
@@ -376,16 +410,18 @@ static void give_up(struct ward *ward)
 static void alarm_it(struct ward *ward, uint64_t held)
 {
     struct pl_watchdog *dog = ward->dog;
-    struct pl_alarm *lua = &ward->call.lua;
     bool abort = held >= dog->abort, answered, heard;
+    struct question question = {
+        .busy_since = ward->busy_since,
+        .kind = abort ? PL_ALARM_ABORT : PL_ALARM_REPORT,
+        .status = 500,
+    };
 
-    lua->kind = abort ? PL_ALARM_ABORT : PL_ALARM_REPORT;
-    lua->status = 500;
-    snprintf(lua->why, sizeof(lua->why), "it ran for %.3g s without waiting",
-             (double)held / 1000000000);
+    snprintf(question.why, sizeof(question.why),
+             "it ran for %.3g s without waiting", (double)held / 1000000000);
     if (held >= ward->next_report)
         pl_loop_count_held(ward->worker->loop, false);
-    answered = question(ward, &heard);
+    answered = inquire(ward, &question, &heard);
     if (pl_loop_busy_since(ward->worker->loop) != ward->busy_since && !heard)
         return; /* it has just gone on */
     if (held >= ward->next_report)
@@ -399,14 +435,14 @@ static void alarm_it(struct ward *ward, uint64_t held)
 static void enforce_budget(struct ward *ward)
 {
     struct call *call = &ward->call;
+    struct question question = {
+        .budget = true, .kind = PL_ALARM_ABORT, .status = 503};
     uint64_t deadline = atomic_load(&ward->worker->sched.deadline);
 
     if (deadline == 0 || pl_clock_monotonic() < deadline)
         return;
     get_ready(ward->dog);
-    call->lua.kind = PL_ALARM_ABORT;
-    call->lua.status = 503;
-    if (ask(ward, false, true) && call->in_lua)
+    if (ask(ward, &question) && call->in_lua)
         await(ward->dog, call, &call->heard, HOOK_MS);
 }
 

@@ -35,6 +35,11 @@ pl.get("/steps", budget("cpu", "20ms"), function()
     pl.sleep(0)
   end
 end)
+pl.get("/late", budget("wall", "20ms"), function()
+  local t = {}
+  for i = 1, 2e7 do t[i % 100 + 1] = i * 2 end
+  pl.sleep(60)
+end)
 pl.get("/hoard", budget("memory", "4m"), function()
   local all = {}
   while true do all[#all + 1] = ("x"):rep(1000) .. #all end
@@ -105,6 +110,11 @@ def test_who_computes_too_long_is_aborted(serve, target, why):
 
 def test_runs_are_added_up(serve):
     check(serve(SITE, workers=1), "/steps", CPU)
+
+
+def test_bug_an_answer_that_comes_late(serve):
+    """For TSan: the worker's thread reads what the watchdog's has asked."""
+    check(serve(SITE, workers=1), "/late", WALL)
 
 
 def test_waiting_is_no_cpu(serve):
