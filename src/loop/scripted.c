@@ -124,7 +124,7 @@ void pl_script_write_space(struct pl_script *script,
 
 void pl_script_arrive(struct pl_script *script, struct pl_script_sock *sock)
 {
-    size_t whole = sock->in.len;
+    size_t whole = sock->in.len - sock->in_read;
     size_t more = script->chop == 0    ? whole
                   : sock->arrived == 0 ? PL_MIN(whole, script->chop)
                                        : sock->arrived;
@@ -294,6 +294,19 @@ static void script_wake(void *state)
 
 /* ---- the backend: transfers ---- */
 
+/* Moves what is left when that is less than what was read: once a byte would
+ * take the square of the length. */
+static void read_in(struct pl_script_sock *sock, void *to, size_t len)
+{
+    memcpy(to, sock->in.data + sock->in_read, len);
+    sock->arrived -= len;
+    sock->in_read += len;
+    if (sock->in_read >= sock->in.len / 2) {
+        pl_buf_consume(&sock->in, sock->in_read);
+        sock->in_read = 0;
+    }
+}
+
 static ssize_t script_recv(void *state, int fd, void *to, size_t len)
 {
     struct pl_script_sock *sock = pl_script_near(state, fd);
@@ -305,9 +318,7 @@ static ssize_t script_recv(void *state, int fd, void *to, size_t len)
         return PL_ERR_INVALID;
     if (sock->arrived > 0) { /* Linux gives them out even after a reset */
         len = PL_MIN(len, sock->arrived);
-        memcpy(to, sock->in.data, len);
-        pl_buf_consume(&sock->in, len);
-        sock->arrived -= len;
+        read_in(sock, to, len);
         return (ssize_t)len;
     }
     if (sock->fin_arrived) /* first: then a later reset is not reported */
@@ -450,7 +461,7 @@ static int script_close_fd(void *state, int fd)
     script->fds[fd - FD_BASE] = NULL;
     sock->fd = -1;
     sock->finished = true;
-    if (sock->in.len > 0)
+    if (sock->in.len > sock->in_read)
         sock->was_reset = true;
     return 0;
 }

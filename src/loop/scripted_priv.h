@@ -40,8 +40,9 @@ struct pl_script_sock {
     struct pl_list ready;   /* on the ready list */
     struct pl_list open;    /* in the list of connections */
 
-    struct pl_buf in; /* sent by the far end, not read yet */
-    size_t arrived;   /* so much of it can be read */
+    struct pl_buf in; /* sent by the far end, */
+    size_t in_read;   /* of which so much was read: moved away now and then, */
+    size_t arrived;   /* and so much more can be read */
     bool fin_sent, fin_arrived;
     bool gone;         /* the far end has closed */
     bool reset, error; /* error: the reset was not reported yet */
