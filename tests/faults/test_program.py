@@ -2,8 +2,9 @@
 
 Whatever fails, and whenever: the program starts or says in one line why not; a
 server answers later requests; it ends when it is asked to. It never crashes,
-hangs or ends without a word."""
+hangs or ends without a word, and leaves no child behind."""
 
+import itertools
 import socket
 import subprocess
 import time
@@ -13,69 +14,16 @@ from signal import SIGTERM
 
 import pytest
 
-from harness.server import Server, environment, program
+from harness.server import Server, program
 from harness.wait import GUARD, wait_for
+from sites import BODY, FILES, SITES, get
 
 pytestmark = pytest.mark.skipif(
     b"PL_FAULTS_COUNTS" not in program().read_bytes(),
     reason="this program has no faults",
 )
 
-LUA = """
-local pl = require "perilune"
-pl.set { body_rate = 0 }
-pl.get("/", function() return "hello" end)
-pl.post("/body", function(req) return req:body() end)
-pl.put("/save", function(req)
-  local size, err = req:save("saved/body")
-  return size and tostring(size), err
-end)
-pl.post("/form", function(req)
-  local form, err = req:form()
-  if not form then return nil, err end
-  local size, fault = form.f:save("saved/form")
-  return size and tostring(size), fault
-end)
-pl.get("/stream", function(req, res)
-  for i = 1, 20 do res:write(("x"):rep(10000)) end
-end)
-pl.get("/sleep", function() pl.sleep(0.001) return "slept" end)
-pl.static("/files", { root = "files", not_found = "none.txt", cache = 0 })
-pl.static("/all", { root = "files", preload = true, fallback = "a.txt" })
-pl.on("start", function() pl.sleep(0) end)
-pl.every(0.001, function() end)
-pl.on("stop", function() pl.sleep(0) end)
-"""
-BODY = b"b" * 100_000
-FORM = (
-    b'--B\r\nContent-Disposition: form-data; name=f; filename="f"\r\n\r\n'
-    + BODY
-    + b"\r\n--B--"
-)
-FILES = {
-    "files/a.txt": "file",
-    "files/a.txt.gz": "zipped",
-    "files/none.txt": "none",
-    "files/large.bin": "l" * 300_000,
-}
-REQUESTS = [
-    b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 3,
-    b"GET /files/a.txt HTTP/1.1\r\nHost: a\r\n\r\n",
-    b"GET /files/large.bin HTTP/1.1\r\nHost: a\r\n\r\n",
-    b"GET /files/nowhere HTTP/1.1\r\nHost: a\r\n\r\n",
-    b"GET /all/page HTTP/1.1\r\nHost: a\r\n\r\n",
-    b"GET /stream HTTP/1.1\r\nHost: a\r\n\r\n",
-    b"GET /sleep HTTP/1.1\r\nHost: a\r\n\r\n",
-    b"POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n"
-    + BODY,
-    b"PUT /save HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n" + BODY,
-    b"POST /form HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; "
-    b"boundary=B\r\nContent-Length: %d\r\n\r\n" % len(FORM)
-    + FORM,
-    b"GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n",
-    b"nonsense\r\n\r\n",
-]
-LAST = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+LAST = get("/", "Connection: close")
 # All failures up to so many calls of a kind, and then a sample of so many.
 ALL, SAMPLE = 120, 100
 
@@ -103,28 +51,53 @@ def talk(port: int, data: bytes) -> bytes:
     return answer
 
 
-class Program:
-    """One run: start, the requests, the end."""
+def running(mark: bytes) -> list[str]:
+    """Processes with this in their environment: the program's children have
+    process groups of their own."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if mark in path.read_bytes().split(b"\0"):
+                found.append(path.parent.name)
+        except OSError:
+            pass  # it has just ended
+    return found
 
-    def __init__(self, folder: Path, site: str):
-        self.folder, self.site = folder, site
+
+class Program:
+    """Runs of one site: start, the requests, the end."""
+
+    def __init__(self, folder: Path, kind: str):
+        self.folder, self.site = folder, SITES[kind]
+        self.numbers = itertools.count()
+        write(folder, {**FILES, "plain/index.html": "<p>hello"})
+        write(folder / "plain", FILES)
+        for name in ("saved", "made"):
+            (folder / name).mkdir()
+        if self.site.text:
+            write(folder, {"site.lua": self.site.text})
 
     def run(self, fault: str | None, counts: Path | None = None):
         """Returns what was wrong, or None."""
-        env = {"PL_FAULTS": fault} if fault else {}
+        run = f"{self.folder}/{next(self.numbers)}"
+        env = {"RUN": run, **({"PL_FAULTS": fault} if fault else {})}
         if counts:
             env["PL_FAULTS_COUNTS"] = str(counts)
-        words = [program(), self.site, "-h", "127.0.0.1", "-p", "0", "-c", "2"]
+        words = [program(), "site.lua" if self.site.text else "plain"]
+        words += ["-h", "127.0.0.1", "-p", "0", "-c", "2", *self.site.words]
         server = Server(words, self.folder, env)
         try:
-            return self.judge(server)
+            bad = self.judge(server, " wrong: " if fault else self.site.never)
+            mark = f"RUN={run}".encode()
+            wait_for(lambda: not running(mark), "its children to end")
+            return bad
         except (AssertionError, subprocess.TimeoutExpired) as error:
             return f"{type(error).__name__}: {error}"
         finally:
             found = server.finish()
             assert not found or fault, (found, server.log())
 
-    def judge(self, server: Server):
+    def judge(self, server: Server, never: str):
         wait_for(
             lambda: "listening on" in server.log()
             or server.process.poll() is not None,
@@ -133,14 +106,14 @@ class Program:
         if server.process.poll() is not None:
             return self.judge_refusal(server)
         port = server.port
-        for request in REQUESTS:
+        for request in self.site.requests:
             talk(port, request + LAST)
         wait_for(
             lambda: talk(port, LAST).startswith(b"HTTP/1.1 200 OK"),
             "an answer after the failure",
         )
         code = server.stop(SIGTERM)
-        if code != 0:
+        if code != 0 or never in server.log():
             return f"exit code {code}:\n{server.log()}"
         return None
 
@@ -174,42 +147,48 @@ def failures(counts: dict[str, int]) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("kind", ["lua", "folder"])
+@pytest.mark.parametrize("kind", SITES)
 def test_each_call_fails_once(tmp_path, kind):
-    write(tmp_path, {**FILES, "index.html": "<p>hello", "site.lua": LUA})
-    (tmp_path / "saved").mkdir()
-    (tmp_path / "plain").mkdir()
-    write(tmp_path / "plain", {**FILES, "index.html": "<p>hello"})
-    run = Program(tmp_path, "site.lua" if kind == "lua" else "plain").run
-    assert run(None, tmp_path / "counts") is None
+    program_ = Program(tmp_path, kind)
+    bad = program_.run(None, tmp_path / "counts")
+    assert bad is None, bad
     faults = failures(read_counts(tmp_path / "counts"))
     with ThreadPoolExecutor(4) as pool:
-        results = list(pool.map(run, faults))
+        results = list(pool.map(program_.run, faults))
     bad = [f"{f}: {r}" for f, r in zip(faults, results) if r is not None]
     print(f"{len(faults)} runs")
-    bad += filter(None, [Program(tmp_path, "").judge_files()])
+    bad += filter(None, [program_.judge_files()])
     assert not bad, f"{len(bad)} of {len(faults)}:\n" + "\n".join(bad[:20])
 
 
 @pytest.mark.parametrize(
-    "fault",
+    "kind, fault",
     [
-        "recv:every=7=EINTR,sendmsg:every=5=EINTR,epoll_wait:every=3=EINTR",
-        "accept4:every=2=ECONNABORTED",
-        "accept4:every=3=EMFILE",
-        "recv:every=11=ECONNRESET",
-        "malloc:every=5003",
-        "openat2:every=1=ENOSYS",
-        "write:every=5=ENOSPC,linkat:every=2=EEXIST",
-        "thread:every=2=EAGAIN",
+        (
+            "lua",
+            "recv:every=7=EINTR,sendmsg:every=5=EINTR,epoll_wait:every=3=EINTR",
+        ),
+        ("lua", "accept4:every=2=ECONNABORTED"),
+        ("lua", "accept4:every=3=EMFILE"),
+        ("lua", "recv:every=11=ECONNRESET"),
+        ("lua", "malloc:every=5003"),
+        ("lua", "openat2:every=1=ENOSYS"),
+        ("lua", "write:every=5=ENOSPC,linkat:every=2=EEXIST"),
+        ("lua", "thread:every=2=EAGAIN"),
+        ("lua", "sendfile:short=5000,write:short=1000,read:short=1000"),
+        ("lua", "preadv2:every=1=EAGAIN,pread:short=100,getdents64:every=3"),
+        ("library", "read:short=1000,write:short=1000,copy_file_range:short=9"),
+        ("library", "read:every=3=EINTR,write:every=3=EINTR,waitid:eintr=9"),
+        ("library", "write:every=7=ENOSPC,renameat:every=2=EXDEV"),
+        ("library", "copy_file_range:every=1=EXDEV,pidfd_open:every=1=ENOSYS"),
+        ("library", "spawn:every=2=EAGAIN,inotify_add_watch:every=1=ENOSPC"),
+        ("held", "thread:every=2=EAGAIN"),
     ],
 )
-def test_calls_that_fail_again_and_again(tmp_path, fault):
-    write(tmp_path, {**FILES, "site.lua": LUA})
-    (tmp_path / "saved").mkdir()
-    program_ = Program(tmp_path, "site.lua")
-    assert program_.run(fault) is None
-    assert program_.judge_files() is None
+def test_calls_that_fail_again_and_again(tmp_path, kind, fault):
+    program_ = Program(tmp_path, kind)
+    bad = program_.run(fault) or program_.judge_files()
+    assert bad is None, bad
 
 
 def count_of(folder: Path, site: str, requests: int, target: str) -> dict:

@@ -1,0 +1,228 @@
+"""What runs while calls fail: sites, their files, and who asks them what.
+
+A handler may fail as it likes, but what it says must be true: a result that is
+not the expected one is logged as "wrong"."""
+
+from dataclasses import dataclass, field
+
+HEAD = """
+local pl = require "perilune"
+local function same(got, want, what)
+  if got ~= want then
+    pl.log.error("wrong: " .. what, { got = tostring(got):sub(1, 40) })
+  end
+end
+"""
+
+SERVER = """
+pl.set { body_rate = 0 }
+pl.get("/", function() return "hello" end)
+pl.post("/body", function(req) return req:body() end)
+pl.put("/save", function(req)
+  local size, err = req:save("saved/body")
+  return size and tostring(size), err
+end)
+pl.post("/form", function(req)
+  local form, err = req:form()
+  if not form then return nil, err end
+  local size, fault = form.f:save("saved/form")
+  return size and tostring(size), fault
+end)
+pl.get("/stream", function(req, res)
+  for i = 1, 20 do res:write(("x"):rep(10000)) end
+end)
+pl.get("/sleep", function() pl.sleep(0.001) return "slept" end)
+pl.static("/files", { root = "files", not_found = "none.txt", cache = 0 })
+pl.static("/all", { root = "files", preload = true, fallback = "a.txt" })
+pl.static("/list", { root = "files", listing = true, cache = 0 })
+pl.on("start", function() pl.sleep(0) end)
+pl.every(0.001, function() end)
+pl.on("stop", function() pl.sleep(0) end)
+"""
+
+# Files, processes, and what workers share.
+LIBRARY = """
+local fs, process = pl.fs, pl.process
+local data = ("x"):rep(100000)
+local function folder()
+  local path = assert(fs.temp { directory = true, folder = "made" })
+  pl.defer(function() fs.remove(path, { recursive = true }) end)
+  return path
+end
+pl.get("/", function() return "hello" end)
+pl.get("/whole", function()
+  local a = folder() .. "/a"
+  assert(fs.write(a, data, { sync = true }))
+  assert(fs.append(a, "end"))
+  same(assert(fs.read(a)), data .. "end", "read")
+  assert(fs.write(a, data, { atomic = false, mode = "600" }))
+  assert(fs.copy(a, a .. "b"))
+  same(assert(fs.read(a .. "b", { offset = 10 })), data:sub(11), "copy")
+end)
+pl.get("/names", function()
+  local f = folder()
+  local deep = f .. "/sub/deep"
+  assert(fs.mkdir(deep, { parents = true }))
+  assert(fs.touch(deep .. "/a"))
+  assert(fs.chmod(deep .. "/a", "600"))
+  assert(fs.link(deep .. "/a", deep .. "/b"))
+  assert(fs.symlink("a", deep .. "/c"))
+  same(assert(fs.readlink(deep .. "/c")), "a", "readlink")
+  same(assert(fs.realpath(deep .. "/c")):match "[^/]*$", "a", "realpath")
+  assert(fs.rename(deep .. "/b", f .. "/b"))
+  same(assert(fs.stat(f .. "/b")).mode, "600", "stat")
+  same(#assert(fs.list(f, { recursive = true })), 5, "list")
+end)
+pl.get("/open", function()
+  local path = folder() .. "/a"
+  local file = assert(fs.open(path, "w+"))
+  assert(file:write "one\\ntwo\\n")
+  assert(file:sync())
+  assert(file:seek("set", 0))
+  same(assert(file:stat()).size, 8, "stat of a file")
+  same(file:lines()(), "one", "lines of a file")
+  assert(file:close())
+  local n = 0
+  for _ in fs.lines(path) do n = n + 1 end
+  same(n, 2, "lines")
+end)
+pl.get("/watch", function()
+  local f = folder()
+  local watcher = assert(fs.watch(f, { recursive = true }))
+  pl.defer(function() watcher:close() end)
+  pl.spawn(function() fs.write(f .. "/news", "!", { atomic = false }) end)
+  pl.timeout(0.5, function() return watcher:next() end)
+end)
+pl.get("/run", function()
+  local done = assert(process.run { "cat", stdin = data })
+  same(done.stdout, data, "output")
+  local none, err = process.run { "no-such-program" }
+  same(none, nil, "a program that is not there")
+  assert(not none and err.code == "not_found")
+  assert(not process.run { "sleep", "1000", timeout = "5ms", grace = "5ms" })
+end)
+pl.get("/spawn", function()
+  local child = assert(process.spawn { "cat", stderr = "merge" })
+  assert(process.spawn { "sleep", "1000", grace = "5ms" }) -- until we end
+  assert(child:write "one\\ntwo\\n")
+  child:close_stdin()
+  local lines = {}
+  for line in child:lines() do lines[#lines + 1] = line end
+  same(table.concat(lines, " "), "one two", "lines of a child")
+  same(assert(child:wait()).status, 0, "its status")
+end)
+local small = pl.shared("small", { max = "64k", evict = true })
+local counts = pl.shared "counts"
+pl.get("/shared", function()
+  for i = 1, 300 do small:set("key" .. i, { text = data:sub(1, 500) }) end
+  counts:set("n", 0)
+  for _ = 1, 10 do assert(counts:incr("n")) end
+  same(counts:get "n", 10, "incr")
+  assert(counts:update("list", function(list) return { 1, list and 2 } end))
+  assert(counts:set("brief", "x", 0.001))
+  counts:keys()
+  counts:stats()
+  counts:delete "list"
+  small:flush()
+end)
+pl.on("message", function() end)
+pl.subscribe("news", function() end)
+pl.get("/bus", function()
+  local news = assert(pl.subscribe "news")
+  assert(pl.publish("news", { text = data }))
+  local event = assert(news:receive(0.5))
+  same(event.text, data, "message")
+  assert(pl.workers.send("all", event))
+end)
+"""
+
+# Lua that holds its worker, and errors for who develops.
+HELD = """
+pl.set { watchdog = { warn = "5ms", abort = "10ms" } }
+local function spin() while true do end end
+pl.get("/", function() return "hello" end)
+pl.get("/spin", function() pl.defer(function() pl.sleep(0) end) spin() end)
+pl.get("/cpu", { budget = { cpu = "5ms" } }, spin)
+pl.get("/wall", { budget = { wall = "5ms" } }, function() pl.sleep(60) end)
+pl.get("/memory", { budget = { memory = "1m" } }, function()
+  local kept = {}
+  for i = 1, 1e9 do kept[i] = { i } end
+end)
+pl.get("/fails", function()
+  local function fail() error { "what" } end
+  pl.log("going to fail")
+  fail()
+end)
+pl.get("/stats", function() return pl.watchdog.stats() end)
+"""
+
+BODY = b"b" * 100_000
+FORM = (
+    b'--B\r\nContent-Disposition: form-data; name=f; filename="f"\r\n\r\n'
+    + BODY
+    + b"\r\n--B--"
+)
+FILES = {
+    "files/a.txt": "file",
+    "files/a.txt.gz": "zipped",
+    "files/none.txt": "none",
+    "files/large.bin": "l" * 300_000,
+    "files/sub/README.md": "read me",
+}
+
+
+def get(target: str, *fields: str) -> bytes:
+    lines = [f"GET {target} HTTP/1.1", "Host: 127.0.0.1", *fields, "", ""]
+    return "\r\n".join(lines).encode()
+
+
+def send(line: str, body: bytes, *fields: str) -> bytes:
+    fields = ("Host: a", f"Content-Length: {len(body)}", *fields, "", "")
+    return "\r\n".join((f"{line} HTTP/1.1", *fields)).encode() + body
+
+
+@dataclass
+class Site:
+    """text: of site.lua; else a folder is served. words: of the command.
+    never: what is not in the log while all calls succeed."""
+
+    text: str | None
+    requests: list[bytes]
+    words: list[str] = field(default_factory=list)
+    never: str = "error "
+
+
+REQUESTS = [
+    get("/") * 3,
+    get("/files/a.txt"),
+    get("/files/large.bin"),
+    get("/files/nowhere"),
+    get("/all/page"),
+    get("/list/sub/"),
+    get("/list/?sort=size", "Accept: application/json"),
+    get("/stream"),
+    get("/sleep"),
+    send("POST /body", BODY),
+    send("PUT /save", BODY),
+    send(
+        "POST /form",
+        FORM,
+        "Content-Type: multipart/form-data; boundary=B",
+    ),
+    get("/nowhere"),
+    b"nonsense\r\n\r\n",
+]
+LIBRARY_TARGETS = "whole names open watch run spawn shared bus".split()
+HELD_TARGETS = "spin cpu wall memory fails stats".split()
+
+SITES = {
+    "lua": Site(HEAD + SERVER, REQUESTS),
+    "folder": Site(None, REQUESTS),
+    "library": Site(HEAD + LIBRARY, [get(f"/{t}") for t in LIBRARY_TARGETS]),
+    "held": Site(
+        HEAD + HELD,
+        [get(f"/{t}", "Accept: text/html") for t in HELD_TARGETS],
+        ["--dev"],
+        never="wrong: ",
+    ),
+}
