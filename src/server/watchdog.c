@@ -1,274 +1,19 @@
-#include "server/watchdog.h"
+#include "server/watchdog_priv.h"
 
-#include <semaphore.h>
-#include <signal.h>
 #include <stdio.h>
-#include <ucontext.h>
 
 #include "base/log.h"
 #include "base/str.h"
 #include "base/symbol.h"
 #include "base/sys.h"
-#include "http/request.h"
-#include "lua/watch.h"
-#include "route/router.h"
-#include "server/server.h"
-#include "task/fiber.h"
-#include "task/meter.h"
-
-/* Nobody uses it, who does not know it ignores it, and debuggers let it pass.
- * (Go interrupts its threads by the same one.) SIGPROF is LuaJIT's. */
-#define ALARM SIGURG
 
 enum {
-    WORDS = 1024, /* of the C stack: looked at, */
-    FRAMES = 8,   /* and calls in them that the log has */
-    LOOKS = 4,    /* in the time of the shortest limit */
+    FRAMES = 8, /* calls on the C stack that the log has */
+    LOOKS = 4,  /* in the time of the shortest limit */
     TICK_MOST_MS = 1000,
-    ANSWER_MS = 1000, /* a thread that does not run cannot answer */
-    HOOK_MS = 200,    /* for the next instruction of Lua, or line of a trace */
-    ABORTS = 5,       /* so many are tried before a worker is given up */
+    HOOK_MS = 200, /* for the next instruction of Lua, or line of a trace */
+    ABORTS = 5,    /* so many are tried before a worker is given up */
 };
-
-/* What is asked of a worker that is held. */
-struct question {
-    uint64_t busy_since; /* what it is about */
-    bool only_where;     /* the hook was not heard: look at Lua's stack */
-    bool budget;         /* not that, but a run that is beyond its deadline */
-    enum pl_alarm_kind kind;
-    int status;
-    char why[sizeof(((struct pl_alarm *)NULL)->why)];
-};
-
-/* A question and its answer, which pass from thread to thread: what is asked is
- * the watchdog's to write while answered is asked, and the handler's to read
- * from when asked is raised until answered follows, however late. A question
- * that was not answered stays as it is, and is asked again before the next. */
-struct call {
-    struct pl_alarm lua; /* first: heard() gets this one */
-    struct ward *ward;
-    struct question question;
-    /* by the handler */
-    bool stale; /* the worker does something else by now */
-    bool in_lua;
-    uintptr_t pc;
-    unsigned nwords;
-    uintptr_t words[WORDS];                               /* of the C stack */
-    char where[sizeof(((struct pl_alarm *)NULL)->where)]; /* only_where */
-    char id[PL_REQUEST_ID_LEN + 1];
-    char method[16], path[256], route[128];
-    /* lua.where is valid once heard is asked, the rest once answered is. */
-    _Atomic unsigned asked, answered, heard;
-};
-
-/* One worker, and the episode that it is in. */
-struct ward {
-    struct pl_watchdog *dog;
-    struct pl_worker *worker;
-    struct call call;
-    uintptr_t stack_end; /* of its thread */
-    uint64_t busy_since;
-    uint64_t next_report; /* ns of being held */
-    unsigned aborts;      /* that were tried */
-    atomic_bool given_up;
-    atomic_bool followed; /* worker has a loop and a scheduler */
-};
-
-struct pl_watchdog {
-    struct pl_server *server;
-    struct pl_watch_settings settings;
-    uint64_t tick, warn, abort; /* ns */
-    pthread_t thread;
-    bool lua, started, ready; /* ready: what the first alarm needs is there */
-    sem_t news;               /* answered, heard, or stop */
-    atomic_bool stop;
-    _Atomic uint64_t next_look; /* ns; by then a deadline is seen anyway */
-    bool handling;              /* before is what it was */
-    struct sigaction before;
-    unsigned nwards;
-    struct ward wards[];
-};
-
-/* ---- in the handler ---- */
-
-static void copy(char *out, size_t size, struct pl_str text)
-{
-    size_t n = PL_MIN(text.len, size - 1);
-
-    memcpy(out, text.data, n);
-    out[n] = '\0';
-}
-
-/* Children of a handler's task belong to its request, too. */
-static void copy_request(struct call *call, const struct pl_task *task)
-{
-    const struct pl_request *req;
-
-    while (task != NULL && task->owner == NULL)
-        task = task->parent;
-    call->id[0] = call->method[0] = call->path[0] = call->route[0] = '\0';
-    if (task == NULL)
-        return;
-    req = task->owner;
-    copy(call->method, sizeof(call->method), req->method_name);
-    copy(call->path, sizeof(call->path), req->path);
-    if (req->route != NULL)
-        copy(call->route, sizeof(call->route), pl_str_c(req->route->pattern));
-    pl_request_id(req, call->id);
-    call->id[PL_REQUEST_ID_LEN] = '\0';
-}
-
-static void registers(const ucontext_t *context, uintptr_t *pc, uintptr_t *sp)
-{
-#if defined(__x86_64__)
-    *pc = (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
-    *sp = (uintptr_t)context->uc_mcontext.gregs[REG_RSP];
-#elif defined(__aarch64__)
-    *pc = (uintptr_t)context->uc_mcontext.pc;
-    *sp = (uintptr_t)context->uc_mcontext.sp;
-#else
-    *pc = *sp = 0;
-#endif
-}
-
-/* The words of the stack from the interrupted function outwards: return
- * addresses are found in them later. (An unwinder may abort when it meets the
- * frames of LuaJIT, which it cannot know.) */
-PL_NO_SANITIZE static void copy_stack(struct call *call,
-                                      const struct pl_task *task,
-                                      const ucontext_t *context)
-{
-    uintptr_t sp, end = task == NULL ? 0 : pl_fiber_stack_end(task);
-    const uintptr_t *word;
-
-    registers(context, &call->pc, &sp);
-    if (end == 0 || sp > end || end - sp > PL_FIBER_STACK * 4u)
-        end = call->ward->stack_end;
-    call->nwords = 0;
-    if (sp == 0 || sp > end)
-        return;
-    word = (const uintptr_t *)(sp & ~(sizeof(sp) - 1));
-    while (call->nwords < WORDS && (uintptr_t)(word + 1) <= end)
-        call->words[call->nwords++] = *word++;
-}
-
-static bool alarm_lua(struct call *call, const struct pl_task *task)
-{
-    const struct question *question = &call->question;
-
-    call->lua.kind = question->kind;
-    call->lua.status = question->status;
-    memcpy(call->lua.why, question->why, sizeof(call->lua.why));
-    return pl_lua_alarm(task, &call->lua);
-}
-
-/* A deadline that came too early, for CPU, is set anew. */
-static void answer_budget(struct call *call)
-{
-    struct pl_sched *sched = &call->ward->worker->sched;
-    struct pl_meter *meter = sched->meter;
-
-    call->stale = meter == NULL || pl_meter_judge(meter) == PL_OVER_NONE;
-    if (!call->stale)
-        call->in_lua = alarm_lua(call, pl_sched_seen(sched));
-}
-
-static void answer(struct call *call, const ucontext_t *context)
-{
-    struct pl_worker *worker = call->ward->worker;
-    const struct pl_task *task;
-
-    if (call->question.budget) {
-        answer_budget(call);
-        return;
-    }
-    call->stale = pl_loop_busy_since(worker->loop) != call->question.busy_since;
-    if (call->stale)
-        return;
-    task = pl_sched_seen(&worker->sched);
-    copy_request(call, task);
-    copy_stack(call, task, context);
-    if (call->question.only_where)
-        call->in_lua = pl_lua_where(task, call->where, sizeof(call->where));
-    else
-        call->in_lua = alarm_lua(call, task);
-}
-
-static void on_alarm(int signal, siginfo_t *info, void *context)
-{
-    int keep = errno;
-    struct call *call = info->si_value.sival_ptr;
-    unsigned asked;
-
-    (void)signal;
-    if (info->si_code != SI_QUEUE || info->si_pid != getpid())
-        return; /* somebody else's */
-    asked = atomic_load(&call->asked);
-    if (asked == atomic_load(&call->answered))
-        return; /* asked again just before the answer came */
-    answer(call, context);
-    atomic_store(&call->answered, asked);
-    sem_post(&call->ward->dog->news);
-    errno = keep;
-}
-
-/* From the hook, on the worker's thread. */
-static void on_heard(struct pl_alarm *alarm)
-{
-    struct call *call = (struct call *)alarm;
-
-    if (alarm->kind == PL_ALARM_ABORT)
-        pl_loop_count_held(call->ward->worker->loop, true);
-    atomic_store(&call->heard, atomic_load(&call->answered));
-    sem_post(&call->ward->dog->news);
-}
-
-/* ---- asking ---- */
-
-static struct timespec at_ns(uint64_t at)
-{
-    return (struct timespec){.tv_sec = (time_t)(at / 1000000000),
-                             .tv_nsec = (long)(at % 1000000000)};
-}
-
-/* Waits until *answer follows what was asked; false after so many ms. */
-static bool await(struct pl_watchdog *dog, const struct call *call,
-                  const _Atomic unsigned *answer, unsigned ms)
-{
-    struct timespec end = at_ns(pl_clock_monotonic() + (uint64_t)ms * 1000000);
-
-    while (atomic_load(answer) != atomic_load(&call->asked)) {
-        if (sem_clockwait(&dog->news, CLOCK_MONOTONIC, &end) < 0 &&
-            errno != EINTR)
-            return atomic_load(answer) == atomic_load(&call->asked);
-        if (dog->stop)
-            return false;
-    }
-    return true;
-}
-
-/* Asks what is asked already. */
-static bool deliver(struct ward *ward)
-{
-    struct call *call = &ward->call;
-
-    return pthread_sigqueue(ward->worker->thread, ALARM,
-                            (union sigval){.sival_ptr = call}) == 0 &&
-           await(ward->dog, call, &call->answered, ANSWER_MS);
-}
-
-/* Returns false if the worker did not answer, or has gone on. */
-static bool ask(struct ward *ward, const struct question *question)
-{
-    struct call *call = &ward->call;
-
-    if (atomic_load(&call->answered) != atomic_load(&call->asked) &&
-        !deliver(ward))
-        return false;
-    call->question = *question;
-    atomic_fetch_add(&call->asked, 1);
-    return deliver(ward) && !call->stale;
-}
 
 /* ---- telling ---- */
 
@@ -289,40 +34,41 @@ PL_PRINTF(2, 3) static void add(struct text *text, const char *fmt, ...)
     text->len += PL_MIN((size_t)PL_MAX(n, 0), room - 1);
 }
 
-static void add_request(struct text *text, const struct call *call)
+static void add_request(struct text *text, const struct pl_inquiry *inquiry)
 {
-    if (call->method[0] == '\0')
+    if (inquiry->method[0] == '\0')
         return;
-    add(text, " by %s %s request=%s", call->method, call->path, call->id);
-    if (call->route[0] != '\0')
-        add(text, " route=%s", call->route);
+    add(text, " by %s %s request=%s", inquiry->method, inquiry->path,
+        inquiry->id);
+    if (inquiry->route[0] != '\0')
+        add(text, " route=%s", inquiry->route);
 }
 
 /* "strlen (libc.so.6+0x9a1) < slow (site+0x12)": the code that ran, and what
  * has called it. Calls that were over may stand between them. */
-static void add_stack(struct text *text, const struct call *call)
+static void add_stack(struct text *text, const struct pl_inquiry *inquiry)
 {
     struct pl_symbols *symbols = pl_symbols_new();
     uintptr_t last = 0;
     char name[512];
     int frames = 0;
 
-    pl_symbols_name(symbols, call->pc, name, sizeof(name));
+    pl_symbols_name(symbols, inquiry->pc, name, sizeof(name));
     add(text, "%s", name);
-    for (unsigned i = 0; i < call->nwords && frames < FRAMES; i++) {
-        if (call->words[i] == last || /* of a function that calls itself */
-            !pl_symbols_is_return(symbols, call->words[i]))
+    for (unsigned i = 0; i < inquiry->nwords && frames < FRAMES; i++) {
+        if (inquiry->words[i] == last || /* of a function that calls itself */
+            !pl_symbols_is_return(symbols, inquiry->words[i]))
             continue;
-        last = call->words[i];
+        last = inquiry->words[i];
         /* The function may end with the call. */
-        pl_symbols_name(symbols, call->words[i] - 1, name, sizeof(name));
+        pl_symbols_name(symbols, inquiry->words[i] - 1, name, sizeof(name));
         add(text, " < %s", name);
         frames++;
     }
     pl_symbols_free(symbols);
 }
 
-static void describe_mute(struct text *text, const struct ward *ward)
+static void describe_mute(struct text *text, const struct pl_ward *ward)
 {
     double held =
         (double)(pl_clock_monotonic() - ward->busy_since) / 1000000000;
@@ -333,35 +79,36 @@ static void describe_mute(struct text *text, const struct ward *ward)
 
 /* "worker 0 has been held for 5.2 s by GET /x request=... route=/x in Lua:
  * site.lua:3 in spin < site.lua:9" */
-static void describe(struct text *text, const struct ward *ward, bool heard)
+static void describe(struct text *text, const struct pl_ward *ward, bool heard)
 {
-    const struct call *call = &ward->call;
-    const char *where = heard ? call->lua.where : call->where;
+    const struct pl_inquiry *inquiry = &ward->inquiry;
+    const char *where = heard ? inquiry->lua.where : inquiry->where;
 
     describe_mute(text, ward);
-    add_request(text, call);
-    if (call->in_lua && where[0] != '\0')
+    add_request(text, inquiry);
+    if (inquiry->in_lua && where[0] != '\0')
         add(text, " in Lua: %s", where);
     if (!heard) {
         add(text, " in C: ");
-        add_stack(text, call);
+        add_stack(text, inquiry);
     }
 }
 
 /* Asks a worker that is held what it does. Returns whether it could say; heard:
  * Lua has said it, and not from inside a C function. */
-static bool inquire(struct ward *ward, struct question *question, bool *heard)
+static bool inquire(struct pl_ward *ward, struct pl_question *question,
+                    bool *heard)
 {
-    struct call *call = &ward->call;
+    struct pl_inquiry *inquiry = &ward->inquiry;
 
     *heard = false;
-    if (!ask(ward, question))
+    if (!pl_inquiry_ask(ward, question))
         return false;
-    if (!call->in_lua)
+    if (!inquiry->in_lua)
         return true;
-    *heard = await(ward->dog, call, &call->heard, HOOK_MS);
+    *heard = pl_inquiry_await(ward->dog, inquiry, &inquiry->heard, HOOK_MS);
     question->only_where = true;
-    return *heard || ask(ward, question);
+    return *heard || pl_inquiry_ask(ward, question);
 }
 
 /* ---- the limits ---- */
@@ -379,7 +126,8 @@ static void get_ready(struct pl_watchdog *dog)
 }
 
 /* A thread that is in the kernel, where no signal reaches it, cannot answer. */
-static void report(struct ward *ward, uint64_t held, bool answered, bool heard)
+static void report(struct pl_ward *ward, uint64_t held, bool answered,
+                   bool heard)
 {
     struct text text;
 
@@ -394,7 +142,7 @@ static void report(struct ward *ward, uint64_t held, bool answered, bool heard)
         ward->next_report *= 2;
 }
 
-static void give_up(struct ward *ward)
+static void give_up(struct pl_ward *ward)
 {
     struct pl_watchdog *dog = ward->dog;
 
@@ -407,11 +155,11 @@ static void give_up(struct ward *ward)
 
 /* Once it is to be aborted, every further alarm says so, too. The error of the
  * handler is logged by itself. */
-static void alarm_it(struct ward *ward, uint64_t held)
+static void alarm_it(struct pl_ward *ward, uint64_t held)
 {
     struct pl_watchdog *dog = ward->dog;
     bool abort = held >= dog->abort, answered, heard;
-    struct question question = {
+    struct pl_question question = {
         .busy_since = ward->busy_since,
         .kind = abort ? PL_ALARM_ABORT : PL_ALARM_REPORT,
         .status = 500,
@@ -432,21 +180,21 @@ static void alarm_it(struct ward *ward, uint64_t held)
 
 /* A run with a budget: aborted if it is Lua. What it is, is said where the
  * request is answered. */
-static void enforce_budget(struct ward *ward)
+static void enforce_budget(struct pl_ward *ward)
 {
-    struct call *call = &ward->call;
-    struct question question = {
+    struct pl_inquiry *inquiry = &ward->inquiry;
+    struct pl_question question = {
         .budget = true, .kind = PL_ALARM_ABORT, .status = 503};
     uint64_t deadline = atomic_load(&ward->worker->sched.deadline);
 
     if (deadline == 0 || pl_clock_monotonic() < deadline)
         return;
     get_ready(ward->dog);
-    if (ask(ward, &question) && call->in_lua)
-        await(ward->dog, call, &call->heard, HOOK_MS);
+    if (pl_inquiry_ask(ward, &question) && inquiry->in_lua)
+        pl_inquiry_await(ward->dog, inquiry, &inquiry->heard, HOOK_MS);
 }
 
-static void look_at(struct ward *ward)
+static void look_at(struct pl_ward *ward)
 {
     struct pl_watchdog *dog = ward->dog;
     uint64_t since, held;
@@ -497,7 +245,7 @@ static void wait_for_look(struct pl_watchdog *dog)
         atomic_store(&dog->next_look, tick);
         look = PL_MIN(tick, first_deadline(dog));
         atomic_store(&dog->next_look, look);
-        at = at_ns(look);
+        at = pl_watchdog_time(look);
     } while (sem_clockwait(&dog->news, CLOCK_MONOTONIC, &at) == 0 &&
              !dog->stop);
 }
@@ -570,12 +318,12 @@ int pl_watchdog_open(struct pl_server *server, bool lua,
     dog->tick = tick_of(dog);
     dog->nwards = server->nworkers;
     for (unsigned i = 0; i < dog->nwards; i++) {
-        struct ward *ward = &dog->wards[i];
+        struct pl_ward *ward = &dog->wards[i];
 
         ward->dog = dog;
         ward->worker = &server->workers[i];
-        ward->call.ward = ward;
-        ward->call.lua.heard = on_heard;
+        ward->inquiry.ward = ward;
+        ward->inquiry.lua.heard = pl_inquiry_on_heard;
     }
     if (lua && pl_lua_watch_open() < 0) {
         pl_free(dog);
@@ -589,14 +337,14 @@ int pl_watchdog_open(struct pl_server *server, bool lua,
 int pl_watchdog_start(struct pl_watchdog *dog)
 {
     struct sigaction action = {
-        .sa_sigaction = on_alarm,
+        .sa_sigaction = pl_inquiry_on_alarm,
         .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK,
     };
 
     if (dog == NULL)
         return 0;
     sigemptyset(&action.sa_mask);
-    dog->handling = sigaction(ALARM, &action, &dog->before) == 0;
+    dog->handling = sigaction(PL_INQUIRY_SIGNAL, &action, &dog->before) == 0;
     if (pl_sys_thread(&dog->thread, run, dog) < 0)
         return pl_err_from_errno(errno);
     dog->started = true;
@@ -618,7 +366,7 @@ void pl_watchdog_close(struct pl_watchdog *dog)
     if (dog == NULL)
         return;
     if (dog->handling)
-        sigaction(ALARM, &dog->before, NULL);
+        sigaction(PL_INQUIRY_SIGNAL, &dog->before, NULL);
     if (dog->lua)
         pl_lua_watch_close();
     sem_destroy(&dog->news);
@@ -649,7 +397,7 @@ void pl_watchdog_enter(struct pl_watchdog *dog, const struct pl_worker *worker)
         return;
     dog->wards[worker->id].stack_end = find_stack_end();
     sigemptyset(&alarm);
-    sigaddset(&alarm, ALARM);
+    sigaddset(&alarm, PL_INQUIRY_SIGNAL);
     pthread_sigmask(SIG_UNBLOCK, &alarm, NULL);
 }
 
