@@ -192,6 +192,26 @@ PL_API int pl_app_group_end(struct pl_app *app);
 
 /* Options may grow: size says how much of them the caller knows, and what is
  * not set is 0. */
+struct pl_limits {
+    size_t size; /* sizeof(struct pl_limits) */
+    /* The budget of a request, beyond which it gets 503: milliseconds since it
+     * began, waits included, and of CPU. A handler in C is not interrupted: its
+     * next wait is PL_ERR_CANCELED. */
+    uint64_t wall_ms, cpu_ms;
+    /* Bytes of a body that is read as a whole, of any body, and of one that
+     * stays in memory. */
+    uint64_t max_body, max_upload, body_spool;
+    uint32_t max_form_fields, max_parts; /* of a form; beyond them 413 */
+    uint32_t body_rate;                  /* bytes a second, at least */
+};
+
+/* Limits of the routes that are added after it in the same group, in the place
+ * of those before. 0: as the settings say; all bits (UINT64_MAX, UINT32_MAX):
+ * no limit. NULL: all as the settings say. COPIES. Returns 0 or
+ * PL_ERR_STATE. */
+PL_API int pl_app_limits(struct pl_app *app, const struct pl_limits *limits);
+
+/* How the files of a folder are served. */
 struct pl_app_static_options {
     size_t size;               /* sizeof(struct pl_app_static_options) */
     const char *index;         /* names with spaces between: the first that is

@@ -181,6 +181,7 @@ static int uploads(struct pl_request *req, struct pl_response *res, void *arg)
 struct pass {
     struct pl_request *req;
     struct pl_child *child;
+    int err; /* what is wrong with the body */
 };
 
 /* What the client sends goes to the program as it arrives. */
@@ -194,8 +195,9 @@ static int feed(void *arg)
     while (err == 0 &&
            (n = pl_request_read(pass->req, piece, sizeof(piece))) > 0)
         err = pl_child_write(pass->child, (struct pl_str){piece, n});
+    pass->err = err < 0 ? err : (int)n;
     pl_child_close(pass->child);
-    return err;
+    return 0;
 }
 
 /* POST /gzip: bodies of any length, both ways at the same time. */
@@ -209,14 +211,15 @@ static int zip(struct pl_request *req, struct pl_response *res, void *arg)
 
     if (pass == NULL)
         return PL_ERR_NOMEM;
-    pass->req = req;
+    *pass = (struct pass){.req = req};
     err = pl_child_start(argv, NULL, &pass->child);
     if (err == 0)
         err = pl_spawn(req, feed, pass);
     pl_response_set(res, PL_STR("Content-Type"), PL_STR("application/gzip"));
     while (err == 0 && (n = pl_child_read(pass->child, PL_CHILD_OUT, piece,
                                           sizeof(piece))) > 0)
-        err = pl_response_write(res, (struct pl_str){piece, n});
+        err = pass->err < 0 ? pass->err
+                            : pl_response_write(res, (struct pl_str){piece, n});
     return err < 0 ? err : (int)n;
 }
 
@@ -403,6 +406,9 @@ static void tick(struct pl_app *app, void *arg)
 
 static void add_routes(struct pl_app *app, bool with_uploads)
 {
+    const struct pl_limits few = {
+        .size = sizeof(few), .wall_ms = 20 * 1000, .max_upload = 8 << 20};
+
     pl_app_use(app, count, NULL);
     pl_app_get(app, "/hello", hello, NULL);
     pl_app_get(app, "/users/:id", user, NULL);
@@ -414,7 +420,10 @@ static void add_routes(struct pl_app *app, bool with_uploads)
         pl_app_post(app, "/upload", upload, NULL);
         pl_app_get(app, "/upload", uploads, NULL);
     }
-    pl_app_post(app, "/gzip", zip, NULL);
+    pl_app_group_begin(app, "/gzip");
+    pl_app_limits(app, &few);
+    pl_app_post(app, "", zip, NULL);
+    pl_app_group_end(app);
     pl_app_get(app, "/file", file, NULL);
     pl_app_get(app, "/lines", lines, NULL);
     pl_app_get(app, "/resolve", resolve, NULL);

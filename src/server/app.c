@@ -16,8 +16,6 @@
 #include "handlers/error_pages.h"
 #include "handlers/listing.h"
 
-enum { DEPTH_MAX = 64 };
-
 const char *pl_version(void)
 {
     return PL_VERSION;
@@ -147,7 +145,7 @@ static int add_route(struct pl_app *app, const char *call, unsigned methods,
     made = pl_fiber_handler_new(handler, arg, NULL);
     if (made != NULL)
         err = pl_site_route(app->site, methods, pl_str_c(pattern), false, made,
-                            NULL, "", &error);
+                            &app->limits[app->depth], "", &error);
     return pl_app_note(app, err, call, pattern, error.text);
 }
 
@@ -212,7 +210,7 @@ int pl_app_static(struct pl_app *app, const char *prefix, const char *folder,
 {
     struct pl_app_static_options given;
     struct pl_static_options files = {.root = folder};
-    struct pl_route_options route = {.limits = {.max_body = 0}};
+    struct pl_route_options route = app->limits[app->depth];
     struct pl_error error = {.code = 0};
     struct pl_handler *handler;
     int err;
@@ -241,6 +239,25 @@ int pl_app_static(struct pl_app *app, const char *prefix, const char *folder,
     return pl_app_note(app, err, "pl_app_static", prefix, error.text);
 }
 
+int pl_app_limits(struct pl_app *app, const struct pl_limits *limits)
+{
+    struct pl_limits given;
+
+    if (is_fixed(app))
+        return PL_ERR_STATE;
+    PL_OPTIONS_READ(&given, limits);
+    app->limits[app->depth] = (struct pl_route_options){
+        .budget = {.wall_ms = given.wall_ms, .cpu_ms = given.cpu_ms},
+        .limits = {.max_body = given.max_body,
+                   .max_upload = given.max_upload,
+                   .spool = given.body_spool,
+                   .max_fields = given.max_form_fields,
+                   .max_parts = given.max_parts,
+                   .rate = given.body_rate},
+    };
+    return 0;
+}
+
 int pl_app_use(struct pl_app *app, pl_filter_fn *filter, void *arg)
 {
     struct pl_error error = {.text = "out of memory"};
@@ -266,12 +283,13 @@ static int begin_scope(struct pl_app *app, bool host, const char *name)
 
     if (is_fixed(app))
         return PL_ERR_STATE;
-    if (app->depth == DEPTH_MAX)
+    if (app->depth == PL_APP_DEPTH_MAX)
         return pl_app_note(app, PL_ERR_LIMIT, call, name, "nested too deeply");
     err = pl_site_enter(app->site, host ? text : empty, host ? empty : text, "",
                         &error);
     if (err == 0) {
         app->hosts = app->hosts << 1 | host;
+        app->limits[app->depth + 1] = app->limits[app->depth];
         app->depth++;
     }
     return pl_app_note(app, err, call, name, error.text);

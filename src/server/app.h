@@ -7,6 +7,8 @@
 
 #define PL_APP_MAGIC 0x7061706cu /* "lpap" */
 
+enum { PL_APP_DEPTH_MAX = 64 }; /* of hosts and groups in each other */
+
 struct pl_app {
     uint32_t magic;
     struct pl_site *site; /* of all workers; fixed once it runs */
@@ -16,6 +18,8 @@ struct pl_app {
     bool running, signals, announce;
     unsigned depth; /* of hosts and groups that are open */
     uint64_t hosts; /* bit i: the one i levels out is a host */
+    /* What routes get now, and of the groups that are open: [depth] is it. */
+    struct pl_route_options limits[PL_APP_DEPTH_MAX + 1];
     _Atomic unsigned port;
     void *state;
     void (*free_state)(void *state);

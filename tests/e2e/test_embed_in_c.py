@@ -156,6 +156,8 @@ def test_a_program_works_while_the_body_arrives(example):
     response = example.request("POST", "/gzip", body=body)
     assert response.header("content-type") == "application/gzip"
     assert gzip.decompress(response.body) == body
+    large = example.request("POST", "/gzip", body=bytes((8 << 20) + 1))
+    assert large.status == 413
 
 
 def test_blocking_calls_and_kept_values(example):
