@@ -2,7 +2,8 @@
 """embed.py - Lua sources as C arrays, for src/lua/library.h.
 
 Comment lines and indentation are left out, line numbers stay. (Long strings
-with such lines would be changed: the library has none, and must not.)
+with such lines would be changed: the library has none, and must not.) What is
+left is compressed: a quarter of the program would be Lua, else.
 
     tools/embed.py OUT ROOT FILE...
 
@@ -11,6 +12,7 @@ FILE is below ROOT: with the root `lua`, lua/perilune/x.lua becomes the module
 """
 
 import sys
+import zlib
 from pathlib import Path
 
 PER_LINE = 16
@@ -22,7 +24,7 @@ def array(text: bytes) -> str:
         "    " + " ".join(numbers[i : i + PER_LINE])
         for i in range(0, len(numbers), PER_LINE)
     ]
-    return "\n".join(lines + ["    0,"])
+    return "\n".join(lines)
 
 
 def strip(text: bytes) -> bytes:
@@ -36,15 +38,18 @@ def main(out: str, root: str, *files: str):
         path = Path(file).resolve().relative_to(Path(root).resolve())
         text = strip(Path(file).read_bytes())
         name = ".".join(path.with_suffix("").parts).removesuffix(".init")
-        parts.append(f"static const char s{index}[] = {{\n{array(text)}\n}};\n")
-        rows.append(f'    {{"{name}", "={path}", s{index}, {len(text)}}},\n')
+        packed = zlib.compress(text, 9)
+        sizes = f"{len(packed)}, {len(text)}"
+        parts.append(f"static const char s{index}[] = {{\n")
+        parts.append(f"{array(packed)}\n}};\n")
+        rows.append(f'    {{"{name}", "={path}", s{index}, {sizes}}},\n')
     Path(out).write_text(
         "/* Made by tools/embed.py. */\n"
         '#include "lua/library.h"\n\n'
         + "".join(parts)
         + "\nconst struct pl_lua_source pl_lua_sources[] = {\n"
         + "".join(rows)
-        + "    {0, 0, 0, 0},\n};\n"
+        + "    {0, 0, 0, 0, 0},\n};\n"
         + f"_Atomic(void *) pl_lua_compiled[{len(files)}];\n"
     )
 

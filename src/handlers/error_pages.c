@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/features.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "http/request.h"
@@ -81,6 +82,9 @@ int pl_error_pages_open(struct pl_site *site, struct pl_error *error)
 
     if (site->error_pages == NULL)
         return 0;
+    if (!PL_WITH_PAGES)
+        return pl_error_set(error, PL_ERR_UNSUPPORTED, "",
+                            "error_pages: " PL_WITHOUT_TEXT "pages");
     set = pl_template_set_load(site->error_pages, error);
     if (set == NULL)
         return error == NULL ? PL_ERR_SYNTAX : error->code;

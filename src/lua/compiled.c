@@ -6,6 +6,7 @@
  * it belongs to one version of a shared library. */
 #include <stdatomic.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "base/sys.h"
 #include "lua/library.h"
@@ -61,14 +62,30 @@ static void keep(lua_State *L, const struct pl_lua_source *source)
         pl_free(code);
 }
 
+int pl_lua_compile_source(lua_State *L, const struct pl_lua_source *source)
+{
+    uLongf len = source->len;
+    char *text = pl_malloc(source->len);
+    int status;
+
+    if (text == NULL ||
+        uncompress((Bytef *)text, &len, (const Bytef *)source->packed,
+                   source->packed_len) != Z_OK) {
+        pl_free(text);
+        return luaL_error(L, "%s: out of memory", source->path + 1);
+    }
+    status = luaL_loadbuffer(L, text, len, source->path);
+    pl_free(text);
+    return status;
+}
+
 void pl_lua_load_source(lua_State *L, const struct pl_lua_source *source)
 {
     const struct code *code = atomic_load_explicit(
         &pl_lua_compiled[source - pl_lua_sources], memory_order_acquire);
-    int status =
-        code != NULL
-            ? luaL_loadbuffer(L, code->bytes, code->len, source->path)
-            : luaL_loadbuffer(L, source->text, source->len, source->path);
+    int status = code != NULL
+                     ? luaL_loadbuffer(L, code->bytes, code->len, source->path)
+                     : pl_lua_compile_source(L, source);
 
     if (status != 0)
         lua_error(L);

@@ -78,7 +78,7 @@ static void run(lua_State *L, int n)
 
 void pl_lua_run_foreign(lua_State *L, const struct pl_lua_source *source)
 {
-    if (luaL_loadbuffer(L, source->text, source->len, source->path) != 0)
+    if (pl_lua_compile_source(L, source) != 0)
         lua_error(L);
     run(L, 1);
 }

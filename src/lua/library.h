@@ -12,16 +12,21 @@
 #include "lua/compat.h"
 
 struct pl_lua_source {
-    const char *name; /* "perilune.core.task" */
-    const char *path; /* chunk name: "=perilune/core/task.lua" */
-    const char *text;
-    size_t len;
+    const char *name;   /* "perilune.core.task" */
+    const char *path;   /* chunk name: "=perilune/core/task.lua" */
+    const char *packed; /* by zlib */
+    size_t packed_len, len;
 };
 
 extern const struct pl_lua_source pl_lua_sources[]; /* ends with name NULL */
 extern _Atomic(void *) pl_lua_compiled[];           /* one each: compiled.c */
 
-/* Pushes the file as a function; raises an error when out of memory. */
+/* Pushes what the compiler makes of the text, or its error; returns its status.
+ * Raises an error when out of memory. */
+int pl_lua_compile_source(lua_State *L, const struct pl_lua_source *source);
+
+/* The same for a file of the table above, once per process; raises an error
+ * when out of memory. */
 void pl_lua_load_source(lua_State *L, const struct pl_lua_source *source);
 
 /* Runs a file that is not among these (a plug-in's) with core, pl and the table

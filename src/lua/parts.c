@@ -2,35 +2,44 @@
 
 #include <string.h>
 
+#include "base/features.h"
+#include "lua/wait.h"
 #include "lua/vm_priv.h"
 
 /* What `pl` may lack: its field, the part that sets it, and the functions that
  * the part is given (each with the VM as its upvalue), or NULL. */
+#define PART(feature, field, name, natives)                                    \
+    {                                                                          \
+#field, #name, PL_WITH_##feature ? natives : NULL,                     \
+            PL_WITH_##feature ? NULL : #feature                                \
+    }
+
 static const struct part {
     const char *field;
     const char *name;
     const luaL_Reg *natives;
+    const char *missing; /* the feature, if it was left out */
 } parts[] = {
     /* clang-format off */
-    {"base64", "codec", pl_lua_codec},
-    {"crypto", "crypto", pl_lua_crypto},
-    {"env", "env", pl_lua_env},
-    {"escape", "codec", pl_lua_codec},
-    {"fs", "fs", pl_lua_fs},
-    {"fs_watch", "fs_watch", pl_lua_fs_watch},
-    {"hex", "codec", pl_lua_codec},
-    {"log", "log", pl_lua_log},
-    {"mime", "mime", pl_lua_mime},
-    {"process", "process", pl_lua_process},
-    {"time", "time", pl_lua_time},
-    {"url", "url", pl_lua_url},
-    {"uuid", "uuid", pl_lua_uuid},
-    {"watchdog", "watchdog", pl_lua_watchdog},
-    {"messages", "bus", pl_lua_bus},
-    {"publish", "bus", pl_lua_bus},
-    {"shared", "shared", pl_lua_shared},
-    {"subscribe", "bus", pl_lua_bus},
-    {"workers", "workers", pl_lua_bus},
+    PART(LIBRARY, base64, codec, pl_lua_codec),
+    PART(LIBRARY, crypto, crypto, pl_lua_crypto),
+    PART(CORE, env, env, pl_lua_env),
+    PART(LIBRARY, escape, codec, pl_lua_codec),
+    PART(LIBRARY, fs, fs, pl_lua_fs),
+    PART(LIBRARY, fs_watch, fs_watch, pl_lua_fs_watch),
+    PART(LIBRARY, hex, codec, pl_lua_codec),
+    PART(CORE, log, log, pl_lua_log),
+    PART(LIBRARY, mime, mime, pl_lua_mime),
+    PART(LIBRARY, process, process, pl_lua_process),
+    PART(CORE, time, time, pl_lua_time),
+    PART(LIBRARY, url, url, pl_lua_url),
+    PART(LIBRARY, uuid, uuid, pl_lua_uuid),
+    PART(WATCHDOG, watchdog, watchdog, pl_lua_watchdog),
+    PART(SHARE, messages, bus, pl_lua_bus),
+    PART(SHARE, publish, bus, pl_lua_bus),
+    PART(SHARE, shared, shared, pl_lua_shared),
+    PART(SHARE, subscribe, bus, pl_lua_bus),
+    PART(SHARE, workers, workers, pl_lua_bus),
     /* clang-format on */
 };
 
@@ -60,6 +69,9 @@ static int load_part(lua_State *L)
         part = find(lua_tostring(L, 2));
     if (part == NULL)
         return 0;
+    if (part->missing != NULL)
+        return pl_lua_fail(L, "pl.%s: " PL_WITHOUT_TEXT "%s", part->field,
+                           part->missing);
     push_natives(L, part);
     if (!pl_lua_run_lib(L, part->name))
         lua_setfield(L, 1, part->field);

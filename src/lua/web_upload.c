@@ -4,6 +4,7 @@
  *
  * Lua has numbers for what C has pointers to: of the current part, and of the
  * sinks of the request. A number that is no longer right is found out. */
+#include "base/features.h"
 #include "base/str.h"
 #include "http/form.h"
 #include "lua/library.h"
@@ -332,6 +333,8 @@ static int load(lua_State *L)
         {NULL, NULL},
     };
 
+    if (!PL_WITH_FORMS)
+        return pl_lua_fail(L, PL_WITHOUT_TEXT "forms");
     lua_newtable(L);
     pl_web_register(L, pl_vm_upvalue(L), functions);
     pl_lua_run_lib(L, "upload");

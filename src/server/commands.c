@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <zlib.h>
 
+#include "base/features.h"
 #include "base/plugin.h"
 #include "base/str.h"
 #include "lua/vm.h"
@@ -118,12 +119,22 @@ static void print_plugin(const char *name)
         printf("plug-ins:  %s is not installed\n", name);
 }
 
+static void print_features(void)
+{
+    printf("features:  http/1.1 static lua");
+#define PRINT(name, NAME)                                                      \
+    if (PL_WITH_##NAME)                                                        \
+        printf(" " #name);
+    PL_FEATURE_MAP(PRINT)
+#undef PRINT
+    printf("\n");
+}
+
 int pl_command_version(void)
 {
-    printf("perilune " PL_VERSION "\n"
-           "features:  http/1.1 static lua\n"
-           "libraries: %s, zlib %s\n",
-           pl_vm_version(), zlibVersion());
+    printf("perilune " PL_VERSION "\n");
+    print_features();
+    printf("libraries: %s, zlib %s\n", pl_vm_version(), zlibVersion());
     print_plugin("crypto");
     return PL_EXIT_OK;
 }

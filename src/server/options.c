@@ -1,5 +1,6 @@
 #include "server/options.h"
 
+#include "base/features.h"
 #include "base/str.h"
 
 const char pl_options_help[] =
@@ -128,6 +129,9 @@ static int apply(enum option option, const char *name, const char *value,
         server->access_log = value;
         break;
     case OPT_DEV:
+        if (!PL_WITH_PAGES)
+            return pl_error_set(error, PL_ERR_UNSUPPORTED, "",
+                                "--dev: " PL_WITHOUT_TEXT "pages");
         server->dev = value == NULL ? PL_DEV_HERE : PL_DEV_ANY;
         if (value != NULL && strcmp(value, "any") != 0)
             err = pl_error_set(error, PL_ERR_INVALID, "",

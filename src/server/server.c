@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/crash.h"
+#include "base/features.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "base/sys.h"
@@ -61,7 +62,8 @@ static int scratch_load(struct pl_server *server, struct pl_worker *scratch)
     if (pl_worker_load(scratch) == 0)
         return PL_EXIT_OK;
     pl_exit_say(PL_EXIT_SITE, &scratch->error);
-    if (server->options.dev != PL_DEV_SITE && server->loader->folder != NULL)
+    if (PL_WITH_PAGES && server->options.dev != PL_DEV_SITE &&
+        server->loader->folder != NULL)
         pl_dev_say_source(&scratch->error, server->loader->folder);
     return PL_EXIT_SITE;
 }

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/features.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "base/sys.h"
@@ -135,8 +136,9 @@ static bool is_for_dev(const struct pl_generation *gen, struct pl_request *req)
 {
     enum pl_dev dev = gen->worker->server->options.dev;
 
-    return dev == PL_DEV_ANY ||
-           ((dev == PL_DEV_HERE || gen->site->dev) && pl_dev_may_show(req));
+    return PL_WITH_PAGES &&
+           (dev == PL_DEV_ANY ||
+            ((dev == PL_DEV_HERE || gen->site->dev) && pl_dev_may_show(req)));
 }
 
 /* A Lua error that nobody has caught: said once, with the request it belongs

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/features.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "base/symbol.h"
@@ -295,7 +296,7 @@ static bool wanted(const struct pl_server *server)
 {
     const struct pl_watch_settings *settings = &server->watch;
 
-    return server->options.own_process && settings->on &&
+    return PL_WITH_WATCHDOG && server->options.own_process && settings->on &&
            (settings->warn_ms > 0 || settings->abort_ms > 0);
 }
 
@@ -341,7 +342,7 @@ int pl_watchdog_start(struct pl_watchdog *dog)
         .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK,
     };
 
-    if (dog == NULL)
+    if (!PL_WITH_WATCHDOG || dog == NULL)
         return 0;
     sigemptyset(&action.sa_mask);
     dog->handling = sigaction(PL_INQUIRY_SIGNAL, &action, &dog->before) == 0;
@@ -353,7 +354,7 @@ int pl_watchdog_start(struct pl_watchdog *dog)
 
 void pl_watchdog_stop(struct pl_watchdog *dog)
 {
-    if (dog == NULL || !dog->started)
+    if (!PL_WITH_WATCHDOG || dog == NULL || !dog->started)
         return;
     dog->stop = true;
     sem_post(&dog->news);
@@ -363,7 +364,7 @@ void pl_watchdog_stop(struct pl_watchdog *dog)
 
 void pl_watchdog_close(struct pl_watchdog *dog)
 {
-    if (dog == NULL)
+    if (!PL_WITH_WATCHDOG || dog == NULL)
         return;
     if (dog->handling)
         sigaction(PL_INQUIRY_SIGNAL, &dog->before, NULL);
@@ -393,7 +394,7 @@ void pl_watchdog_enter(struct pl_watchdog *dog, const struct pl_worker *worker)
 {
     sigset_t alarm;
 
-    if (dog == NULL)
+    if (!PL_WITH_WATCHDOG || dog == NULL)
         return;
     dog->wards[worker->id].stack_end = find_stack_end();
     sigemptyset(&alarm);
@@ -412,7 +413,7 @@ void pl_watchdog_follow(struct pl_watchdog *dog, struct pl_worker *worker)
 
 bool pl_watchdog_gives_up(const struct pl_watchdog *dog, unsigned worker)
 {
-    return dog != NULL && dog->wards[worker].given_up;
+    return PL_WITH_WATCHDOG && dog != NULL && dog->wards[worker].given_up;
 }
 
 /* ---- figures ---- */
