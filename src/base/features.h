@@ -2,9 +2,8 @@
  *
  * The meson option `features` lists what is in; PL_WITH_NAME is 1 or 0. They
  * are asked where a feature is reached from (a row of a table, one call), not
- * in its own files: what nobody reaches is left out by the linker. The
- * libraries for C programs have everything. Who asks for what is not there is
- * told so. */
+ * in its own files: what nobody reaches is left out by the linker. Who asks for
+ * what is not there is told so. */
 #ifndef PL_BASE_FEATURES_H
 #define PL_BASE_FEATURES_H
 

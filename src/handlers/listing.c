@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "base/features.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -387,8 +388,14 @@ static struct pl_template_set *load_template(const char *path,
 struct pl_static_folder *
 pl_listing_new(const struct pl_listing_options *options, struct pl_error *error)
 {
-    struct listing *listing = pl_calloc(1, sizeof(*listing));
+    struct listing *listing;
 
+    if (!PL_WITH_PAGES) {
+        pl_error_set(error, PL_ERR_UNSUPPORTED, "",
+                     "listing: " PL_WITHOUT_TEXT "pages");
+        return NULL;
+    }
+    listing = pl_calloc(1, sizeof(*listing));
     if (listing == NULL) {
         pl_error_set(error, PL_ERR_NOMEM, "", "out of memory");
         return NULL;

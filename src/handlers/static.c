@@ -495,8 +495,8 @@ static struct files *make_files(const struct pl_static_options *options,
     return files;
 }
 
-struct pl_handler *pl_static_new(const struct pl_static_options *options,
-                                 struct pl_error *error)
+PL_COLD struct pl_handler *
+pl_static_new(const struct pl_static_options *options, struct pl_error *error)
 {
     struct files *files = make_files(options, error);
     int err = 0;

@@ -120,7 +120,7 @@ static void make_parts(struct pl_request *req, const struct pl_range *ranges,
     pl_buf_fini(&buf);
 }
 
-static void apply_range(struct pl_request *req)
+PL_COLD static void apply_range(struct pl_request *req)
 {
     struct pl_response *res = &req->response;
     struct pl_str field = pl_request_header_id(req, PL_HEADER_RANGE);

@@ -175,7 +175,8 @@ int64_t pl_loop_wall(struct pl_loop *loop)
 
 /* ---- life ---- */
 
-int pl_loop_new(const struct pl_loop_options *options, struct pl_loop **out)
+PL_COLD int pl_loop_new(const struct pl_loop_options *options,
+                        struct pl_loop **out)
 {
     struct pl_loop *loop = pl_calloc(1, sizeof(*loop));
     int err;

@@ -3,6 +3,7 @@
 #include "share/member.h"
 
 #include "base/check.h"
+#include "base/features.h"
 #include "base/log.h"
 #include "lua/datum.h"
 #include "lua/vm_priv.h"
@@ -92,7 +93,7 @@ void pl_vm_stand(struct pl_vm *vm)
 {
     static const struct pl_member_ops ops = {on_message, on_lead};
 
-    if (vm->options.member != NULL)
+    if (PL_WITH_SHARE && vm->options.member != NULL)
         pl_member_stand(vm->options.member, &ops, vm);
 }
 
@@ -101,7 +102,7 @@ void pl_vm_stand_down(struct pl_vm *vm)
     struct pl_member *member = vm->options.member;
 
     release(vm);
-    if (member != NULL && member->arg == vm)
+    if (PL_WITH_SHARE && member != NULL && member->arg == vm)
         pl_member_stand(member, NULL, NULL);
 }
 

@@ -122,9 +122,9 @@ static int explain(struct pl_error *error, const struct pl_addr *addr,
                         strerror(error_number));
 }
 
-int pl_listen_open(const struct pl_addr *addr,
-                   const struct pl_listen_options *options,
-                   struct pl_listen_group **out, struct pl_error *error)
+PL_COLD int pl_listen_open(const struct pl_addr *addr,
+                           const struct pl_listen_options *options,
+                           struct pl_listen_group **out, struct pl_error *error)
 {
     bool shared = addr->sa.sa_family == AF_UNIX;
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);

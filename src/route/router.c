@@ -308,8 +308,8 @@ static bool make_room(struct pl_router *router)
     return true;
 }
 
-int pl_router_add(struct pl_router *router, const struct pl_route *from,
-                  struct pl_error *error)
+PL_COLD int pl_router_add(struct pl_router *router, const struct pl_route *from,
+                          struct pl_error *error)
 {
     struct pl_route *route = copy_route(from);
     struct tree *tree;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/features.h"
 #include "base/str.h"
 #include "loop/offload.h"
 #include "lua/vm.h"
@@ -48,13 +49,14 @@ static int open_script(struct script *script, const char *path,
     const char *slash = strrchr(path, '/');
     char folder[4096];
     const struct pl_loop_options options = {.backend = NULL};
-    const struct pl_vm_options vm_options = {.folder = folder,
-                                             .worker = 0,
-                                             .workers = 1,
-                                             .member = &script->member,
-                                             .ctx = script,
-                                             .report = on_report,
-                                             .stop = on_stop};
+    const struct pl_vm_options vm_options = {
+        .folder = folder,
+        .worker = 0,
+        .workers = 1,
+        .member = PL_WITH_SHARE ? &script->member : NULL,
+        .ctx = script,
+        .report = on_report,
+        .stop = on_stop};
     int err = pl_share_new(&script->share);
 
     snprintf(folder, sizeof(folder), "%.*s",

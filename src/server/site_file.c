@@ -165,15 +165,15 @@ static int make_vm(const struct pl_site_file *file, struct pl_load *load)
 {
     struct pl_generation *gen = load->gen;
     struct pl_worker *worker = gen->worker;
-    const struct pl_vm_options options = {.folder = file->folder,
-                                          .worker = worker->id,
-                                          .workers = worker->count,
-                                          .watched =
-                                              worker->server->watchdog != NULL,
-                                          .member = &worker->member,
-                                          .ctx = gen,
-                                          .report = on_report,
-                                          .stop = on_stop};
+    const struct pl_vm_options options = {
+        .folder = file->folder,
+        .worker = worker->id,
+        .workers = worker->count,
+        .watched = worker->server->watchdog != NULL,
+        .member = PL_WITH_SHARE ? &worker->member : NULL,
+        .ctx = gen,
+        .report = on_report,
+        .stop = on_stop};
     int err;
 
     gen->site = pl_site_new();

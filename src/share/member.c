@@ -1,6 +1,7 @@
 #include "share/member.h"
 
 #include "base/check.h"
+#include "base/features.h"
 #include "base/str.h"
 #include "base/sys.h"
 #include "share/bus.h"
@@ -199,6 +200,9 @@ int pl_share_send(struct pl_share *share, struct pl_reader *reader, int from,
 int pl_member_join(struct pl_member *member, struct pl_share *share,
                    struct pl_loop *loop, unsigned id, bool visitor)
 {
+    *member = (struct pl_member){0};
+    if (!PL_WITH_SHARE)
+        return 0;
     *member = (struct pl_member){
         .share = share,
         .loop = loop,
@@ -240,7 +244,7 @@ static void drop_mail(struct pl_member *member)
 
 void pl_member_leave(struct pl_member *member)
 {
-    if (member->reader == NULL)
+    if (!PL_WITH_SHARE || member->reader == NULL)
         return; /* never joined */
     member->ops = NULL;
     pl_epoch_leave(member->reader);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/check.h"
+#include "base/features.h"
 #include "base/str.h"
 #include "base/sys.h"
 
@@ -34,9 +35,13 @@ struct pl_share {
 
 int pl_share_new(struct pl_share **out)
 {
-    struct pl_share *share = pl_calloc(1, sizeof(*share));
+    struct pl_share *share;
     int err = PL_ERR_NOMEM;
 
+    *out = NULL;
+    if (!PL_WITH_SHARE)
+        return 0;
+    share = pl_calloc(1, sizeof(*share));
     if (share != NULL)
         err = pl_epoch_new(&share->epoch);
     if (err < 0) {
@@ -57,7 +62,7 @@ void pl_share_free(struct pl_share *share)
 {
     struct named *named, *next;
 
-    if (share == NULL)
+    if (!PL_WITH_SHARE || share == NULL)
         return;
     for (unsigned i = 0; i < share->workers; i++)
         PL_ASSERT(atomic_load(&share->members[i]) == NULL);
@@ -73,6 +78,8 @@ void pl_share_free(struct pl_share *share)
 
 int pl_share_set_workers(struct pl_share *share, unsigned workers)
 {
+    if (!PL_WITH_SHARE)
+        return 0;
     PL_ASSERT(share->members == NULL);
     share->members = pl_calloc(workers, sizeof(share->members[0]));
     if (share->members == NULL)
