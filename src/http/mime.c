@@ -17,28 +17,33 @@ enum { FILE_MAX = 1 << 20, EXT_MAX = 32, TYPE_MAX = 200 };
 
 /* ---- the built-in table ---- */
 
-static const struct builtin {
-    struct pl_str ext, type;
-} builtins[] = {
-#define ROW(ext, type) {PL_STR(ext), PL_STR(type)},
-    PL_MIME_MAP(ROW)
+/* Extension, type, extension, ... each with its NUL: pointers to them would be
+ * as large, and the loader would have to set them. */
+static const char builtins[] =
+#define ROW(ext, type) ext "\0" type "\0"
+    PL_MIME_MAP(ROW);
 #undef ROW
-};
 
-static struct pl_str find_builtin(struct pl_str ext)
+static bool next_builtin(const char **at, struct pl_str *ext,
+                         struct pl_str *type)
 {
-    size_t low = 0, high = PL_COUNT(builtins);
+    *ext = pl_str_c(*at);
+    if (ext->len == 0)
+        return false;
+    *type = pl_str_c(*at + ext->len + 1);
+    *at = type->data + type->len + 1;
+    return true;
+}
 
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        int order = pl_str_cmp(ext, builtins[middle].ext);
+/* Seldom: what the system's table lacks, and of a file only once. */
+static struct pl_str find_builtin(struct pl_str wanted)
+{
+    const char *at = builtins;
+    struct pl_str ext, type;
 
-        if (order == 0)
-            return builtins[middle].type;
-        if (order < 0)
-            high = middle;
-        else
-            low = middle + 1;
+    while (next_builtin(&at, &ext, &type)) {
+        if (pl_str_eq(ext, wanted))
+            return type;
     }
     return PL_MIME_DEFAULT;
 }
@@ -264,15 +269,17 @@ static bool is_type(struct pl_str given, struct pl_str type)
 struct pl_str pl_mime_extension(struct pl_str type)
 {
     const struct table *table = table_of_source();
+    const char *at = builtins;
+    struct pl_str ext, other;
 
     if (type.len == 0)
         return pl_str(NULL, 0);
     for (size_t i = 0; i < PL_COUNT(usual); i++)
         if (is_type(find(pl_str_c(usual[i])), type))
             return pl_str_c(usual[i]);
-    for (size_t i = 0; i < PL_COUNT(builtins); i++)
-        if (is_type(builtins[i].type, type))
-            return builtins[i].ext;
+    while (next_builtin(&at, &ext, &other))
+        if (is_type(other, type))
+            return ext;
     for (size_t i = 0; table != NULL && i < table->count; i++) {
         const struct entry *entry = &table->entries[i];
 

@@ -1,5 +1,5 @@
 /* mime_types.h - the built-in media types: X("extension", "type"), sorted by
- * extension. Private to mime.c and its test. */
+ * extension, for people. Private to mime.c and its test. */
 #ifndef PL_HTTP_MIME_TYPES_H
 #define PL_HTTP_MIME_TYPES_H
 

@@ -15,7 +15,7 @@ static struct pl_str of(const char *path)
     return pl_mime_of(pl_str_c(path));
 }
 
-/* The search finds each of them only if the table is sorted. */
+/* Each of them, and none twice. */
 static void test_mime__finds_all_that_is_built_in(void **state)
 {
     (void)state;
