@@ -62,7 +62,11 @@ bench:
 	@tools/bench-peers
 	@test -f build-bench/build.ninja || CC=$(CC) meson setup build-bench \
 		-Dlua=$(LUA) -Dtests=false -Db_lto=true
+	@test -f build-bench-core/build.ninja || CC=$(CC) meson setup \
+		build-bench-core -Dlua=$(LUA) -Dtests=false -Dbench=false \
+		-Dfeatures= -Dcrypto=disabled -Db_lto=true
 	@ninja -C build-bench -j $(JOBS)
+	@ninja -C build-bench-core -j $(JOBS)
 	@PYTHONDONTWRITEBYTECODE=1 $(python) tests/bench/run.py \
 		$(if $(QUICK),--quick) $(if $(WRITE),--write) \
 		$(addprefix --only ,$(ONLY)) $(addprefix --peer ,$(PEER)) \

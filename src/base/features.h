@@ -9,14 +9,16 @@
 
 #define PL_WITH_CORE 1
 
-/* name, NAME */
-#define PL_FEATURE_MAP(X)                                                      \
-    X(forms, FORMS)                                                            \
-    X(library, LIBRARY)                                                        \
-    X(pages, PAGES)                                                            \
-    X(share, SHARE)                                                            \
-    X(watchdog, WATCHDOG)
+#define PL_FEATURE_MAP(X) X(FORMS) X(LIBRARY) X(PAGES) X(SHARE) X(WATCHDOG)
 
-#define PL_WITHOUT_TEXT "this perilune was built without the feature "
+/* As people write them. */
+#define PL_FEATURE_CORE "core"
+#define PL_FEATURE_FORMS "forms"
+#define PL_FEATURE_LIBRARY "library"
+#define PL_FEATURE_PAGES "pages"
+#define PL_FEATURE_SHARE "share"
+#define PL_FEATURE_WATCHDOG "watchdog"
+
+#define PL_WITHOUT "this perilune was built without the feature "
 
 #endif

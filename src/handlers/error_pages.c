@@ -84,7 +84,7 @@ int pl_error_pages_open(struct pl_site *site, struct pl_error *error)
         return 0;
     if (!PL_WITH_PAGES)
         return pl_error_set(error, PL_ERR_UNSUPPORTED, "",
-                            "error_pages: " PL_WITHOUT_TEXT "pages");
+                            "error_pages: " PL_WITHOUT PL_FEATURE_PAGES);
     set = pl_template_set_load(site->error_pages, error);
     if (set == NULL)
         return error == NULL ? PL_ERR_SYNTAX : error->code;

@@ -392,7 +392,7 @@ pl_listing_new(const struct pl_listing_options *options, struct pl_error *error)
 
     if (!PL_WITH_PAGES) {
         pl_error_set(error, PL_ERR_UNSUPPORTED, "",
-                     "listing: " PL_WITHOUT_TEXT "pages");
+                     "listing: " PL_WITHOUT PL_FEATURE_PAGES);
         return NULL;
     }
     listing = pl_calloc(1, sizeof(*listing));

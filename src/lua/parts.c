@@ -11,7 +11,7 @@
 #define PART(feature, field, name, natives)                                    \
     {                                                                          \
 #field, #name, PL_WITH_##feature ? natives : NULL,                     \
-            PL_WITH_##feature ? NULL : #feature                                \
+            PL_WITH_##feature ? NULL : PL_FEATURE_##feature                    \
     }
 
 static const struct part {
@@ -70,7 +70,7 @@ static int load_part(lua_State *L)
     if (part == NULL)
         return 0;
     if (part->missing != NULL)
-        return pl_lua_fail(L, "pl.%s: " PL_WITHOUT_TEXT "%s", part->field,
+        return pl_lua_fail(L, "pl.%s: " PL_WITHOUT "%s", part->field,
                            part->missing);
     push_natives(L, part);
     if (!pl_lua_run_lib(L, part->name))

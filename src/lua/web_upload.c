@@ -334,7 +334,7 @@ static int load(lua_State *L)
     };
 
     if (!PL_WITH_FORMS)
-        return pl_lua_fail(L, PL_WITHOUT_TEXT "forms");
+        return pl_lua_fail(L, PL_WITHOUT PL_FEATURE_FORMS);
     lua_newtable(L);
     pl_web_register(L, pl_vm_upvalue(L), functions);
     pl_lua_run_lib(L, "upload");

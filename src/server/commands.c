@@ -122,9 +122,9 @@ static void print_plugin(const char *name)
 static void print_features(void)
 {
     printf("features:  http/1.1 static lua");
-#define PRINT(name, NAME)                                                      \
+#define PRINT(NAME)                                                            \
     if (PL_WITH_##NAME)                                                        \
-        printf(" " #name);
+        printf(" " PL_FEATURE_##NAME);
     PL_FEATURE_MAP(PRINT)
 #undef PRINT
     printf("\n");

@@ -131,7 +131,7 @@ static int apply(enum option option, const char *name, const char *value,
     case OPT_DEV:
         if (!PL_WITH_PAGES)
             return pl_error_set(error, PL_ERR_UNSUPPORTED, "",
-                                "--dev: " PL_WITHOUT_TEXT "pages");
+                                "--dev: " PL_WITHOUT PL_FEATURE_PAGES);
         server->dev = value == NULL ? PL_DEV_HERE : PL_DEV_ANY;
         if (value != NULL && strcmp(value, "any") != 0)
             err = pl_error_set(error, PL_ERR_INVALID, "",

@@ -80,7 +80,7 @@ BUDGETS = [
     ),
     Budget("start to first byte", 4, "ms", figure("start")),
     Budget("resident after start", 5, "MiB", figure("resident")),
-    Budget("stripped program", 300, "KiB", figure("size")),
+    Budget("stripped core program", 300, "KiB", figure("size")),
 ]
 
 

@@ -124,7 +124,8 @@ def read_count(path: Path) -> int:
 
 
 def stripped_kib() -> tuple[float, float]:
-    program = built(BUILD / "perilune")
+    """Of the core alone: HTTP, static files, Lua (meson -Dfeatures=)."""
+    program = built(BUILD.with_name(BUILD.name + "-core") / "perilune")
     with tempfile.NamedTemporaryFile() as stripped:
         words = ["strip", "-s", "-o", stripped.name, program]
         if subprocess.run(words, check=False).returncode != 0:

@@ -1,0 +1,77 @@
+"""The core alone (meson -Dfeatures=): it serves, and says what it lacks."""
+
+import pytest
+
+SITE = """
+local pl = require "perilune"
+pl.set { watchdog_warn = "1s" }
+pl.get("/", function() return "hello" end)
+pl.get("/json", function() return { env = pl.env("HOME", "none") ~= nil } end)
+pl.get("/form", function(req) return req:form().a end)
+pl.post("/form", function(req) return req:form().a end)
+pl.post("/parts", function(req) for part in req:parts() do end end)
+pl.static("/files", { root = "files" })
+pl.every(0.001, function() pl.log.notice("a timer") end)
+"""
+
+
+def test_it_serves(serve):
+    site = serve(SITE, files={"files/a.txt": "a file"}, workers=2)
+    assert site.get("/").body == b"hello"
+    assert site.get("/json").json() == {"env": True}
+    assert site.get("/files/a.txt").body == b"a file"
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert site.request("POST", "/form", kind, b"a=1").body == b"1"
+    site.wait_log("a timer")
+
+
+def test_a_form_with_files_is_told_to_be_missing(serve):
+    site = serve(SITE, files={"files/a.txt": "a file"})
+    kind = {"Content-Type": "multipart/form-data; boundary=x"}
+    assert site.request("POST", "/parts", kind, b"--x--\r\n").status == 500
+    site.wait_log("built without the feature forms")
+
+
+@pytest.mark.parametrize(
+    "code, feature",
+    [
+        ("pl.url.parse('/')", "library"),
+        ("pl.fs.read('x')", "library"),
+        ("pl.process.run { 'true' }", "library"),
+        ("pl.crypto.random(1)", "library"),
+        ("pl.shared('x')", "share"),
+        ("pl.publish('x', 1)", "share"),
+        ("pl.watchdog.stats()", "watchdog"),
+    ],
+)
+def test_scripts_are_told_what_is_missing(command, code, feature):
+    script = f'local pl = require "perilune"\n{code}\n'
+    done = command("run", "x.lua", files={"x.lua": script})
+    assert done.returncode != 0
+    assert f"x.lua:2: pl.{code[3:].split('(')[0].split('.')[0]}" in done.stderr
+    assert f"built without the feature {feature}" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "pl.static('/', { root = '.', listing = true })",
+        "pl.set { error_pages = 'x' }",
+    ],
+)
+def test_sites_are_told_what_is_missing(command, line):
+    text = f'local pl = require "perilune"\n{line}\n'
+    done = command("check", "x.lua", files={"x.lua": text, "x": "x"})
+    assert done.returncode != 0
+    assert "built without the feature pages" in done.stderr
+
+
+def test_it_does_not_develop(command):
+    done = command("--dev", "x.lua", files={"x.lua": ""})
+    assert done.returncode == 2
+    assert "built without the feature pages" in done.stderr
+
+
+def test_the_version_names_no_feature(command):
+    line = command("--version").stdout.splitlines()[1]
+    assert line.split() == ["features:", "http/1.1", "static", "lua"]
