@@ -12,6 +12,7 @@ static int open_site(lua_State *L)
     const struct opening *opening = lua_touserdata(L, 1);
     struct pl_vm *vm = opening->vm;
 
+    lua_gc(L, LUA_GCSTOP, 0); /* what is made here stays */
     pl_lua_push_core(L);
     pl_web_share_metatables(L);
     pl_lua_open_web_request(L, vm);
@@ -24,6 +25,7 @@ static int open_site(lua_State *L)
     pl_lua_run_core(L, "request");
     pl_lua_run_core(L, "response");
     pl_web_find_runners(L, vm);
+    lua_gc(L, LUA_GCRESTART, 0);
     return 0;
 }
 

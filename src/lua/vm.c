@@ -145,6 +145,7 @@ static int open_all(lua_State *L)
 {
     struct pl_vm *vm = lua_touserdata(L, 1);
 
+    lua_gc(L, LUA_GCSTOP, 0); /* what is made here stays */
     luaL_openlibs(L);
 #if PL_LUAJIT
     if (vm->options.jit_off)
@@ -158,6 +159,7 @@ static int open_all(lua_State *L)
     pl_lua_open_library(L, vm);
     pl_lua_json_install_cjson(L);
     find_calls(L, vm);
+    lua_gc(L, LUA_GCRESTART, 0);
     return 0;
 }
 
