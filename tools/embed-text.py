@@ -23,7 +23,7 @@ def main(out: str, *pairs: str):
     parts = ["/* Made by tools/embed-text.py. */\n"]
     for pair in pairs:
         name, _, file = pair.partition("=")
-        text = array(strip(Path(file).read_bytes()))
+        text = array(strip(Path(file).read_bytes()) + b"\0")
         parts.append(f"extern const char {name}[];\n")
         parts.append(f"const char {name}[] = {{\n{text}\n}};\n")
     Path(out).write_text("".join(parts))

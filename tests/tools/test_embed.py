@@ -1,0 +1,34 @@
+"""What tools/embed-text.py and tools/embed.py put into the program."""
+
+import re
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+TOOLS = Path(__file__).resolve().parents[2] / "tools"
+
+
+def run(tool: str, *words) -> None:
+    subprocess.run([sys.executable, TOOLS / tool, *words], check=True)
+
+
+def array(source: str, name: str) -> bytes:
+    text = re.search(rf"{name}\[\] = {{(.*?)}};", source, re.DOTALL).group(1)
+    return bytes(int(n) % 256 for n in re.findall(r"-?\d+", text))
+
+
+def test_texts_end_with_nul(tmp_path):
+    (tmp_path / "a.mustache").write_text("<p>\n\n  {{x}} \u00e9\n")
+    run("embed-text.py", tmp_path / "out.c", f"name={tmp_path / 'a.mustache'}")
+    source = (tmp_path / "out.c").read_text()
+    assert array(source, "name") == "<p>\n{{x}} \u00e9\n\0".encode()
+
+
+def test_lua_is_compressed_and_keeps_its_lines(tmp_path):
+    (tmp_path / "a.lua").write_text("-- a comment\n  local a\nreturn a\n")
+    run("embed.py", tmp_path / "out.c", tmp_path, tmp_path / "a.lua")
+    source = (tmp_path / "out.c").read_text()
+    packed, text = array(source, "s0"), b"\nlocal a\nreturn a\n"
+    assert zlib.decompress(packed) == text
+    assert f'{{"a", "=a.lua", s0, {len(packed)}, {len(text)}}}' in source
