@@ -294,10 +294,16 @@ static void watch_fresh(struct pl_net *net)
     net->nfresh = 0;
 }
 
+static size_t size_of(const struct pl_listener *listener)
+{
+    return sizeof(struct pl_conn) +
+           (listener->more ? sizeof(struct pl_conn_more) : 0);
+}
+
 int pl_conn_new(struct pl_listener *listener, int fd)
 {
     struct pl_net *net = listener->net;
-    struct pl_conn *conn = pl_pool_get(net->pool, sizeof(*conn));
+    struct pl_conn *conn = pl_pool_get(net->pool, size_of(listener));
     int err = PL_ERR_NOMEM;
 
     if (conn == NULL)
@@ -306,6 +312,8 @@ int pl_conn_new(struct pl_listener *listener, int fd)
                              .protocol = listener->protocol,
                              .listener = listener,
                              .flags = PL_CONN_FRESH};
+    if (listener->more)
+        *pl_conn_more(conn) = (struct pl_conn_more){0};
     err = pl_loop_enter(net->loop, &conn->source);
     if (err < 0)
         goto fail;
@@ -320,7 +328,7 @@ int pl_conn_new(struct pl_listener *listener, int fd)
         on_ready(&conn->source, PL_READABLE | PL_WRITABLE);
     return 0;
 fail:
-    pl_pool_put(net->pool, conn, sizeof(*conn));
+    pl_pool_put(net->pool, conn, size_of(listener));
     pl_loop_close_fd(net->loop, fd);
     return err;
 }
@@ -393,12 +401,14 @@ const struct pl_net_limits pl_net_default_limits = {
 
 static void bury(struct pl_net *net, struct pl_conn *conn)
 {
+    size_t size = size_of(conn->listener);
+
     if (conn->io != NULL) {
         conn->io->in.len = 0;
         pl_conn_io_put(conn);
     }
     pl_listener_drop(conn->listener);
-    pl_pool_put(net->pool, conn, sizeof(*conn));
+    pl_pool_put(net->pool, conn, size);
 }
 
 static bool end_of_turn(struct pl_hook *hook)

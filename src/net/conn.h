@@ -68,6 +68,23 @@ struct pl_conn {
 
 _Static_assert(sizeof(struct pl_conn) <= 64, "an idle connection is one line");
 
+struct pl_tls;
+struct pl_conn_origin;
+
+/* What only the connections of some listeners have (listener->more): it lies
+ * behind the connection and lives as long, until the end of the turn in which
+ * it closes. All zero at first. */
+struct pl_conn_more {
+    struct pl_tls *tls;            /* NULL: what is sent is what is meant */
+    struct pl_conn_origin *origin; /* NULL: the socket's own addresses */
+};
+
+/* NULL: its listener gives it none. */
+PL_INLINE struct pl_conn_more *pl_conn_more(const struct pl_conn *conn)
+{
+    return conn->listener->more ? (struct pl_conn_more *)(conn + 1) : NULL;
+}
+
 /* TAKES fd. Tells the protocol, and reads what is there already: the peer has
  * often sent its request by now, and where it is closed behind the answer the
  * kernel need not be asked for events. 0 or PL_ERR_*. */

@@ -50,6 +50,8 @@ struct pl_listener {
     void *arg;     /* the protocol's, e.g. its struct pl_http */
     uint32_t refs; /* its connections, and 1 while it is open */
     bool shared, paused;
+    bool
+        more; /* its connections have a struct pl_conn_more; set at the start */
     struct pl_timer retry; /* accepting was paused: out of descriptors */
 };
 
