@@ -342,13 +342,14 @@ static bool is_folder(const char *path)
     return pl_sys_fstatat(AT_FDCWD, path, &st, 0) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* Makes what is missing of the folders above; path is cut and mended. */
+/* Makes what is missing of the folders above; path is cut and mended. Slashes
+ * at its end have none above them. */
 static int make_parents(struct pl_fs_call *call, char *path)
 {
     for (char *at = path + 1; *at != '\0'; at++) {
         int result, error;
 
-        if (*at != '/')
+        if (*at != '/' || at[strspn(at, "/")] == '\0')
             continue;
         *at = '\0';
         result = pl_sys_mkdirat(AT_FDCWD, path, 0777);

@@ -237,14 +237,30 @@ static bool is_root(const struct stat *st)
            root.st_dev == st->st_dev && root.st_ino == st->st_ino;
 }
 
+/* Cuts slashes off the end of path, or "link/" would be what it leads to. True
+ * if there were some: then it must be a folder. */
+static bool cut_slashes(char *path)
+{
+    size_t len = strlen(path), end = len;
+
+    while (end > 1 && path[end - 1] == '/')
+        end--;
+    path[end] = '\0';
+    return end < len;
+}
+
 int pl_fs_do_remove(struct pl_fs_call *call)
 {
-    bool folder;
+    bool cut = cut_slashes((char *)call->path), folder;
     struct stat st;
 
     if (pl_sys_fstatat(AT_FDCWD, call->path, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return pl_fs_fail(call);
     folder = S_ISDIR(st.st_mode);
+    if (cut && !folder) {
+        errno = ENOTDIR;
+        return pl_fs_fail(call);
+    }
     if (folder && is_root(&st))
         return pl_fs_refuse(call, PL_ERR_DENIED,
                             "the root of all files is not removed");

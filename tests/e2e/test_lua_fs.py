@@ -81,6 +81,19 @@ assert(refused("not_found", fs.rename("x", "y")):find "x, y: No such file")
 """)
 
 
+def test_bug_slashes_at_the_end_of_a_name(script):
+    """remove("link/") took away the folder, mkdir("a/") was its own parent."""
+    script("""
+assert(fs.mkdir("d/e//", { parents = true }) and fs.stat "d/e".mode)
+refused("exists", fs.mkdir "d/e/")
+assert(fs.write("d/f", "x") and fs.symlink("d", "l"))
+assert(fs.remove("l/", { recursive = true }) == nil or fs.exists "d/f")
+assert(fs.exists "d/f")
+assert(fs.remove "d/f/" == nil and fs.exists "d/f")
+assert(fs.remove("d/", { recursive = true }) and fs.exists "d" == false)
+""")
+
+
 def test_what_may_be_said(script):
     said = script("""
 local function says(fn, ...)
