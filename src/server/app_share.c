@@ -4,6 +4,7 @@
  *
  * A thread that is no worker takes part for the time of one call. */
 #include "base/check.h"
+#include "base/features.h"
 #include "base/options.h"
 #include "base/str.h"
 #include "base/sys.h"
@@ -29,6 +30,11 @@ struct pl_shared *pl_shared_open(struct pl_app *app, const char *name,
 
     if (app->running)
         return NULL;
+    if (!PL_WITH_SHARE) {
+        pl_app_note(app, PL_ERR_UNSUPPORTED, "pl_shared_open", name,
+                    PL_WITHOUT PL_FEATURE_SHARE);
+        return NULL;
+    }
     PL_OPTIONS_READ(&given, options);
     made = (struct pl_dict_options){
         .max = given.max != 0 ? given.max : PL_SHARE_DICT_MAX,
@@ -68,8 +74,11 @@ struct use {
 static int begin(const struct pl_shared *shared, struct use *use)
 {
     struct pl_member *member = pl_member_current();
-    int err = pl_guest_begin(&use->guest, shared->share);
+    int err;
 
+    if (!PL_WITH_SHARE)
+        return PL_ERR_UNSUPPORTED;
+    err = pl_guest_begin(&use->guest, shared->share);
     use->user.reader = use->guest.reader;
     use->user.now =
         use->guest.own ? pl_clock_monotonic() : pl_now(member->loop);
@@ -400,6 +409,8 @@ int pl_subscribe(struct pl_str topic,
     struct pl_feed *feed;
     int err;
 
+    if (!PL_WITH_SHARE)
+        return PL_ERR_UNSUPPORTED;
     if (member == NULL || pl_task_current() == NULL)
         return PL_ERR_STATE;
     PL_OPTIONS_READ(&given, options);
@@ -473,7 +484,7 @@ int pl_worker_id(void)
 
 unsigned pl_worker_count(const struct pl_app *app)
 {
-    return pl_share_workers(app->server.share);
+    return app->server.nworkers;
 }
 
 int pl_worker_send(struct pl_app *app, int to, struct pl_str message)

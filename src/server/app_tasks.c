@@ -4,6 +4,7 @@
  * All of it begins when a worker does (its commit), as fibers without a parent;
  * the end of the worker cancels them. What is for one worker is done by the one
  * that leads (share/member.h), and by another when that has ended. */
+#include "base/features.h"
 #include "base/log.h"
 #include "base/sys.h"
 #include "server/app.h"
@@ -182,7 +183,13 @@ int pl_app_commit(void *app, struct pl_generation *gen)
 {
     static const struct pl_member_ops ops = {on_message, on_lead};
 
+    struct pl_worker *worker = gen->worker;
+    int err = 0;
+
     (void)app;
-    pl_member_stand(&gen->worker->member, &ops, gen->worker);
-    return start_tasks(gen->worker, PL_EACH_WORKER);
+    if (PL_WITH_SHARE)
+        pl_member_stand(&worker->member, &ops, worker);
+    else if (worker->id == 0) /* nobody follows it */
+        err = start_tasks(worker, PL_ONE_WORKER);
+    return err < 0 ? err : start_tasks(worker, PL_EACH_WORKER);
 }

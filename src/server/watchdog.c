@@ -335,6 +335,11 @@ int pl_watchdog_open(struct pl_server *server, bool lua,
     return 0;
 }
 
+static bool is_off(const struct pl_watchdog *dog)
+{
+    return !PL_WITH_WATCHDOG || dog == NULL;
+}
+
 int pl_watchdog_start(struct pl_watchdog *dog)
 {
     struct sigaction action = {
@@ -342,7 +347,7 @@ int pl_watchdog_start(struct pl_watchdog *dog)
         .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK,
     };
 
-    if (!PL_WITH_WATCHDOG || dog == NULL)
+    if (is_off(dog))
         return 0;
     sigemptyset(&action.sa_mask);
     dog->handling = sigaction(PL_INQUIRY_SIGNAL, &action, &dog->before) == 0;
@@ -354,7 +359,7 @@ int pl_watchdog_start(struct pl_watchdog *dog)
 
 void pl_watchdog_stop(struct pl_watchdog *dog)
 {
-    if (!PL_WITH_WATCHDOG || dog == NULL || !dog->started)
+    if (is_off(dog) || !dog->started)
         return;
     dog->stop = true;
     sem_post(&dog->news);
@@ -364,7 +369,7 @@ void pl_watchdog_stop(struct pl_watchdog *dog)
 
 void pl_watchdog_close(struct pl_watchdog *dog)
 {
-    if (!PL_WITH_WATCHDOG || dog == NULL)
+    if (is_off(dog))
         return;
     if (dog->handling)
         sigaction(PL_INQUIRY_SIGNAL, &dog->before, NULL);
@@ -394,7 +399,7 @@ void pl_watchdog_enter(struct pl_watchdog *dog, const struct pl_worker *worker)
 {
     sigset_t alarm;
 
-    if (!PL_WITH_WATCHDOG || dog == NULL)
+    if (is_off(dog))
         return;
     dog->wards[worker->id].stack_end = find_stack_end();
     sigemptyset(&alarm);
@@ -404,7 +409,7 @@ void pl_watchdog_enter(struct pl_watchdog *dog, const struct pl_worker *worker)
 
 void pl_watchdog_follow(struct pl_watchdog *dog, struct pl_worker *worker)
 {
-    if (dog == NULL)
+    if (is_off(dog))
         return;
     worker->sched.on_deadline_arg = dog;
     worker->sched.on_deadline = on_deadline;
@@ -413,7 +418,7 @@ void pl_watchdog_follow(struct pl_watchdog *dog, struct pl_worker *worker)
 
 bool pl_watchdog_gives_up(const struct pl_watchdog *dog, unsigned worker)
 {
-    return PL_WITH_WATCHDOG && dog != NULL && dog->wards[worker].given_up;
+    return !is_off(dog) && dog->wards[worker].given_up;
 }
 
 /* ---- figures ---- */

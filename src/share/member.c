@@ -200,9 +200,11 @@ int pl_share_send(struct pl_share *share, struct pl_reader *reader, int from,
 int pl_member_join(struct pl_member *member, struct pl_share *share,
                    struct pl_loop *loop, unsigned id, bool visitor)
 {
-    *member = (struct pl_member){0};
-    if (!PL_WITH_SHARE)
+    if (!PL_WITH_SHARE) {
+        *member = (struct pl_member){.id = id};
+        current = member; /* who it is, it can say */
         return 0;
+    }
     *member = (struct pl_member){
         .share = share,
         .loop = loop,
@@ -244,6 +246,8 @@ static void drop_mail(struct pl_member *member)
 
 void pl_member_leave(struct pl_member *member)
 {
+    if (!PL_WITH_SHARE && current == member)
+        current = NULL;
     if (!PL_WITH_SHARE || member->reader == NULL)
         return; /* never joined */
     member->ops = NULL;

@@ -1,6 +1,12 @@
 """The core alone (meson -Dfeatures=): it serves, and says what it lacks."""
 
+import subprocess
+from pathlib import Path
+
 import pytest
+
+from harness.server import TOP, Server, build_folder
+from harness.wait import GUARD
 
 SITE = """
 local pl = require "perilune"
@@ -75,3 +81,36 @@ def test_it_does_not_develop(command):
 def test_the_version_names_no_feature(command):
     line = command("--version").stdout.splitlines()[1]
     assert line.split() == ["features:", "http/1.1", "static", "lua"]
+
+
+# ---- libperilune ----
+
+
+@pytest.fixture(scope="module")
+def c_program(tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("c") / "program"
+    source = Path(__file__).with_name("program.c")
+    words = ["cc", source, "-o", out, f"-I{TOP}/include"]
+    words += [f"-L{build_folder()}", f"-Wl,-rpath,{build_folder()}"]
+    subprocess.run([*words, "-lperilune"], check=True)
+    return out
+
+
+def test_c_programs_have_workers_and_share_nothing(c_program, tmp_path):
+    server = Server([c_program], tmp_path, {})
+    try:
+        facts = server.get("/").body.decode().split()
+    finally:
+        faults = server.finish()
+    assert facts[:4] == ["workers=2", "known=1", "each=2", "once=1"]
+    refused = {fact.split("=")[1] for fact in facts[4:]}
+    assert refused == {"PL_ERR_UNSUPPORTED"}
+    assert not faults
+
+
+def test_c_programs_are_told_what_is_missing(c_program):
+    done = subprocess.run(
+        [c_program, "visits"], capture_output=True, text=True, timeout=GUARD
+    )
+    assert done.returncode > 0
+    assert "built without the feature share" in done.stderr
