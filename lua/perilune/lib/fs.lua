@@ -44,13 +44,22 @@ local function call(name, verb, path, args)
   return nil, failure(result, name, problem(job, result))
 end
 
--- The same for calls that find out nothing.
-local function done(name, verb, path, args)
+-- The same, and gives what take(job) finds in it.
+local function ask(take, name, verb, path, args)
   local job, err = call(name, verb, path, args)
   if job then
-    return true
+    return take(job)
   end
   return nil, err
+end
+
+local function yes()
+  return true
+end
+
+-- The same for calls that find out nothing.
+local function done(name, verb, path, args)
+  return ask(yes, name, verb, path, args)
 end
 
 local function check_path(name, path, what)
@@ -83,15 +92,11 @@ local read_options = { offset = "number", length = "size", max = "size" }
 function fs.read(path, options)
   path = check_path("pl.fs.read", path)
   local o = check_options("pl.fs.read", read_options, options)
-  local job, err = call("pl.fs.read", "read", path, {
+  return ask(take_text, "pl.fs.read", "read", path, {
     offset = o.offset and check_whole("pl.fs.read", "offset", o.offset, 0),
     length = o.length and check_size("pl.fs.read", "length", o.length),
     max = check_size("pl.fs.read", "max", o.max or fs.max_read),
   })
-  if job then
-    return take_text(job)
-  end
-  return nil, err
 end
 
 local write_options = {
@@ -145,12 +150,8 @@ local temp_options = { directory = "flag", folder = "text" }
 function fs.temp(options)
   local o = check_options("pl.fs.temp", temp_options, options)
   local folder = o.folder and in_folder(o.folder) or pl.env("TMPDIR", "/tmp")
-  local job, err = call("pl.fs.temp", "temp", folder,
+  return ask(take_text, "pl.fs.temp", "temp", folder,
     { folder = o.directory })
-  if job then
-    return take_text(job)
-  end
-  return nil, err
 end
 
 -- ---- names -----------------------------------------------------------------
@@ -160,11 +161,7 @@ local stat_options = { link = "flag" }
 function fs.stat(path, options)
   path = check_path("pl.fs.stat", path)
   local o = check_options("pl.fs.stat", stat_options, options)
-  local job, err = call("pl.fs.stat", "stat", path, o)
-  if job then
-    return take_stat(job)
-  end
-  return nil, err
+  return ask(take_stat, "pl.fs.stat", "stat", path, o)
 end
 
 --- true, false; or nil, err if that cannot be known.
@@ -185,15 +182,11 @@ local list_options = { recursive = "flag", match = "text", max = "number" }
 function fs.list(path, options)
   path = check_path("pl.fs.list", path)
   local o = check_options("pl.fs.list", list_options, options)
-  local job, err = call("pl.fs.list", "list", path, {
+  return ask(take_list, "pl.fs.list", "list", path, {
     recursive = o.recursive,
     to = o.match or nil,
     max = o.max and check_whole("pl.fs.list", "max", o.max, 0) or 100000,
   })
-  if job then
-    return take_list(job)
-  end
-  return nil, err
 end
 
 local mkdir_options = { parents = "flag", mode = "mode" }
@@ -236,21 +229,13 @@ end
 
 function fs.readlink(path)
   path = check_path("pl.fs.readlink", path)
-  local job, err = call("pl.fs.readlink", "readlink", path)
-  if job then
-    return take_text(job)
-  end
-  return nil, err
+  return ask(take_text, "pl.fs.readlink", "readlink", path)
 end
 
 --- The path without links, "." and "..".
 function fs.realpath(path)
   path = check_path("pl.fs.realpath", path)
-  local job, err = call("pl.fs.realpath", "realpath", path)
-  if job then
-    return take_text(job)
-  end
-  return nil, err
+  return ask(take_text, "pl.fs.realpath", "realpath", path)
 end
 
 function fs.chmod(path, mode)
