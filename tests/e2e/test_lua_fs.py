@@ -174,6 +174,26 @@ for _ in fs.lines "empty" do error "no line" end
 """)
 
 
+def test_bug_reading_on_after_lines(script):
+    script("""
+fs.write("a", "one\\ntwo\\nthree\\n" .. ("x"):rep(100000))
+local file = fs.open("a", "r+")
+assert(file:lines()() == "one" and file:lines()() == "two")
+assert(file:read(2) == "th" and file:seek() == 10)
+assert(file:lines()() == "ree" and #file:read(90000) == 90000)
+assert(file:seek("set", 4) == 4 and file:lines()() == "two")
+assert(file:seek("cur", -4) == 4 and file:lines()() == "two")
+assert(file:write "THREE" and file:seek() == 13)
+local line = file:lines { max = 5 }
+assert(line() == "")
+local ok, err = pcall(line)
+assert(not ok and err.code == "limit")
+assert(file:seek("end", -1) == 100013 and file:lines()() == "x")
+assert(file:read() == nil and file:lines()() == nil)
+assert(file:close() and fs.read("a", { length = 14 }) == "one\\ntwo\\nTHREE\\n")
+""")
+
+
 def test_temporary_names(script, tmp_path):
     script(
         """

@@ -134,6 +134,20 @@ says(p.wait, p)
     ]
 
 
+def test_bug_reading_on_after_lines(script):
+    script("""
+local p = assert(spawn { shell = "printf 'length 5\\n\\nabcde\\nrest'" })
+assert(p:wait().status == 0)
+for line in p:lines() do
+  if line == "" then break end
+  assert(line == "length 5")
+end
+assert(p:read(5) == "abcde" and p:lines()() == "")
+local lines = p:lines()
+assert(lines() == "rest" and lines() == nil and p:read() == nil)
+""")
+
+
 def test_spawn(script):
     script("""
 local p = assert(spawn { "cat" })

@@ -287,10 +287,26 @@ function fs.open(path, mode, options)
   return nil, err
 end
 
-local function file_call(self, name, verb, args)
+local function file_ask(take, self, name, verb, args)
   args.file = self.handle
-  return call(name, verb, self.path, args)
+  return ask(take, name, verb, self.path, args)
 end
+
+-- Takes up to n bytes of what an iterator over lines has read ahead; "" when
+-- there are none.
+function core.take_ahead(object, n)
+  local ahead, at = object.ahead, object.ahead_at
+  if not ahead then
+    return ""
+  elseif #ahead - at < n then
+    object.ahead = nil
+  else
+    object.ahead_at = at + n
+  end
+  return sub(ahead, at, at + n - 1)
+end
+
+local take_ahead = core.take_ahead
 
 --- The next bytes, at most n [64 KiB]; nil at the end.
 function File:read(n)
@@ -298,21 +314,18 @@ function File:read(n)
   if n > MOST then
     fail("file:read: the number must be at most 16777216")
   end
-  local job, err = file_call(self, "file:read", "file_read", { length = n })
-  if not job then
+  local ahead = take_ahead(self, n)
+  if #ahead == n then
+    return ahead
+  end
+  local text, err = file_ask(take_text, self, "file:read", "file_read",
+    { length = n - #ahead })
+  if not text then
+    self.ahead, self.ahead_at = ahead, 1
     return nil, err
   end
-  local text = take_text(job)
+  text = ahead .. text
   return text ~= "" and text or nil
-end
-
-function File:write(data)
-  check_string("file:write", "the data", data)
-  local job, err = file_call(self, "file:write", "file_write", { data = data })
-  if job then
-    return true
-  end
-  return nil, err
 end
 
 local origins = natives.origins
@@ -325,72 +338,77 @@ function File:seek(origin, offset)
     fail("file:seek: the origin must be \"set\", \"cur\" or \"end\"")
   end
   offset = check_whole("file:seek", "the offset", offset or 0, -2 ^ 53)
-  local job, err =
-    file_call(self, "file:seek", "file_seek", { how = how, offset = offset })
-  if job then
-    return take_number(job)
+  if self.ahead and how == origins.cur then
+    offset = offset - (#self.ahead - self.ahead_at + 1)
   end
-  return nil, err
+  local at, err = file_ask(take_number, self, "file:seek", "file_seek",
+    { how = how, offset = offset })
+  if at then
+    self.ahead = nil
+  end
+  return at, err
+end
+
+function File:write(data)
+  check_string("file:write", "the data", data)
+  if self.ahead then -- back to where its user is
+    local at, err = self:seek()
+    if not at then
+      return nil, err
+    end
+  end
+  return file_ask(yes, self, "file:write", "file_write", { data = data })
 end
 
 --- Waits until all that was written is on the disk.
 function File:sync()
-  local job, err = file_call(self, "file:sync", "file_sync", {})
-  if job then
-    return true
-  end
-  return nil, err
+  return file_ask(yes, self, "file:sync", "file_sync", {})
 end
 
 function File:stat()
-  local job, err = file_call(self, "file:stat", "file_stat", {})
-  if job then
-    return take_stat(job)
-  end
-  return nil, err
+  return file_ask(take_stat, self, "file:stat", "file_stat", {})
 end
 
 --- Closes it. A failure tells of writes that were lost.
 function File:close()
-  local job, err = file_call(self, "file:close", "file_close", {})
-  if job then
-    return true
-  end
-  return nil, err
+  self.ahead = nil
+  return file_ask(yes, self, "file:close", "file_close", {})
 end
 
 local line_options = { max = "size" }
 
--- An iterator over the lines that read() gives in blocks; over() is called at
--- the end. Raises what fails.
-function core.lines_of(name, read, options, over)
+-- An iterator over the lines of an object that read() gives in blocks. What it
+-- has read beyond a line stays in the object, for whoever reads on. over() is
+-- called at the end. Raises what fails.
+function core.lines_of(name, object, read, options, over)
   local o = check_options(name, line_options, options)
   local max = o.max and check_size(name, "max", o.max) or LINE
-  local rest, at, ended = "", 1, false
+  local ended = false
 
-  -- The next block; false at the end.
+  -- The next block; nil at the end.
   local function more()
-    local block, err
-    if not ended then
-      block, err = read()
+    if ended then
+      return nil
     end
+    local block, err = read()
     if err then
       error(err, 0)
-    elseif not block and not ended then
+    elseif not block then
       ended = true
       if over then
         over()
       end
     end
-    rest, at = block or "", 1
+    object.ahead, object.ahead_at = block, 1
     return block
   end
 
   return function()
     local parts, size = {}, 0
-    while true do
-      local stop = find(rest, "\n", at, true)
-      local part = sub(rest, at, stop and stop - 1)
+    repeat
+      local ahead, at = object.ahead or "", object.ahead_at
+      local stop = find(ahead, "\n", at, true)
+      local part = sub(ahead, at or 1, stop and stop - 1)
       size = size + #part
       if size > max then
         error(failure(core.LIMIT, name, "a line is longer than the limit"), 0)
@@ -399,18 +417,18 @@ function core.lines_of(name, read, options, over)
         parts[#parts + 1] = part
       end
       if stop then
-        at = stop + 1
+        object.ahead_at = stop + 1
         return concat(parts)
-      elseif not more() then
-        return size > 0 and concat(parts) or nil
       end
-    end
+      object.ahead = nil
+    until not more()
+    return size > 0 and concat(parts) or nil
   end
 end
 
 --- An iterator over the lines that follow, without their ends.
 function File:lines(options)
-  return core.lines_of("file:lines", function() return self:read() end,
+  return core.lines_of("file:lines", self, function() return self:read() end,
     options)
 end
 
@@ -422,7 +440,7 @@ function fs.lines(path, options)
   if not file then
     error(err, 0)
   end
-  return core.lines_of("pl.fs.lines", function() return file:read() end,
+  return core.lines_of("pl.fs.lines", file, function() return file:read() end,
     options, function() file:close() end)
 end
 

@@ -25,7 +25,7 @@ local pairs, setmetatable, tostring, type =
 local find, match = string.find, string.match
 local floor = math.floor
 
-assert(pl.fs) -- makes core.lines_of
+assert(pl.fs) -- makes core.lines_of, core.take_ahead
 
 local process = {}
 
@@ -223,6 +223,10 @@ local function read(self, name, stream, n)
   elseif type(n) ~= "number" or floor(n) ~= n or n < 1 then
     fail(name .. ": the number must be a whole number, at least 1")
   end
+  local ahead = stream == OUT and core.take_ahead(self, n) or ""
+  if ahead ~= "" then
+    return ahead
+  end
   while true do
     local data = take(self.child, stream, n, name)
     if type(data) == "string" then
@@ -251,7 +255,7 @@ end
 
 --- An iterator over the lines of its output.
 function Process:lines(options)
-  return core.lines_of("process:lines", function()
+  return core.lines_of("process:lines", self, function()
     return read(self, "process:lines", OUT)
   end, options)
 end
@@ -312,6 +316,7 @@ end
 
 --- Ends it, if it is not over, and lets go of it.
 function Process:close()
+  self.ahead = nil
   close(self.child)
 end
 
