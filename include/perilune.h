@@ -248,6 +248,22 @@ PL_API int pl_app_static(struct pl_app *app, const char *prefix,
  * takes 127.0.0.1:8080. The address is opened by pl_app_run(). */
 PL_API int pl_app_listen(struct pl_app *app, const char *address);
 
+/* How an address is listened on (docs/listeners.md). Zeroes are the defaults.
+ */
+struct pl_app_listen_options {
+    size_t size;          /* sizeof(struct pl_app_listen_options) */
+    const char *protocol; /* NULL or "http"; "http/1.1" */
+    int backlog;          /* connections that wait for us; 0: the system's */
+    unsigned reuseport;   /* number of sockets (TCP); 0: one for each CPU */
+    unsigned mode;        /* of a UNIX socket's file; 0: as umask says */
+    bool v6only;          /* [::] does not mean IPv4, too */
+    bool no_defer_accept; /* TCP: take connections before their first bytes */
+};
+
+/* pl_app_listen() with options, which may be NULL. COPIES. */
+PL_API int pl_app_listen_with(struct pl_app *app, const char *address,
+                              const struct pl_app_listen_options *options);
+
 /* How long the turns of the workers' loops were, from the end of a wait for
  * events to the beginning of the next one: while one lasts, all other requests
  * of its worker wait. Sums over the workers, since the start. */

@@ -325,6 +325,7 @@ function pl.static(prefix, options) end
 ---@field mode? string octal, of a UNIX socket's file
 ---@field v6only? boolean
 ---@field defer_accept? boolean
+---@field protocol? "http"|"http/1.1"
 
 ---@param addresses string|pl.Addresses
 function pl.listen(addresses) end

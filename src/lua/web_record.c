@@ -259,20 +259,71 @@ static int leave(lua_State *L)
 
 /* ---- listeners and settings ---- */
 
-/* core.listen(address, backlog, sockets, mode, v6only, eager) */
-static int add_listener(lua_State *L)
+/* A list of addresses and nothing else? */
+static bool is_plain(lua_State *L, int index)
+{
+    bool plain = lua_istable(L, index) && lua_rawlen(L, index) > 0;
+
+    if (!plain)
+        return false;
+    lua_pushnil(L);
+    while (lua_next(L, index) != 0) {
+        plain = plain && lua_type(L, -2) == LUA_TNUMBER &&
+                lua_type(L, -1) == LUA_TSTRING;
+        lua_pop(L, 1);
+    }
+    return plain;
+}
+
+static void read_listen_options(lua_State *L, int index,
+                                struct pl_listen_options *options)
 {
     struct pl_error error = {.code = 0};
-    struct pl_listen_spec spec = {.address = arg_text(L, 1),
-                                  .backlog = (unsigned)lua_tointeger(L, 2),
-                                  .sockets = (unsigned)lua_tointeger(L, 3),
-                                  .mode = (unsigned)lua_tointeger(L, 4),
-                                  .v6only = lua_toboolean(L, 5),
-                                  .eager = lua_toboolean(L, 6),
-                                  .where = caller(L)};
 
-    if (pl_site_listen(site_of(L), &spec, &error) < 0)
-        return pl_lua_fail(L, "pl.%s", error.text); /* "listen: ..." */
+    lua_getfield(L, index, "backlog");
+    options->backlog = (int)lua_tointeger(L, -1);
+    lua_getfield(L, index, "reuseport");
+    options->sockets = (unsigned)lua_tointeger(L, -1);
+    lua_getfield(L, index, "mode");
+    options->mode = (unsigned)lua_tointeger(L, -1);
+    lua_getfield(L, index, "v6only");
+    options->v6only = lua_toboolean(L, -1);
+    lua_getfield(L, index, "defer_accept");
+    options->eager = lua_isboolean(L, -1) && !lua_toboolean(L, -1);
+    lua_getfield(L, index, "protocol");
+    if (pl_speak_parse(arg_text(L, -1), &options->speak, &error) < 0)
+        refuse(L, "pl.listen", &error);
+}
+
+/* core.listen(addresses[, options]) -> true, or false: there are options among
+ * the addresses, or it is no list. Nothing has been recorded then. */
+static int add_listeners(lua_State *L)
+{
+    struct pl_error error = {.code = 0};
+    struct pl_listen_spec spec = {.where = caller(L)};
+
+    if (lua_istable(L, 2)) {
+        read_listen_options(L, 2, &spec.options);
+    } else if (!is_plain(L, 1)) {
+        lua_pushboolean(L, false);
+        return 1;
+    }
+    for (int i = 1; i <= (int)lua_rawlen(L, 1); i++) {
+        lua_rawgeti(L, 1, i);
+        spec.address = arg_text(L, -1);
+        if (pl_site_listen(site_of(L), &spec, &error) < 0)
+            return pl_lua_fail(L, "pl.%s", error.text); /* "listen: ..." */
+        lua_pop(L, 1);
+    }
+    lua_pushboolean(L, true);
+    return 1;
+}
+
+/* core.load_listen(): sets core.check_listen */
+static int load_listen(lua_State *L)
+{
+    lua_pushnil(L);
+    pl_lua_run_lib(L, "listen");
     return 0;
 }
 
@@ -320,9 +371,16 @@ void pl_lua_open_web_record(lua_State *L, struct pl_vm *vm,
                             struct pl_site *site)
 {
     static const luaL_Reg functions[] = {
-        {"route", route}, {"static", mount_static},   {"use", use},
-        {"enter", enter}, {"leave", leave},           {"listen", add_listener},
-        {"set", set},     {"set_header", set_header}, {NULL, NULL},
+        {"route", route},
+        {"static", mount_static},
+        {"use", use},
+        {"enter", enter},
+        {"leave", leave},
+        {"listen", add_listeners},
+        {"load_listen", load_listen},
+        {"set", set},
+        {"set_header", set_header},
+        {NULL, NULL},
     };
 
     lua_pushlightuserdata(L, vm);

@@ -122,6 +122,26 @@ static int explain(struct pl_error *error, const struct pl_addr *addr,
                         strerror(error_number));
 }
 
+/* Without sockets; NULL when out of memory. */
+static struct pl_listen_group *
+make_group(const struct pl_addr *addr, bool shared, unsigned room,
+           const struct pl_listen_options *options)
+{
+    struct pl_listen_group *group =
+        pl_calloc(1, sizeof(*group) + room * sizeof(int));
+
+    if (group == NULL)
+        return NULL;
+    group->addr = *addr;
+    group->shared = shared;
+    pl_pool_init(&group->pool, NULL, 0);
+    pl_arena_init(&group->arena, &group->pool, NULL);
+    if (pl_listen_options_copy(&group->arena, options, &group->options) == 0)
+        return group;
+    pl_listen_close(group);
+    return NULL;
+}
+
 PL_COLD int pl_listen_open(const struct pl_addr *addr,
                            const struct pl_listen_options *options,
                            struct pl_listen_group **out, struct pl_error *error)
@@ -135,11 +155,9 @@ PL_COLD int pl_listen_open(const struct pl_addr *addr,
 
     if (port_taken(addr, options))
         return explain(error, addr, EADDRINUSE);
-    group = pl_calloc(1, sizeof(*group) + count * sizeof(int));
+    group = make_group(addr, shared, count, options);
     if (group == NULL)
         return pl_error_set(error, PL_ERR_NOMEM, "", "out of memory");
-    group->addr = *addr;
-    group->shared = shared;
     for (; group->count < count; group->count++) {
         int fd = open_socket(&group->addr, options);
 
@@ -172,6 +190,8 @@ void pl_listen_close(struct pl_listen_group *group)
         pl_sys_unlink(group->addr.un.sun_path);
     for (unsigned i = 0; i < group->count; i++)
         pl_sys_close(group->fds[i]);
+    pl_arena_fini(&group->arena);
+    pl_pool_fini(&group->pool);
     pl_free(group);
 }
 
@@ -293,6 +313,7 @@ int pl_listener_start(struct pl_net *net, int fd, bool shared, bool nodelay,
     listener->source = (struct pl_source){.ready = on_acceptable, .fd = fd};
     listener->net = net;
     listener->protocol = protocol;
+    listener->options = &pl_listen_defaults;
     listener->arg = arg;
     listener->refs = 1;
     listener->shared = shared;

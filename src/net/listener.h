@@ -9,30 +9,27 @@
 #define PL_NET_LISTENER_H
 
 #include "net/addr.h"
+#include "net/listen_options.h"
 #include "net/net.h"
 
 enum { PL_LISTEN_BATCH = 64 }; /* most accepts of one turn */
 
 struct pl_protocol;
 
-struct pl_listen_options {
-    unsigned sockets; /* of a TCP group; 0: as many as CPUs */
-    int backlog;      /* 0: SOMAXCONN */
-    unsigned mode;    /* of a UNIX socket's file; 0: as umask says */
-    bool v6only;
-    bool eager; /* TCP: accept before the peer has sent something */
-};
-
 /* The sockets of one address; made by the process, shared read-only. */
 struct pl_listen_group {
     struct pl_addr addr; /* as bound: port 0 has become a number */
-    bool shared;         /* one socket for all workers */
+    struct pl_listen_options options;
+    struct pl_pool pool; /* of what they lead to */
+    struct pl_arena arena;
+    bool shared; /* one socket for all workers */
     unsigned count;
     int fds[];
 };
 
-/* GIVES *out. A stale UNIX socket file (nobody listens) is replaced. Returns 0
- * or PL_ERR_* with *error naming the address and the reason. */
+/* GIVES *out; COPIES options. A stale UNIX socket file (nobody listens) is
+ * replaced. Returns 0 or PL_ERR_* with *error naming the address and the
+ * reason. */
 int pl_listen_open(const struct pl_addr *addr,
                    const struct pl_listen_options *options,
                    struct pl_listen_group **out, struct pl_error *error);
@@ -47,6 +44,7 @@ struct pl_listener {
     struct pl_list node;
     struct pl_net *net;
     const struct pl_protocol *protocol;
+    const struct pl_listen_options *options; /* never NULL */
     void *arg;     /* the protocol's, e.g. its struct pl_http */
     uint32_t refs; /* its connections, and 1 while it is open */
     bool shared, paused;
@@ -56,7 +54,8 @@ struct pl_listener {
 };
 
 /* Borrows fd, which stays open when the listener is closed. nodelay: no Nagle
- * for what it accepts. GIVES *out. */
+ * for what it accepts. GIVES *out, with pl_listen_defaults as its options: set
+ * others before the next turn. */
 int pl_listener_start(struct pl_net *net, int fd, bool shared, bool nodelay,
                       const struct pl_protocol *protocol, void *arg,
                       struct pl_listener **out);

@@ -308,11 +308,11 @@ static const char *bad_listener(const struct pl_listen_spec *spec)
     if (spec->address == NULL || spec->address[0] == '\0')
         return "an address is missing (\":8080\", \"127.0.0.1:8080\", "
                "\"[::1]:8080\" or \"unix:/path\")";
-    if (spec->mode > 0777)
+    if (spec->options.mode > 0777)
         return "mode must be from 0 to 0777";
-    if (spec->sockets > 1024)
+    if (spec->options.sockets > 1024)
         return "sockets must be from 0 to 1024";
-    if (spec->backlog > INT32_MAX)
+    if (spec->options.backlog < 0)
         return "backlog is too large";
     return NULL;
 }
@@ -337,11 +337,10 @@ int pl_site_listen(struct pl_site *site, const struct pl_listen_spec *spec,
     made = pl_arena_alloc(&site->arena, sizeof(*made));
     if (made == NULL)
         return no_memory(error, spec->where);
-    *made = *spec;
     if (copy(site, spec->address, &made->address) < 0 ||
-        copy(site, spec->protocol ? spec->protocol : "http", &made->protocol) <
-            0 ||
-        copy(site, spec->where ? spec->where : "", &made->where) < 0)
+        copy(site, spec->where ? spec->where : "", &made->where) < 0 ||
+        pl_listen_options_copy(&site->arena, &spec->options, &made->options) <
+            0)
         return no_memory(error, spec->where);
     pl_list_push(&site->listeners, &made->node);
     return 0;

@@ -20,11 +20,9 @@
 /* One pl.listen: parsed and opened by the server. */
 struct pl_listen_spec {
     struct pl_list node;
-    const char *address;  /* as written */
-    const char *protocol; /* NULL: "http" */
-    const char *where;    /* "site.lua:3" */
-    unsigned backlog, sockets, mode;
-    bool v6only, eager;
+    const char *address; /* as written */
+    const char *where;   /* "site.lua:3" */
+    struct pl_listen_options options;
 };
 
 /* Of the process: what is done about handlers that hold a worker. */
@@ -74,7 +72,8 @@ int pl_site_add_header(struct pl_site *site, struct pl_str name,
 
 /* ---- listeners ---- */
 
-/* COPIES; the address is checked when it is opened. */
+/* COPIES spec and what it leads to; the address is checked when it is opened.
+ */
 int pl_site_listen(struct pl_site *site, const struct pl_listen_spec *spec,
                    struct pl_error *error);
 

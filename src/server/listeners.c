@@ -18,8 +18,8 @@ static unsigned sockets(const struct pl_server *server,
 {
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
-    return spec->sockets > 0 ? spec->sockets
-                             : PL_MAX(server->nworkers, (unsigned)cpus);
+    return spec->options.sockets > 0 ? spec->options.sockets
+                                     : PL_MAX(server->nworkers, (unsigned)cpus);
 }
 
 /* Errors are told to who asks (dev.h): only this machine may ask. An address
@@ -46,11 +46,7 @@ static int open_address(struct pl_server *server, bool local,
                         const struct pl_listen_spec *spec,
                         struct pl_error *error)
 {
-    const struct pl_listen_options options = {.sockets = sockets(server, spec),
-                                              .backlog = (int)spec->backlog,
-                                              .mode = spec->mode,
-                                              .v6only = spec->v6only,
-                                              .eager = spec->eager};
+    struct pl_listen_options options = spec->options;
     struct pl_listen_group **grown =
         pl_realloc(server->groups, (server->ngroups + 1) * sizeof(*grown));
     struct pl_addr addr;
@@ -59,6 +55,7 @@ static int open_address(struct pl_server *server, bool local,
     if (grown == NULL)
         return pl_error_set(error, PL_ERR_NOMEM, "", "out of memory");
     server->groups = grown;
+    options.sockets = sockets(server, spec);
     err = pl_addr_parse(pl_str_c(spec->address), server->options.v6, &addr,
                         error);
     if (err == 0 && local)

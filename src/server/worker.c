@@ -248,6 +248,8 @@ static int listen_on(struct pl_worker *worker,
 
         err = pl_listener_start(&worker->net, group->fds[i], shared, tcp,
                                 &pl_h1_protocol, &worker->http, &listener);
+        if (err == 0)
+            listener->options = &group->options;
     }
     return err;
 }

@@ -74,6 +74,18 @@ def test_options_of_groups_and_mounts(site):
             "pl.set: unknown setting 'max_bdy'; did you mean 'max_body'?",
         ),
         (
+            "pl.listen { ':80', protocol = 'gopher' }",
+            "pl.listen: protocol 'gopher' is none of 'http' 'http/1.1'",
+        ),
+        (
+            "pl.listen {}",
+            "pl.listen: an address is needed",
+        ),
+        (
+            "pl.listen { 80 }",
+            "pl.listen: the address must be a string",
+        ),
+        (
             "pl.listen { ':80', backlog = 'x' }",
             "pl.listen: option 'backlog' must be a whole number",
         ),

@@ -40,6 +40,22 @@ def test_a_site_listens_where_it_says(serve, tmp_path):
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+def test_each_address_may_have_options_of_its_own(serve, tmp_path):
+    server = serve(
+        f"""
+        local pl = require "perilune"
+        pl.listen {{ "127.0.0.1:0", protocol = "http/1.1", backlog = 7 }}
+        pl.listen {{ "unix:{tmp_path}/a.sock", mode = "600" }}
+        pl.listen {{ "unix:{tmp_path}/b.sock", mode = "666" }}
+        pl.get("/", function() return "here" end)
+        """,
+        listen=False,
+    )
+    assert server.get("/").text == "here"
+    for name, mode in (("a", 0o600), ("b", 0o666)):
+        assert (tmp_path / f"{name}.sock").stat().st_mode & 0o777 == mode
+
+
 def test_values_come_from_the_environment(serve):
     server = serve(
         """

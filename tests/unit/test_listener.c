@@ -69,6 +69,34 @@ static void test_listener__a_group_shares_one_port(void **state)
     pl_listen_close(NULL);
 }
 
+static void test_listener__a_group_keeps_its_options(void **state)
+{
+    struct pl_listen_options options = {.sockets = 1, .backlog = 7};
+    struct pl_listen_group *group;
+
+    (void)state;
+    CHECK_INT(0, pl_speak_parse("http/1.1", &options.speak, &error), "word");
+    CHECK_INT(0, open_at("127.0.0.1:0", &options, &group), "open");
+    options = pl_listen_defaults;
+    CHECK_INT(7, group->options.backlog, "number");
+    CHECK_STR("http/1.1", pl_str_c(pl_speak_name(group->options.speak)),
+              "word");
+    pl_listen_close(group);
+}
+
+static void test_listener__words_for_protocols(void **state)
+{
+    enum pl_speak speak;
+
+    (void)state;
+    CHECK_INT(0, pl_speak_parse(NULL, &speak, &error), "default");
+    CHECK_INT(PL_SPEAK_HTTP, speak, "default");
+    CHECK_INT(PL_ERR_INVALID, pl_speak_parse("gopher", &speak, &error), "none");
+    CHECK(pl_str_starts(pl_str_c(error.text),
+                        PL_STR("protocol 'gopher' is none of 'http' ")),
+          error.text);
+}
+
 static int accept_now(bool eager)
 {
     const struct pl_listen_options options = {.sockets = 1, .eager = eager};
@@ -152,6 +180,8 @@ static void test_listener__files_that_are_no_sockets_stay(void **state)
 #define LISTENER_TEST(name) cmocka_unit_test_setup_teardown(name, make, end)
 
 RUN_TESTS(LISTENER_TEST(test_listener__a_group_shares_one_port),
+          LISTENER_TEST(test_listener__a_group_keeps_its_options),
+          LISTENER_TEST(test_listener__words_for_protocols),
           LISTENER_TEST(test_listener__silent_connections_are_deferred),
           LISTENER_TEST(test_listener__a_taken_port_is_said),
           LISTENER_TEST(test_listener__unix_files),

@@ -258,7 +258,7 @@ static void test_site__records_listeners_in_order(void **state)
     CHECK_INT(0, listen_on("127.0.0.1:0", NULL), "any other port");
     first = PL_LIST_ENTRY(site->listeners.next, struct pl_listen_spec, node);
     CHECK_STR(":8080", pl_str_c(first->address), "order");
-    CHECK_STR("http", pl_str_c(first->protocol), "protocol");
+    CHECK_INT(PL_SPEAK_HTTP, first->options.speak, "protocol");
     CHECK_INT(PL_ERR_EXISTS, listen_on(":8080", "s.lua:7"), "twice");
     CHECK_STR("listen: ':8080' is already taken (s.lua:1)",
               pl_str_c(error.text), "twice");

@@ -225,25 +225,17 @@ end
 
 -- ---- listeners and settings ------------------------------------------------
 
-local listen_options = {
-  backlog = "count", reuseport = "count", mode = "mode", v6only = "flag",
-  defer_accept = "flag",
-}
-
 --- pl.listen { ":8080", "[::1]:8080", "unix:/run/site.sock", backlog = 511 }
 function pl.listen(addresses)
   check_loading("pl.listen")
   if type(addresses) == "string" then
     addresses = { addresses }
   end
-  local options = check_options("pl.listen", listen_options, addresses)
-  if not addresses or #addresses == 0 then
-    fail("pl.listen: an address is needed, as in { \":8080\" }")
-  end
-  for i = 1, #addresses do
-    check_string("pl.listen", "the address", addresses[i])
-    listen(addresses[i], options.backlog, options.reuseport, options.mode,
-      options.v6only, options.defer_accept == false)
+  if not listen(addresses) then
+    if not core.check_listen then
+      core.load_listen()
+    end
+    listen(addresses, core.check_listen(addresses))
   end
 end
 

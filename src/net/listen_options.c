@@ -1,0 +1,42 @@
+#include "net/listen_options.h"
+
+#include "base/str.h"
+
+const struct pl_listen_options pl_listen_defaults = {.speak = PL_SPEAK_HTTP};
+
+static const char *const words[] = {
+#define ROW(name, word) [PL_SPEAK_##name] = word,
+    PL_SPEAK_MAP(ROW)
+#undef ROW
+};
+
+const char *pl_speak_name(enum pl_speak speak)
+{
+    return words[speak];
+}
+
+int pl_speak_parse(const char *word, enum pl_speak *out, struct pl_error *error)
+{
+#define WORD(name, word) " '" word "'"
+    static const char all[] = PL_SPEAK_MAP(WORD);
+#undef WORD
+
+    *out = PL_SPEAK_HTTP;
+    for (size_t i = 0; word != NULL && i < PL_COUNT(words); i++) {
+        if (strcmp(words[i], word) == 0) {
+            *out = (enum pl_speak)i;
+            return 0;
+        }
+    }
+    return word == NULL ? 0
+                        : pl_error_set(error, PL_ERR_INVALID, "",
+                                       "protocol '%s' is none of%s", word, all);
+}
+
+int pl_listen_options_copy(struct pl_arena *arena,
+                           const struct pl_listen_options *from,
+                           struct pl_listen_options *to)
+{
+    *to = *from;
+    return 0;
+}

@@ -1,0 +1,49 @@
+/* listen_options.h - what a site says of an address: one record, from pl.listen
+ * or perilune.h to the sockets and to each connection that they accept.
+ *
+ * Shared by all workers and never changed: whoever reads it (a protocol, a
+ * layer below one) finds it at conn->listener->options. Zeroes are the
+ * defaults. */
+#ifndef PL_NET_LISTEN_OPTIONS_H
+#define PL_NET_LISTEN_OPTIONS_H
+
+#include "base/arena.h"
+#include "base/error.h"
+
+struct pl_tls_options; /* net/tls.h */
+
+/* What is spoken, in the words of a site. What speaks it is passed down. */
+#define PL_SPEAK_MAP(X) /* name, word */                                       \
+    X(HTTP, "http")     /* the first bytes say which version */                \
+    X(HTTP1, "http/1.1")
+
+enum pl_speak {
+#define PL_SPEAK(name, word) PL_SPEAK_##name,
+    PL_SPEAK_MAP(PL_SPEAK)
+#undef PL_SPEAK
+};
+
+const char *pl_speak_name(enum pl_speak speak);
+
+/* NULL means the first one. Returns 0 or PL_ERR_INVALID with *error. */
+int pl_speak_parse(const char *word, enum pl_speak *out,
+                   struct pl_error *error);
+
+struct pl_listen_options {
+    unsigned sockets; /* of a TCP group; 0: as many as CPUs */
+    int backlog;      /* 0: SOMAXCONN */
+    unsigned mode;    /* of a UNIX socket's file; 0: as umask says */
+    enum pl_speak speak;
+    bool v6only;
+    bool eager; /* TCP: accept before the peer has sent something */
+    const struct pl_tls_options *tls; /* NULL: clear text */
+};
+
+extern const struct pl_listen_options pl_listen_defaults;
+
+/* COPIES from, with all that it leads to, into arena. 0 or PL_ERR_NOMEM. */
+int pl_listen_options_copy(struct pl_arena *arena,
+                           const struct pl_listen_options *from,
+                           struct pl_listen_options *to);
+
+#endif
