@@ -586,6 +586,19 @@ enum pl_events {
 PL_API int pl_wait_fd(struct pl_request *req, int fd, unsigned events,
                       int64_t ms);
 
+/* The same for n descriptors, each in one item: until one of them is ready, or
+ * until each has been ready once. Returns how many have revents, which are the
+ * events that held; or, with the revents of those that were ready, an error as
+ * above. PL_ERR_INVALID for none (n is 0), PL_ERR_NOMEM. WAIT. */
+struct pl_wait_item {
+    int fd;
+    unsigned events, revents;
+};
+PL_API int pl_wait_any(struct pl_request *req, struct pl_wait_item *items,
+                       size_t n, int64_t ms);
+PL_API int pl_wait_all(struct pl_request *req, struct pl_wait_item *items,
+                       size_t n, int64_t ms);
+
 /* Starts fn(arg) beside the caller, on the same worker. With req it belongs to
  * the caller's handler: when that ends it is cancelled and waited for. With
  * NULL it goes on by itself until the worker stops. Returns 0, PL_ERR_NOMEM, or

@@ -406,6 +406,31 @@ function pl.set(settings) end
 ---@param seconds number
 function pl.sleep(seconds) end
 
+---@alias pl.Events "r"|"w"|"rw"
+---@alias pl.Descriptor integer|{ getfd: fun(self): integer }
+---@alias pl.WaitItem pl.Descriptor|{ [1]: pl.Descriptor, [2]: pl.Events? }
+---@alias pl.Waits pl.WaitItem[]|{ timeout?: number|string }
+
+---Until it is ready: what for.
+---@async
+---@param what pl.Descriptor
+---@param events? pl.Events "r"
+---@param seconds? number
+---@return pl.Events?, pl.Error? err
+function pl.wait(what, events, seconds) end
+
+---Until one is ready: which, and what for.
+---@async
+---@param things pl.Waits
+---@return integer?, pl.Events|pl.Error?
+function pl.wait_any(things) end
+
+---Until each has been ready.
+---@async
+---@param things pl.Waits
+---@return true?, pl.Error? err
+function pl.wait_all(things) end
+
 ---@param fn async fun(...)
 ---@param ... any
 ---@return pl.Task

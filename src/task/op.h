@@ -44,6 +44,7 @@ struct pl_op {
      * It calls pl_op_complete() now or later. NULL: cannot be hurried. */
     void (*cancel)(struct pl_op *op);
     void (*done)(struct pl_op *op); /* see pl_op_then() */
+    void *arg;                      /* of who has set done(), for it */
     struct pl_due due;
 };
 
@@ -86,6 +87,23 @@ struct pl_fd_op {
 
 void pl_fd_begin(struct pl_fd_op *wait, struct pl_sched *sched, int fd,
                  unsigned events, uint64_t due);
+
+/* Waits for the first, or for all, of n parts: operations of any kind that
+ * somebody else has begun and that nobody waits for. Completes with 0 when they
+ * have got there, with the first error of a part, or with PL_ERR_TIMEOUT at due
+ * (0: never); but always after all parts: those that were late are cancelled.
+ * Their results say which have made it. BORROWS parts and the list of them. */
+struct pl_many_op {
+    struct pl_op op;
+    struct pl_timer timer;
+    struct pl_op **parts;
+    unsigned n, pending;
+    bool all, ending;
+    int outcome;
+};
+
+void pl_many_begin(struct pl_many_op *many, struct pl_sched *sched,
+                   struct pl_op **parts, unsigned n, bool all, uint64_t due);
 
 /* Runs work(arg) on an offload thread; completes with its result, or with
  * PL_ERR_LIMIT when the queue is full. TAKES arg: free_arg(arg) (may be NULL)

@@ -22,21 +22,68 @@ int pl_sleep(struct pl_request *req, uint64_t ms)
     return may_wait() == NULL ? PL_ERR_STATE : pl_fiber_sleep(ms);
 }
 
+/* Monotonic ns; 0: never. */
+static uint64_t due_in(const struct pl_sched *sched, int64_t ms)
+{
+    if (ms < 0)
+        return 0;
+    pl_loop_update_now(sched->loop);
+    return pl_now(sched->loop) + (uint64_t)ms * 1000000;
+}
+
 int pl_wait_fd(struct pl_request *req, int fd, unsigned events, int64_t ms)
 {
     struct pl_sched *sched = may_wait();
     struct pl_fd_op wait;
-    uint64_t due = 0;
 
     (void)req;
     if (sched == NULL)
         return PL_ERR_STATE;
-    if (ms >= 0) {
-        pl_loop_update_now(sched->loop);
-        due = pl_now(sched->loop) + (uint64_t)ms * 1000000;
-    }
-    pl_fd_begin(&wait, sched, fd, events, due);
+    pl_fd_begin(&wait, sched, fd, events, due_in(sched, ms));
     return pl_op_wait(&wait.op);
+}
+
+static int wait_many(struct pl_wait_item *items, size_t n, bool all, int64_t ms)
+{
+    struct pl_sched *sched = may_wait();
+    struct pl_many_op many;
+    struct pl_fd_op *waits;
+    struct pl_op **parts;
+    size_t size = n * (sizeof(*waits) + sizeof(*parts));
+    int err, ready = 0;
+
+    if (sched == NULL || n == 0 || n > UINT16_MAX)
+        return sched == NULL ? PL_ERR_STATE : PL_ERR_INVALID;
+    waits = pl_pool_get(pl_loop_pool(sched->loop), size);
+    if (waits == NULL)
+        return PL_ERR_NOMEM;
+    parts = (struct pl_op **)(waits + n);
+    for (size_t i = 0; i < n; i++) {
+        pl_fd_begin(&waits[i], sched, items[i].fd, items[i].events, 0);
+        parts[i] = &waits[i].op;
+    }
+    pl_many_begin(&many, sched, parts, (unsigned)n, all, due_in(sched, ms));
+    err = pl_op_wait(&many.op);
+    for (size_t i = 0; i < n; i++) {
+        items[i].revents = (unsigned)PL_MAX(parts[i]->result, 0);
+        ready += items[i].revents != 0;
+    }
+    pl_pool_put(pl_loop_pool(sched->loop), waits, size);
+    return err < 0 ? err : ready;
+}
+
+int pl_wait_any(struct pl_request *req, struct pl_wait_item *items, size_t n,
+                int64_t ms)
+{
+    (void)req;
+    return wait_many(items, n, false, ms);
+}
+
+int pl_wait_all(struct pl_request *req, struct pl_wait_item *items, size_t n,
+                int64_t ms)
+{
+    (void)req;
+    return wait_many(items, n, true, ms);
 }
 
 int pl_spawn(struct pl_request *req, int (*fn)(void *arg), void *arg)

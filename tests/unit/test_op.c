@@ -269,6 +269,78 @@ static void test_fd__times_out_fails_and_can_be_canceled(void **state)
     CHECK_INT(0, pl_loop_close_fd(loop, near), "close");
 }
 
+/* ---- several ---- */
+
+static struct pl_sleep_op naps[3];
+static struct pl_many_op many;
+
+/* Waits for sleeps of 10, 20 and 30 ms. */
+static void wait_for_naps(bool all, uint64_t due)
+{
+    static struct pl_op *parts[] = {&naps[0].op, &naps[1].op, &naps[2].op};
+
+    done_calls = 0;
+    for (unsigned i = 0; i < 3; i++)
+        pl_sleep_begin(&naps[i], &sched, clock_ns + (i + 1) * 10 * MS);
+    pl_many_begin(&many, &sched, parts, 3, all, due);
+    pl_op_then(&many.op, count_done);
+}
+
+static void check_many(int want, const char *results, const char *what)
+{
+    turn(3);
+    CHECK_INT(1, done_calls, what);
+    CHECK_INT(want, many.op.result, what);
+    for (int i = 0; i < 3; i++)
+        CHECK_INT(results[i] == '0' ? 0 : PL_ERR_CANCELED, naps[i].op.result,
+                  what);
+    pass(100);
+    CHECK_INT(1, done_calls, "once");
+}
+
+static void test_many__ends_with_the_first_or_with_all(void **state)
+{
+    wait_for_naps(false, 0);
+    pass(9);
+    CHECK_INT(0, done_calls, "none is over");
+    pass(2);
+    check_many(0, "0xx", "the first: the others are canceled");
+
+    wait_for_naps(true, 0);
+    pass(25);
+    CHECK_INT(0, done_calls, "not all");
+    pass(6);
+    check_many(0, "000", "all");
+
+    wait_for_naps(false, 0);
+    clock_ns += 25 * MS;
+    check_many(0, "00x", "two at once: both have got there");
+}
+
+static void test_many__times_out_and_can_be_canceled(void **state)
+{
+    wait_for_naps(true, clock_ns + 15 * MS);
+    pass(14);
+    CHECK_INT(0, done_calls, "not early");
+    pass(2);
+    check_many(PL_ERR_TIMEOUT, "0xx", "late");
+
+    wait_for_naps(false, clock_ns + 15 * MS);
+    pl_op_cancel(&many.op);
+    check_many(PL_ERR_CANCELED, "xxx", "canceled");
+
+    wait_for_naps(true, 0);
+    pass(11);
+    pl_op_cancel(&naps[1].op);
+    check_many(PL_ERR_CANCELED, "0xx", "a part has failed");
+
+    wait_for_naps(true, 0);
+    for (int i = 0; i < 3; i++)
+        pl_op_cancel(&naps[i].op);
+    pl_op_cancel(&many.op);
+    check_many(PL_ERR_CANCELED, "xxx", "all have failed at once");
+}
+
 RUN_TESTS(WORLD_TEST(test_op__done_is_called_once_and_later),
           WORLD_TEST(test_op__done_may_be_asked_for_afterwards),
           WORLD_TEST(test_op__cancel_asks_once_and_only_while_pending),
@@ -276,4 +348,6 @@ RUN_TESTS(WORLD_TEST(test_op__done_is_called_once_and_later),
           WORLD_TEST(test_sleep__ends_in_the_order_of_its_times),
           WORLD_TEST(test_sleep__can_be_canceled),
           WORLD_TEST(test_fd__tells_what_has_happened),
-          WORLD_TEST(test_fd__times_out_fails_and_can_be_canceled))
+          WORLD_TEST(test_fd__times_out_fails_and_can_be_canceled),
+          WORLD_TEST(test_many__ends_with_the_first_or_with_all),
+          WORLD_TEST(test_many__times_out_and_can_be_canceled))

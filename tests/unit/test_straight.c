@@ -39,6 +39,38 @@ static int waits_fd(struct pl_request *req, struct pl_response *res, void *arg)
                        readable == PL_READABLE);
 }
 
+/* Two pipes, of which the second has something to read. */
+static int waits_many(struct pl_request *req, struct pl_response *res,
+                      void *arg)
+{
+    int a[2], b[2], late, any, twice, refused;
+    struct pl_wait_item items[2];
+
+    CHECK_INT(0, pipe2(a, O_CLOEXEC | O_NONBLOCK), "pipe");
+    CHECK_INT(0, pipe2(b, O_CLOEXEC | O_NONBLOCK), "pipe");
+    CHECK_INT(1, write(b[1], "x", 1), "write");
+    items[0] = (struct pl_wait_item){.fd = a[0], .events = PL_READABLE};
+    items[1] = (struct pl_wait_item){.fd = b[0], .events = PL_READABLE};
+    any = pl_wait_any(req, items, 2, -1);
+    CHECK_INT(0, items[0].revents, "not this one");
+    CHECK_INT(PL_READABLE, items[1].revents, "this one");
+    late = pl_wait_all(req, items, 2, 1);
+    CHECK_INT(PL_READABLE, items[1].revents, "was ready");
+    CHECK_INT(1, write(a[1], "x", 1), "write");
+    CHECK_INT(2, pl_wait_all(req, items, 2, -1), "both");
+    items[1].fd = a[0];
+    twice = pl_wait_any(req, items, 2, -1);
+    close(b[0]);
+    items[1].fd = b[0];
+    refused = pl_wait_any(req, items, 2, -1);
+    CHECK_INT(PL_ERR_INVALID, pl_wait_any(req, items, 0, -1), "nothing");
+    close(a[0]);
+    close(a[1]);
+    close(b[1]);
+    return pl_respondf(res, 200, NULL, "%d %s %s %s", any, pl_err_name(late),
+                       pl_err_name(twice), pl_err_name(refused));
+}
+
 static int twice(void *arg)
 {
     int *number = arg;
@@ -264,6 +296,7 @@ static int make_app(void **state)
     pl_app_set(app, "request_memory", "1m");
     pl_app_get(app, "/sleep", sleeps, NULL);
     pl_app_get(app, "/fd", waits_fd, NULL);
+    pl_app_get(app, "/fds", waits_many, NULL);
     pl_app_get(app, "/all", all, NULL);
     pl_app_get(app, "/offload", offloads, NULL);
     pl_app_get(app, "/defer", defers, NULL);
@@ -293,6 +326,7 @@ static void test_straight__waits(void **state)
     (void)state;
     check_body("slept", "/sleep");
     check_body("1 1", "/fd");
+    check_body("1 PL_ERR_TIMEOUT PL_ERR_EXISTS PL_ERR_INVALID", "/fds");
     check_body("PL_ERR_IO: 2 4 -8", "/all");
     check_body("7 PL_ERR_STATE", "/offload");
 }
@@ -323,11 +357,14 @@ static void test_straight__detached_tasks_go_on(void **state)
 static void test_straight__only_fibers_wait(void **state)
 {
     struct pl_call call = {.fn = blocks};
+    struct pl_wait_item item = {.events = PL_READABLE};
     void *value;
 
     (void)state;
     CHECK_INT(PL_ERR_STATE, pl_sleep(NULL, 1), "sleep");
     CHECK_INT(PL_ERR_STATE, pl_wait_fd(NULL, 0, PL_READABLE, 0), "fd");
+    CHECK_INT(PL_ERR_STATE, pl_wait_any(NULL, &item, 1, 0), "any");
+    CHECK_INT(PL_ERR_STATE, pl_wait_all(NULL, &item, 1, 0), "all");
     CHECK_INT(PL_ERR_STATE, pl_spawn(NULL, blocks, NULL), "spawn");
     CHECK_INT(PL_ERR_STATE, pl_all(NULL, &call, 1), "all");
     CHECK_INT(PL_ERR_STATE, pl_offload(NULL, blocks, NULL), "offload");

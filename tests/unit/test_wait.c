@@ -223,6 +223,162 @@ static void test_wait__yielding_from_a_task_is_refused(void **state)
                 "nobody to yield to");
 }
 
+/* ---- descriptors ---- */
+
+static int ends[2]; /* the far ends of descriptors `a` and `b` */
+
+/* send("a" | "b", text); reset("a" | "b") */
+static int far_of(lua_State *L)
+{
+    return ends[luaL_checkstring(L, 1)[0] - 'a'];
+}
+
+static int lua_send(lua_State *L)
+{
+    pl_script_send(pl_script_of(loop), far_of(L),
+                   pl_str_c(luaL_checkstring(L, 2)));
+    return 0;
+}
+
+static int lua_reset(lua_State *L)
+{
+    pl_script_reset(pl_script_of(loop), far_of(L));
+    return 0;
+}
+
+static int make_descriptors(void **state)
+{
+    make_lua_world(state);
+    for (int i = 0; i < 2; i++) {
+        char name[] = {(char)('a' + i), '\0'};
+
+        lua_pushinteger(pl_vm_state(vm),
+                        pl_script_pair(pl_script_of(loop), &ends[i]));
+        lua_setglobal(pl_vm_state(vm), name);
+    }
+    lua_pushcfunction(pl_vm_state(vm), lua_send);
+    lua_setglobal(pl_vm_state(vm), "send");
+    lua_pushcfunction(pl_vm_state(vm), lua_reset);
+    lua_setglobal(pl_vm_state(vm), "reset");
+    return 0;
+}
+
+static int end_descriptors(void **state)
+{
+    static const char *const names[] = {"a", "b"};
+
+    for (int i = 0; i < 2; i++) {
+        lua_getglobal(pl_vm_state(vm), names[i]);
+        pl_loop_close_fd(loop, (int)lua_tointeger(pl_vm_state(vm), -1));
+        lua_pop(pl_vm_state(vm), 1);
+    }
+    return end_lua_world(state);
+}
+
+static const struct {
+    const char *what, *code, *want;
+} waits[] = {
+    {"writable", "note(pl.wait(a, 'w'), pl.wait(a, 'rw'))", "w w"},
+    {"time-out", "local ok, err = pl.wait(a, 'r', 0.01) note(ok, err)",
+     "nil pl.wait: timed out"},
+    {"at once", "local ok, err = pl.wait(a, 'r', 0) note(ok, err.code)",
+     "nil timeout"},
+    {"any, late",
+     "local i, err = pl.wait_any { a, b, timeout = '10ms' } note(i, err.code)",
+     "nil timeout"},
+    {"readable",
+     "pl.spawn(function() pl.sleep(0.01) send('a', 'x') end) "
+     "note(pl.wait(a), pl.wait(a, 'rw'), pl.wait(a, 'w'))",
+     "r rw w"},
+    {"an object", "note(pl.wait { getfd = function() return a end })", "r"},
+    {"any", "note((pl.wait_any { a, b }), pl.wait_any { b, { a, 'r' } })",
+     "1 2 r"},
+    {"any to write", "note(pl.wait_any { b, { a, 'w' } })", "2 w"},
+    {"all, late",
+     "local ok, err = pl.wait_all { a, b, timeout = 0.01 } note(ok, err.code)",
+     "nil timeout"},
+    {"all",
+     "pl.spawn(function() pl.sleep(0.01) send('b', 'x') end) "
+     "note(pl.wait_all { a, b, timeout = 1 })",
+     "true"},
+    {"twice in one wait",
+     "local i, err = pl.wait_any { a, a } note(i, err.code, err)",
+     "nil exists pl.wait_any: descriptor %d: another task waits for it, or it "
+     "is the server's own"},
+    {"two tasks",
+     "local task = pl.spawn(function() return pl.wait(b, 'r') end) "
+     "pl.sleep(0.01) local ok, err = pl.wait(b, 'w') note(task:join(), ok) ",
+     "r w"},
+    {"canceled",
+     "local task = pl.spawn(function() reset('b') pl.wait(a, 'w') end) "
+     "task:join() note(pl.timeout(0.01, pl.wait_all, { b }))",
+     "true"},
+    {"hang-up", "note(pl.wait(b, 'r'), pl.wait(b, 'w'), pl.wait(b, 'rw'))",
+     "r w rw"},
+};
+
+static void test_wait__for_descriptors(void **state)
+{
+    char want[200];
+
+    (void)state;
+    if (!PL_WITH_SOCKETS)
+        skip();
+    commit();
+    lua_getglobal(pl_vm_state(vm), "a");
+    for (size_t i = 0; i < PL_COUNT(waits); i++) {
+        run_ok(waits[i].code, waits[i].what);
+        snprintf(want, sizeof(want), waits[i].want,
+                 (int)lua_tointeger(pl_vm_state(vm), -1));
+        check_noted(want, waits[i].what);
+    }
+    lua_pop(pl_vm_state(vm), 1);
+}
+
+/* Who waits in vain can be cancelled, and what is asked wrongly is said. */
+static void test_wait__for_descriptors_ends_and_is_checked(void **state)
+{
+    (void)state;
+    if (!PL_WITH_SOCKETS)
+        skip();
+    commit();
+    run_ok("note(select(2, pl.timeout(0.01, pl.wait, a)).code, "
+           "select(2, pl.timeout(0.01, pl.wait_any, { a, b })).code) "
+           "local task = pl.spawn(function() pl.wait(a) end) pl.sleep(0.01) "
+           "note(select(2, pl.wait(a)).code) task:cancel() "
+           "note(select(2, pcall(task.join, task)).code, pl.wait(a, 'w'))",
+           "canceled");
+    check_noted("timeout timeout exists canceled w", "canceled");
+    run_ok("for _, f in ipairs { function() pl.wait() end, "
+           "function() pl.wait(-1) end, function() pl.wait(1.5) end, "
+           "function() pl.wait({}) end, function() pl.wait(a, 'x') end, "
+           "function() pl.wait(a, 'r', 'soon') end, "
+           "function() pl.wait_any() end, function() pl.wait_all {} end, "
+           "function() pl.wait_any { a, timeout = 'x' } end, "
+           "function() pl.wait_any { a, timout = 1 } end } do "
+           "local ok, err = pcall(f) note(ok == false and "
+           "(err:gsub('^test:1: ', '')) or 'no error') note(';') end",
+           "misuse");
+    check_noted(
+        "pl.wait: a descriptor is needed (a number, or an object with getfd), "
+        "not a nil ; "
+        "pl.wait: a descriptor is needed (a number, or an object with getfd), "
+        "not -1 ; "
+        "pl.wait: a descriptor is needed (a number, or an object with getfd), "
+        "not 1.5 ; "
+        "pl.wait: a descriptor is needed (a number, or an object with getfd), "
+        "not a table ; "
+        "pl.wait: the events must be \"r\", \"w\" or \"rw\" ; "
+        "pl.wait: the seconds must be a number ; "
+        "pl.wait_any: a list of 1 to 4096 things to wait for is needed ; "
+        "pl.wait_all: a list of 1 to 4096 things to wait for is needed ; "
+        "pl.wait_any: option 'timeout' must be a string like \"10s\" or "
+        "seconds ; "
+        "pl.wait_any: unknown option 'timout'; did you mean 'timeout'? (there "
+        "are timeout) ;",
+        "misuse");
+}
+
 /* ---- coroutines of the user's ---- */
 
 static void test_coroutine__behaves_as_lua_s_own(void **state)
@@ -302,7 +458,12 @@ static void test_coroutine__garbage_is_collected_while_it_waits(void **state)
     check_noted("210", "sum");
 }
 
-RUN_TESTS(LUA_TEST(test_wait__where_it_is_allowed),
+#define FD_TEST(name)                                                          \
+    cmocka_unit_test_setup_teardown(name, make_descriptors, end_descriptors)
+
+RUN_TESTS(FD_TEST(test_wait__for_descriptors),
+          FD_TEST(test_wait__for_descriptors_ends_and_is_checked),
+          LUA_TEST(test_wait__where_it_is_allowed),
           LUA_TEST(test_wait__where_it_is_refused),
           LUA_TEST(test_wait__a_finalizer_is_refused),
           LUA_TEST(test_wait__closing_a_failed_task_is_refused),
