@@ -1,14 +1,15 @@
 /* group.c - several children of a task for which it waits together: what
  * pl.all, pl.race and pl.timeout are made of.
  *
- *     group = core.group([seconds]);  core.fork(group, fn, ...) ...;
- *     result = core.gather(group)
+ *     group = new(call [, seconds]);  fork(group, fn, ...) ...;
+ *     result = gather(group)
  *
  * While a task waits in gather, the members are all the children that it has.
  * So a group has no list of its own: ending it early is cancelling the
  * children. */
 #include "base/check.h"
 #include "lua/failure.h"
+#include "lua/parts.h"
 #include "lua/vm_priv.h"
 #include "lua/wait.h"
 
@@ -57,7 +58,7 @@ static void on_late(struct pl_timer *timer)
     pl_task_cancel_children(&group->parent->task);
 }
 
-/* core.group(call [, seconds]) -> group. The members are cancelled after
+/* new(call [, seconds]) -> group. The members are cancelled after
  * seconds. */
 static int group_new(lua_State *L)
 {
@@ -102,7 +103,7 @@ static int fail_fork(lua_State *L, struct group *group)
     return 0;
 }
 
-/* core.fork(group, fn, ...): a member that calls fn(...) from the run queue.
+/* fork(group, fn, ...): a member that calls fn(...) from the run queue.
  * Raises only if it is the first: once there is one, somebody must gather. */
 static int group_fork(lua_State *L)
 {
@@ -127,7 +128,7 @@ static int group_fork(lua_State *L)
     return 0;
 }
 
-/* core.gather(group) -> 0 when all members are over, or PL_ERR_*. */
+/* gather(group) -> 0 when all members are over, or PL_ERR_*. */
 static int group_gather(lua_State *L)
 {
     struct group *group = check_group(L);
@@ -139,7 +140,7 @@ static int group_gather(lua_State *L)
     return pl_co_wait(L, group->parent, &group->op, 1);
 }
 
-/* core.disband(group): cancels the members. */
+/* disband(group): cancels the members. */
 static int group_disband(lua_State *L)
 {
     struct group *group = check_group(L);
@@ -149,22 +150,25 @@ static int group_disband(lua_State *L)
     return 0;
 }
 
-/* core.expired(group) */
+/* expired(group) */
 static int group_expired(lua_State *L)
 {
     lua_pushboolean(L, check_group(L)->expired);
     return 1;
 }
 
-void pl_lua_open_group(lua_State *L, struct pl_vm *vm)
+static int open_group(lua_State *L)
 {
-    static const luaL_Reg functions[] = {
-        {"group", group_new},       {"fork", group_fork},
-        {"gather", group_gather},   {"disband", group_disband},
-        {"expired", group_expired}, {NULL, NULL},
-    };
-
     luaL_newmetatable(L, group_name);
-    lua_pop(L, 1);
-    pl_vm_register(L, vm, functions);
+    return 0;
 }
+
+const luaL_Reg pl_lua_group[] = {
+    {"open", open_group},
+    {"new", group_new},
+    {"fork", group_fork},
+    {"gather", group_gather},
+    {"disband", group_disband},
+    {"expired", group_expired},
+    {NULL, NULL},
+};

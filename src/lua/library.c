@@ -8,8 +8,7 @@
 
 /* In this order; each gets the tables `core` and `pl`. */
 static const char *const core_files[] = {
-    "coroutine", "error", "options", "task",
-    "timer",     "event", "require", "site",
+    "coroutine", "error", "options", "task", "event", "require", "site",
 };
 
 #define CORE "perilune.core."
@@ -110,7 +109,6 @@ void pl_lua_open_library(lua_State *L, struct pl_vm *vm)
     pl_vm_register(L, vm, functions);
     lua_pushvalue(L, -1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &core_key);
-    lua_newtable(L);
     pl_lua_open_parts(L, vm);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &pl_key);
     for (size_t i = 0; i < PL_COUNT(core_files); i++)

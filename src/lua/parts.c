@@ -4,34 +4,48 @@
 
 #include "base/features.h"
 #include "lua/wait.h"
-#include "lua/vm_priv.h"
+#include "lua/web_priv.h"
 
 /* What `pl` may lack: its field, the part that sets it, and the functions that
- * the part is given (each with the VM as its upvalue), or NULL. */
-#define PART(feature, field, name, natives)                                    \
+ * the part is given (each with the VM as its upvalue), or NULL. Those of a site
+ * are there only while one is served, and their functions are what
+ * pl_web_register() makes. Without a field: core.load_part(name). */
+#define ROW(feature, field, name, natives, site)                               \
     {                                                                          \
-#field, #name, PL_WITH_##feature ? natives : NULL,                     \
-            PL_WITH_##feature ? NULL : PL_FEATURE_##feature                    \
+        field, #name, PL_WITH_##feature ? natives : NULL,                      \
+            PL_WITH_##feature ? NULL : PL_FEATURE_##feature, site              \
     }
+#define PART(feature, field, name, natives)                                    \
+    ROW(feature, #field, name, natives, false)
+#define SITE(feature, field, name, natives)                                    \
+    ROW(feature, #field, name, natives, true)
+#define INNER(feature, name, natives, site)                                    \
+    ROW(feature, NULL, name, natives, site)
 
 static const struct part {
     const char *field;
     const char *name;
     const luaL_Reg *natives;
     const char *missing; /* the feature, if it was left out */
+    bool site;
 } parts[] = {
     /* clang-format off */
+    PART(CORE, all, group, pl_lua_group),
     PART(LIBRARY, base64, codec, pl_lua_codec),
     PART(LIBRARY, crypto, crypto, pl_lua_crypto),
     PART(CORE, env, env, pl_lua_env),
     PART(LIBRARY, escape, codec, pl_lua_codec),
+    PART(CORE, every, timer, pl_lua_timer),
     PART(LIBRARY, fs, fs, pl_lua_fs),
     PART(LIBRARY, fs_watch, fs_watch, pl_lua_fs_watch),
     PART(LIBRARY, hex, codec, pl_lua_codec),
     PART(CORE, log, log, pl_lua_log),
     PART(LIBRARY, mime, mime, pl_lua_mime),
     PART(LIBRARY, process, process, pl_lua_process),
+    PART(CORE, race, group, pl_lua_group),
+    PART(CORE, spawn, task, pl_lua_task),
     PART(CORE, time, time, pl_lua_time),
+    PART(CORE, timeout, group, pl_lua_group),
     PART(LIBRARY, url, url, pl_lua_url),
     PART(LIBRARY, uuid, uuid, pl_lua_uuid),
     PART(SOCKETS, wait, wait, pl_lua_wait),
@@ -43,14 +57,25 @@ static const struct part {
     PART(SHARE, shared, shared, pl_lua_shared),
     PART(SHARE, subscribe, bus, pl_lua_bus),
     PART(SHARE, workers, workers, pl_lua_bus),
+    SITE(CORE, group, scope, pl_lua_scope),
+    SITE(CORE, host, scope, pl_lua_scope),
+    SITE(CORE, set, settings, pl_lua_settings),
+    SITE(CORE, static, static, pl_lua_static),
+    SITE(CORE, use, filter, pl_lua_filter),
+    INNER(CORE, body, pl_lua_body, true),
+    INNER(CORE, listen, NULL, true),
+    INNER(CORE, options, NULL, false),
+    INNER(CORE, require, pl_lua_signal, false),
+    INNER(CORE, response, pl_lua_response, true),
+    INNER(FORMS, upload, pl_lua_upload, true),
     /* clang-format on */
 };
 
-static const struct part *find(const char *field)
+static const struct part *find(const struct pl_vm *vm, const char *field)
 {
     for (size_t i = 0; i < PL_COUNT(parts); i++) {
-        if (strcmp(parts[i].field, field) == 0)
-            return &parts[i];
+        if (parts[i].field != NULL && strcmp(parts[i].field, field) == 0)
+            return parts[i].site && vm->site == NULL ? NULL : &parts[i];
     }
     return NULL;
 }
@@ -58,18 +83,22 @@ static const struct part *find(const char *field)
 static void push_natives(lua_State *L, const struct part *part)
 {
     lua_newtable(L);
-    if (part->natives != NULL)
+    if (part->natives == NULL)
+        return;
+    if (part->site)
+        pl_web_register(L, pl_vm_upvalue(L), part->natives);
+    else
         pl_vm_register(L, pl_vm_upvalue(L), part->natives);
 }
 
 /* pl.NAME for a name that pl does not have. */
-static int load_part(lua_State *L)
+static int load_field(lua_State *L)
 {
     const struct part *part = NULL;
 
     lua_settop(L, 2);
     if (lua_type(L, 2) == LUA_TSTRING)
-        part = find(lua_tostring(L, 2));
+        part = find(pl_vm_upvalue(L), lua_tostring(L, 2));
     if (part == NULL)
         return 0;
     if (part->missing != NULL)
@@ -83,14 +112,46 @@ static int load_part(lua_State *L)
     return 1;
 }
 
+static const struct part *find_inner(const char *name)
+{
+    const struct part *part = parts;
+
+    while (part->field != NULL || strcmp(part->name, name) != 0)
+        part++; /* the names are those of our own files */
+    return part;
+}
+
+/* core.load_part(name), unless it has been loaded. */
+static int load_inner(lua_State *L)
+{
+    const struct part *part = find_inner(luaL_checkstring(L, 1));
+
+    lua_rawgetp(L, LUA_REGISTRYINDEX, part);
+    if (lua_toboolean(L, -1))
+        return 0;
+    if (part->missing != NULL)
+        return pl_lua_fail(L, PL_WITHOUT "%s", part->missing);
+    push_natives(L, part);
+    pl_lua_run_lib(L, part->name);
+    lua_pushboolean(L, 1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, part);
+    return 0;
+}
+
 void pl_lua_open_parts(lua_State *L, struct pl_vm *vm)
 {
-    static const luaL_Reg functions[] = {
-        {"__index", load_part},
+    static const luaL_Reg of_core[] = {
+        {"load_part", load_inner},
+        {NULL, NULL},
+    };
+    static const luaL_Reg of_pl[] = {
+        {"__index", load_field},
         {NULL, NULL},
     };
 
+    pl_vm_register(L, vm, of_core);
     lua_newtable(L);
-    pl_vm_register(L, vm, functions);
+    lua_newtable(L);
+    pl_vm_register(L, vm, of_pl);
     lua_setmetatable(L, -2);
 }

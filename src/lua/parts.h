@@ -1,4 +1,5 @@
-/* parts.h - the parts of `pl` that are loaded when a script first uses them.
+/* parts.h - the parts of the library that are loaded when a script first uses
+ * them.
  *
  * A site that never says pl.fs should not pay for it at its start: neither
  * time, nor memory. So `pl` looks up what it does not have in the table of
@@ -16,7 +17,8 @@
 
 struct pl_vm;
 
-/* Functions of parts. */
+/* Functions of parts. Some parts have a native `open`, which makes their types
+ * and is to be called before all others. */
 extern const luaL_Reg pl_lua_codec[];  /* base64, hex, escape */
 extern const luaL_Reg pl_lua_crypto[]; /* what needs no plug-in */
 extern const luaL_Reg pl_lua_env[];
@@ -32,8 +34,22 @@ extern const luaL_Reg pl_lua_wait[]; /* wait, wait_any, wait_all */
 extern const luaL_Reg pl_lua_watchdog[];
 extern const luaL_Reg pl_lua_bus[]; /* messages, publish, subscribe, workers */
 extern const luaL_Reg pl_lua_shared[];
+extern const luaL_Reg pl_lua_task[];
+extern const luaL_Reg pl_lua_group[];
+extern const luaL_Reg pl_lua_signal[];
+extern const luaL_Reg pl_lua_timer[];
 
-/* Makes the table on top, `pl`, find its parts. */
+/* The same for sites (web_priv.h). */
+extern const luaL_Reg pl_lua_body[];
+extern const luaL_Reg pl_lua_filter[];
+extern const luaL_Reg pl_lua_response[];
+extern const luaL_Reg pl_lua_scope[];
+extern const luaL_Reg pl_lua_settings[];
+extern const luaL_Reg pl_lua_static[];
+extern const luaL_Reg pl_lua_upload[];
+
+/* The table `core` is on top: sets core.load_part, and pushes `pl`, which finds
+ * its parts. */
 void pl_lua_open_parts(lua_State *L, struct pl_vm *vm);
 
 #endif

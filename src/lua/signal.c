@@ -1,6 +1,7 @@
-/* signal.c - one task tells others: core.signal, core.await, core.fire.
+/* signal.c - one task tells others, for lib/require.lua: signal, await, fire.
  *
  * Firing wakes all that wait now; who awaits later waits for the next time. */
+#include "lua/parts.h"
 #include "lua/vm_priv.h"
 #include "lua/wait.h"
 
@@ -31,7 +32,7 @@ static void stop_waiting(struct pl_op *op)
     pl_op_complete(op, PL_ERR_CANCELED);
 }
 
-/* core.await(signal, call) -> 0 or PL_ERR_CANCELED. */
+/* await(signal, call) -> 0 or PL_ERR_CANCELED. */
 static int signal_await(lua_State *L)
 {
     struct signal *signal = check_signal(L);
@@ -44,7 +45,7 @@ static int signal_await(lua_State *L)
     return pl_co_wait(L, co, &wait->op, 1);
 }
 
-/* core.fire(signal) */
+/* fire(signal) */
 static int signal_fire(lua_State *L)
 {
     struct signal *signal = check_signal(L);
@@ -55,16 +56,13 @@ static int signal_fire(lua_State *L)
     return 0;
 }
 
-void pl_lua_open_signal(lua_State *L, struct pl_vm *vm)
+static int open_signal(lua_State *L)
 {
-    static const luaL_Reg functions[] = {
-        {"signal", signal_new},
-        {"await", signal_await},
-        {"fire", signal_fire},
-        {NULL, NULL},
-    };
-
     luaL_newmetatable(L, signal_name);
-    lua_pop(L, 1);
-    pl_vm_register(L, vm, functions);
+    return 0;
 }
+
+const luaL_Reg pl_lua_signal[] = {
+    {"open", open_signal}, {"signal", signal_new}, {"await", signal_await},
+    {"fire", signal_fire}, {NULL, NULL},
+};

@@ -13,14 +13,13 @@ static int open_site(lua_State *L)
     struct pl_vm *vm = opening->vm;
 
     lua_gc(L, LUA_GCSTOP, 0); /* what is made here stays */
+    vm->site = opening->site;
     pl_lua_push_core(L);
     pl_web_share_metatables(L);
     pl_lua_open_web_request(L, vm);
-    pl_lua_open_web_body(L, vm);
-    pl_lua_open_web_upload(L, vm);
     pl_lua_open_web_response(L, vm);
     pl_lua_open_web_run(L, vm);
-    pl_lua_open_web_record(L, vm, opening->site);
+    pl_lua_open_web_record(L, vm);
     pl_lua_run_core(L, "web");
     pl_lua_run_core(L, "request");
     pl_lua_run_core(L, "response");

@@ -1,7 +1,8 @@
 /* tasks.c - pl.spawn, pl.defer: Lua's handles on tasks. The rest of their
- * logic is in lua/perilune/core/task.lua. */
+ * logic is in lua/perilune/lib/task.lua and core/task.lua. */
 #include "base/check.h"
 #include "lua/failure.h"
+#include "lua/parts.h"
 #include "lua/vm_priv.h"
 #include "lua/wait.h"
 
@@ -20,7 +21,7 @@ static void on_over(struct pl_co *co)
         handle->co = NULL;
 }
 
-/* core.start(fn, ...) -> handle: a task without a parent that calls fn(...)
+/* start(fn, ...) -> handle: a task without a parent that calls fn(...)
  * from the run queue. */
 static int start(lua_State *L)
 {
@@ -64,7 +65,7 @@ static int handle_gc(lua_State *L)
     return 0;
 }
 
-/* core.cancel(handle) */
+/* cancel(handle) */
 static int cancel(lua_State *L)
 {
     struct handle *handle = check_handle(L);
@@ -74,7 +75,7 @@ static int cancel(lua_State *L)
     return 0;
 }
 
-/* core.join(handle) -> 0 when the task is over, or PL_ERR_CANCELED. */
+/* join(handle) -> 0 when the task is over, or PL_ERR_CANCELED. */
 static int join_begin(lua_State *L)
 {
     struct handle *handle = check_handle(L);
@@ -127,13 +128,24 @@ static int defer(lua_State *L)
     return 0;
 }
 
+static int open_task(lua_State *L)
+{
+    pl_vm_type(L, handle_name, handle_gc);
+    return 0;
+}
+
+const luaL_Reg pl_lua_task[] = {
+    {"open", open_task},  {"start", start}, {"cancel", cancel},
+    {"join", join_begin}, {NULL, NULL},
+};
+
 void pl_lua_open_tasks(lua_State *L, struct pl_vm *vm)
 {
     static const luaL_Reg functions[] = {
-        {"start", start},     {"cancel", cancel}, {"join", join_begin},
-        {"task_id", current}, {"defer", defer},   {NULL, NULL},
+        {"task_id", current},
+        {"defer", defer},
+        {NULL, NULL},
     };
 
-    pl_vm_type(L, handle_name, handle_gc);
     pl_vm_register(L, vm, functions);
 }

@@ -6,6 +6,7 @@
 #include "base/sys.h"
 #include "lua/failure.h"
 #include "lua/json.h"
+#include "lua/parts.h"
 #include "lua/vm_priv.h"
 
 /* ---- calls ---- */
@@ -115,8 +116,6 @@ static void open_core(lua_State *L, struct pl_vm *vm)
     pl_lua_open_error(L, vm);
     pl_lua_open_wait(L, vm);
     pl_lua_open_tasks(L, vm);
-    pl_lua_open_group(L, vm);
-    pl_lua_open_signal(L, vm);
     pl_lua_open_system(L, vm);
     pl_lua_open_watch(L, vm);
     pl_lua_open_member(L, vm);
@@ -135,8 +134,6 @@ static void find_calls(lua_State *L, struct pl_vm *vm)
         PL_ASSERT(lua_isfunction(L, -1));
         vm->calls[i] = luaL_ref(L, LUA_REGISTRYINDEX);
     }
-    lua_getfield(L, -1, "timers");
-    vm->timers = luaL_ref(L, LUA_REGISTRYINDEX);
     lua_getfield(L, -1, "chain");
     vm->chain = luaL_ref(L, LUA_REGISTRYINDEX);
 }
@@ -173,6 +170,7 @@ static struct pl_vm *make(struct pl_sched *sched,
     vm->magic = PL_VM_MAGIC;
     vm->sched = sched;
     vm->options = *options;
+    vm->timers = LUA_NOREF;
     pl_account_init(&vm->account, options->account, options->memory_limit);
     pl_list_init(&vm->live);
     pl_list_init(&vm->spare);
@@ -399,6 +397,19 @@ void pl_vm_script_begin(struct pl_vm_load *load, struct pl_vm *vm,
 
 /* ---- the other calls ---- */
 
+/* keep_timers(timers): the next generation goes on from what is in it. */
+static int keep_timers(lua_State *L)
+{
+    lua_settop(L, 1);
+    pl_vm_upvalue(L)->timers = luaL_ref(L, LUA_REGISTRYINDEX);
+    return 0;
+}
+
+const luaL_Reg pl_lua_timer[] = {
+    {"keep_timers", keep_timers},
+    {NULL, NULL},
+};
+
 struct inherit {
     struct pl_vm *vm, *from;
 };
@@ -433,7 +444,8 @@ static void inherit_timers(struct pl_vm *vm, struct pl_vm *from)
 {
     struct inherit both = {vm, from};
 
-    if (pl_vm_protect(vm->main, copy_timers, &both) != 0)
+    if (vm->timers != LUA_NOREF && from->timers != LUA_NOREF &&
+        pl_vm_protect(vm->main, copy_timers, &both) != 0)
         lua_settop(vm->main, 0);
     lua_settop(from->main, 0);
     if (pl_vm_protect(from->main, retire, from) != 0)

@@ -28,7 +28,7 @@ enum pl_vm_call {
         PL_VM_CALLS
 };
 
-/* How web.lua runs a handler that takes one argument or both, and a filter. */
+/* How Lua runs a handler that takes one argument or both, and a filter. */
 enum pl_web_call {
     PL_WEB_CALL_REQUEST,
     PL_WEB_CALL_BOTH,
@@ -37,6 +37,7 @@ enum pl_web_call {
 };
 
 struct pl_envelope;
+struct pl_site;
 struct pl_web;
 
 struct pl_vm {
@@ -67,8 +68,10 @@ struct pl_vm {
     unsigned webs_count;
 
     int calls[PL_VM_CALLS]; /* references in the registry */
-    int timers, chain;      /* the same: tables of timer.lua, coroutine.lua */
-    int web_calls[PL_WEB_CALLS]; /* the same: functions of web.lua */
+    int chain;              /* the same: a table of core/coroutine.lua */
+    int timers; /* of lib/timer.lua; LUA_NOREF: it has not been loaded */
+    struct pl_site *site;        /* to be recorded and served; NULL: a script */
+    int web_calls[PL_WEB_CALLS]; /* as calls: of web.lua, filter.lua */
 };
 
 /* The VM of a C function that was registered with pl_vm_register(). */
@@ -136,8 +139,6 @@ void pl_vm_report(struct pl_vm *vm, struct pl_task *task, lua_State *L);
 /* Each adds its functions to the table on top ("core"). */
 void pl_lua_open_wait(lua_State *L, struct pl_vm *vm);   /* wait.c */
 void pl_lua_open_tasks(lua_State *L, struct pl_vm *vm);  /* tasks.c */
-void pl_lua_open_group(lua_State *L, struct pl_vm *vm);  /* group.c */
-void pl_lua_open_signal(lua_State *L, struct pl_vm *vm); /* signal.c */
 void pl_lua_open_system(lua_State *L, struct pl_vm *vm); /* system.c */
 void pl_lua_open_member(lua_State *L, struct pl_vm *vm); /* member.c */
 void pl_lua_open_error(lua_State *L, struct pl_vm *vm);  /* failure.c */

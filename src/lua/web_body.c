@@ -1,5 +1,5 @@
 /* web_body.c - reading a request's body from Lua. The loops are in
- * lua/perilune/core/request.lua; each function here does one step. */
+ * lua/perilune/lib/body.lua; each function here does one step. */
 #include "base/error.h"
 #include "base/str.h"
 #include "http/media.h"
@@ -14,7 +14,7 @@ static struct pl_request *self(lua_State *L)
     return pl_web_check(L, 1, PL_WEB_REQUEST);
 }
 
-/* core.body_wait(req, call) -> 0 when there is something to see, or a negative
+/* body.wait(req, call) -> 0 when there is something to see, or a negative
  * code */
 static int body_wait(lua_State *L)
 {
@@ -26,7 +26,7 @@ static int body_wait(lua_State *L)
     return pl_co_wait(L, co, &wait->op, lua_gettop(L));
 }
 
-/* core.body_collect(req) -> 0: all of it is there; or PL_ERR_AGAIN, or the
+/* body.collect(req) -> 0: all of it is there; or PL_ERR_AGAIN, or the
  * error. */
 static int body_collect(lua_State *L)
 {
@@ -34,14 +34,14 @@ static int body_collect(lua_State *L)
     return 1;
 }
 
-/* core.body_text(req) -> the collected body */
+/* body.text(req) -> the collected body */
 static int body_text(lua_State *L)
 {
     pl_lua_push_str(L, pl_body_text(self(L)));
     return 1;
 }
 
-/* core.body_read(req [, n]) -> up to n bytes; "" at the end; or a code */
+/* body.read(req [, n]) -> up to n bytes; "" at the end; or a code */
 static int body_read(lua_State *L)
 {
     struct pl_request *req = self(L);
@@ -62,7 +62,7 @@ static int body_read(lua_State *L)
     return 1;
 }
 
-/* core.body_json(req) -> true, value | false, message */
+/* body.json(req) -> true, value | false, message */
 static int body_json(lua_State *L)
 {
     struct pl_request *req = self(L);
@@ -87,7 +87,7 @@ static bool too_many(struct pl_str form, uint32_t most)
     return most != 0 && n > most;
 }
 
-/* core.body_form(req) -> table, nil when it is no urlencoded form, or
+/* body.form(req) -> table, nil when it is no urlencoded form, or
  * PL_ERR_LIMIT */
 static int body_form(lua_State *L)
 {
@@ -104,17 +104,8 @@ static int body_form(lua_State *L)
     return 1;
 }
 
-void pl_lua_open_web_body(lua_State *L, struct pl_vm *vm)
-{
-    static const luaL_Reg functions[] = {
-        {"body_wait", body_wait},
-        {"body_collect", body_collect},
-        {"body_text", body_text},
-        {"body_read", body_read},
-        {"body_json", body_json},
-        {"body_form", body_form},
-        {NULL, NULL},
-    };
-
-    pl_web_register(L, vm, functions);
-}
+const luaL_Reg pl_lua_body[] = {
+    {"wait", body_wait}, {"collect", body_collect}, {"text", body_text},
+    {"read", body_read}, {"json", body_json},       {"form", body_form},
+    {NULL, NULL},
+};

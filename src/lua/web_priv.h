@@ -109,22 +109,18 @@ void pl_web_respond(lua_State *L, struct pl_request *req, int index);
 
 /* ---- web_run.c ---- */
 
-/* A handler or filter of the function at index; both raises to say that. */
+/* A handler of the function at index; response: it takes one, too. Raises. */
 struct pl_handler *pl_web_handler_new(lua_State *L, struct pl_vm *vm, int index,
                                       bool response);
-struct pl_filter *pl_web_filter_new(lua_State *L, struct pl_vm *vm, int index);
 
 /* ---- each adds its functions to the table on top ("core") ---- */
 
 void pl_lua_open_web_request(lua_State *L, struct pl_vm *vm);
-void pl_lua_open_web_body(lua_State *L, struct pl_vm *vm);
-void pl_lua_open_web_upload(lua_State *L, struct pl_vm *vm);
 void pl_lua_open_web_response(lua_State *L, struct pl_vm *vm);
 void pl_lua_open_web_run(lua_State *L, struct pl_vm *vm);
-void pl_lua_open_web_record(lua_State *L, struct pl_vm *vm,
-                            struct pl_site *site);
+void pl_lua_open_web_record(lua_State *L, struct pl_vm *vm);
 
-/* Its functions of Lua have been defined in core. */
+/* The functions of Lua that run handlers have been defined in core. */
 void pl_web_find_runners(lua_State *L, struct pl_vm *vm);
 
 #endif

@@ -1,16 +1,17 @@
-/* web_record.c - the functions by which a site records its routes, filters,
- * listeners and settings. lua/perilune/core/web.lua has checked the types.
+/* web_record.c - the functions by which a site records its routes, listeners
+ * and settings. Lua has checked the types.
  *
  * What can raise comes before what C owns: a handler is made when nothing but
  * its own site can refuse it. */
 #include "base/str.h"
 #include "handlers/listing.h"
 #include "lua/site.h"
+#include "lua/parts.h"
 #include "lua/web_priv.h"
 
 static struct pl_site *site_of(lua_State *L)
 {
-    return lua_touserdata(L, lua_upvalueindex(2));
+    return pl_vm_upvalue(L)->site;
 }
 
 /* Pushes the place in the site that calls the library, for messages. */
@@ -204,7 +205,7 @@ static bool read_listing(lua_State *L, struct pl_static_options *options,
     return options->folder != NULL;
 }
 
-/* core.static(call, prefix, root, index, fallback, not_found, symlinks, cache,
+/* mount(call, prefix, root, index, fallback, not_found, symlinks, cache,
  * preload, dot_files, no_precompressed, expires, cache_control, listing) */
 static int mount_static(lua_State *L)
 {
@@ -228,18 +229,7 @@ static int mount_static(lua_State *L)
     return 0;
 }
 
-/* core.use(call, fn) */
-static int use(lua_State *L)
-{
-    struct pl_error error = {.code = 0};
-    struct pl_filter *filter = pl_web_filter_new(L, pl_vm_upvalue(L), 2);
-
-    if (pl_site_use(site_of(L), filter, &error) < 0)
-        return refuse(L, arg_text(L, 1), &error);
-    return 0;
-}
-
-/* core.enter(call, host, prefix), core.leave() */
+/* enter(call, host, prefix), leave() */
 static int enter(lua_State *L)
 {
     struct pl_error error = {.code = 0};
@@ -319,15 +309,7 @@ static int add_listeners(lua_State *L)
     return 1;
 }
 
-/* core.load_listen(): sets core.check_listen */
-static int load_listen(lua_State *L)
-{
-    lua_pushnil(L);
-    pl_lua_run_lib(L, "listen");
-    return 0;
-}
-
-/* core.set(name, value) */
+/* set(name, value) */
 static int set(lua_State *L)
 {
     struct pl_error error = {.code = 0};
@@ -356,7 +338,7 @@ static int set(lua_State *L)
     return 0;
 }
 
-/* core.set_header(name, value): for every response */
+/* set_header(name, value): for every response */
 static int set_header(lua_State *L)
 {
     struct pl_error error = {.code = 0};
@@ -367,23 +349,30 @@ static int set_header(lua_State *L)
     return 0;
 }
 
-void pl_lua_open_web_record(lua_State *L, struct pl_vm *vm,
-                            struct pl_site *site)
+const luaL_Reg pl_lua_scope[] = {
+    {"enter", enter},
+    {"leave", leave},
+    {NULL, NULL},
+};
+
+const luaL_Reg pl_lua_settings[] = {
+    {"set", set},
+    {"set_header", set_header},
+    {NULL, NULL},
+};
+
+const luaL_Reg pl_lua_static[] = {
+    {"mount", mount_static},
+    {NULL, NULL},
+};
+
+void pl_lua_open_web_record(lua_State *L, struct pl_vm *vm)
 {
     static const luaL_Reg functions[] = {
         {"route", route},
-        {"static", mount_static},
-        {"use", use},
-        {"enter", enter},
-        {"leave", leave},
         {"listen", add_listeners},
-        {"load_listen", load_listen},
-        {"set", set},
-        {"set_header", set_header},
         {NULL, NULL},
     };
 
-    lua_pushlightuserdata(L, vm);
-    lua_pushlightuserdata(L, site);
-    luaL_setfuncs(L, functions, 2);
+    pl_vm_register(L, vm, functions);
 }

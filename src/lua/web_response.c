@@ -1,5 +1,5 @@
 /* web_response.c - answering from Lua. What waits (write) is one step here and
- * a loop in lua/perilune/core/response.lua. */
+ * a loop in lua/perilune/lib/response.lua. */
 #include "base/str.h"
 #include "base/sys.h"
 #include "handlers/static.h"
@@ -59,7 +59,7 @@ static struct pl_str file_root(lua_State *L, int index)
     return root;
 }
 
-/* core.res_send_file(res, path [, root]) -> 0, a code, or AGAIN: the disk has
+/* res.send_file(res, path [, root]) -> 0, a code, or AGAIN: the disk has
  * to be waited for */
 static int send_file(lua_State *L)
 {
@@ -81,8 +81,8 @@ static int free_fetch(lua_State *L)
     return 0;
 }
 
-/* core.file_fetch() -> what a file is fetched into. It holds the file until
- * res_take_file() has it; the task that dropped it in between was cancelled. */
+/* res.new_fetch() -> what a file is fetched into. It holds the file until
+ * take_file() has it; the task that dropped it in between was cancelled. */
 static int new_fetch(lua_State *L)
 {
     struct pl_file_op *op = lua_newuserdata(L, sizeof(*op));
@@ -92,7 +92,7 @@ static int new_fetch(lua_State *L)
     return 1;
 }
 
-/* core.res_fetch_file(res, fetch, path [, root]) -> 0 or a code */
+/* res.fetch_file(res, fetch, path [, root]) -> 0 or a code */
 static int fetch_file(lua_State *L)
 {
     struct pl_request *req = self(L);
@@ -104,7 +104,7 @@ static int fetch_file(lua_State *L)
     return pl_co_wait(L, co, &op->op, 2);
 }
 
-/* core.res_take_file(res, fetch) -> 0 or a code */
+/* res.take_file(res, fetch) -> 0 or a code */
 static int take_file(lua_State *L)
 {
     struct pl_request *req = self(L);
@@ -112,9 +112,11 @@ static int take_file(lua_State *L)
     return say(L, pl_static_take(luaL_checkudata(L, 2, FETCH), req));
 }
 
-static void make_fetch_type(lua_State *L)
+/* open(): makes the type of what a file is fetched into. */
+static int open_response(lua_State *L)
 {
     pl_vm_type(L, FETCH, free_fetch);
+    return 0;
 }
 
 /* ---- head ---- */
@@ -270,7 +272,7 @@ static int add_cookie(struct pl_request *req, const struct pl_cookie *c)
     return err;
 }
 
-/* core.res_cookie(res, name, value [, { path = "/", domain, max_age, expires,
+/* res.cookie(res, name, value [, { path = "/", domain, max_age, expires,
  * secure, http_only = true, same_site = "lax", partitioned }]) */
 static int cookie(lua_State *L)
 {
@@ -290,7 +292,7 @@ static int cookie(lua_State *L)
 
 /* ---- streams ---- */
 
-/* core.res_push(res, text) -> 0, PL_ERR_AGAIN (wait now), 1 (let others run) or
+/* res.push(res, text) -> 0, PL_ERR_AGAIN (wait now), 1 (let others run) or
  * an error */
 static int push(lua_State *L)
 {
@@ -306,7 +308,7 @@ static int push(lua_State *L)
     return 1;
 }
 
-/* core.res_pause() -> 0 in the next turn of the loop, or PL_ERR_CANCELED */
+/* res.pause() -> 0 in the next turn of the loop, or PL_ERR_CANCELED */
 static int res_pause(lua_State *L)
 {
     struct pl_co *co = pl_co_may_wait(L, "res:write");
@@ -316,7 +318,7 @@ static int res_pause(lua_State *L)
     return pl_co_wait(L, co, &co->own.sleep.op, 0);
 }
 
-/* core.res_drain(res) -> 0 when the peer has read, or an error */
+/* res.drain(res) -> 0 when the peer has read, or an error */
 static int drain(lua_State *L)
 {
     struct pl_request *req = self(L);
@@ -337,19 +339,27 @@ static int flush(lua_State *L)
     return 0;
 }
 
+const luaL_Reg pl_lua_response[] = {
+    {"open", open_response},
+    {"cookie", cookie},
+    {"send_file", send_file},
+    {"new_fetch", new_fetch},
+    {"fetch_file", fetch_file},
+    {"take_file", take_file},
+    {"push", push},
+    {"drain", drain},
+    {"pause", res_pause},
+    {NULL, NULL},
+};
+
 void pl_lua_open_web_response(lua_State *L, struct pl_vm *vm)
 {
     static const luaL_Reg functions[] = {
         {"res_send", send_body},        {"res_json", json},
         {"res_status", status},         {"res_header", header},
         {"res_add_header", add_header}, {"res_redirect", redirect},
-        {"res_send_file", send_file},   {"file_fetch", new_fetch},
-        {"res_fetch_file", fetch_file}, {"res_take_file", take_file},
-        {"res_cookie", cookie},         {"res_push", push},
-        {"res_drain", drain},           {"res_pause", res_pause},
         {"res_flush", flush},           {NULL, NULL},
     };
 
-    make_fetch_type(L);
     pl_web_register(L, vm, functions);
 }

@@ -1,12 +1,13 @@
 /* web_run.c - Lua functions as handlers and filters.
  *
  * Each runs in a pooled coroutine of its own, and what it returns becomes the
- * response: run_request(fn), run_both(fn) or run_filter(fn) of
- * lua/perilune/core/web.lua. But what a Lua filter runs by next() and is
- * another Lua function runs in the filter's own task: that saves the coroutine
- * and the way through the run queue. */
+ * response: run_request(fn), run_both(fn) of core/web.lua, or what
+ * lib/filter.lua has given to run_with(). But what a Lua filter runs by next()
+ * and is another Lua function runs in the filter's own task: that saves the
+ * coroutine and the way through the run queue. */
 #include "base/str.h"
 #include "base/sys.h"
+#include "lua/parts.h"
 #include "lua/web_priv.h"
 #include "route/chain.h"
 
@@ -192,11 +193,6 @@ struct pl_handler *pl_web_handler_new(lua_State *L, struct pl_vm *vm, int index,
                 ->handler;
 }
 
-struct pl_filter *pl_web_filter_new(lua_State *L, struct pl_vm *vm, int index)
-{
-    return &make(L, vm, index, PL_WEB_CALL_FILTER)->filter;
-}
-
 /* ---- what the runners of a task call ---- */
 
 static struct call *current_call(void)
@@ -204,8 +200,7 @@ static struct call *current_call(void)
     return pl_co_current()->ctx;
 }
 
-/* core.begin_request() -> req; core.begin_both() -> req, res;
- * core.begin_filter() -> req, res, call */
+/* core.begin_request() -> req; core.begin_both() -> req, res */
 static int begin_request(lua_State *L)
 {
     struct call *call = current_call();
@@ -222,6 +217,37 @@ static int begin_both(lua_State *L)
     return 2;
 }
 
+/* core.respond(...): with what the function has returned */
+static int respond(lua_State *L)
+{
+    pl_web_respond(L, current_call()->req, 1);
+    return 0;
+}
+
+/* ---- filters: natives of lib/filter.lua ---- */
+
+/* run_with(run): run(fn) runs a filter in a task of its own. */
+static int run_with(lua_State *L)
+{
+    lua_settop(L, 1);
+    pl_vm_upvalue(L)->web_calls[PL_WEB_CALL_FILTER] =
+        luaL_ref(L, LUA_REGISTRYINDEX);
+    return 0;
+}
+
+/* use(call, fn) */
+static int use(lua_State *L)
+{
+    struct pl_vm *vm = pl_vm_upvalue(L);
+    struct lua_handler *self = make(L, vm, 2, PL_WEB_CALL_FILTER);
+    struct pl_error error = {.code = 0};
+
+    if (pl_site_use(vm->site, &self->filter, &error) < 0)
+        return pl_lua_fail(L, "%s: %s", lua_tostring(L, 1), error.text);
+    return 0;
+}
+
+/* begin() -> req, res, call */
 static int begin_filter(lua_State *L)
 {
     struct call *call = current_call();
@@ -229,13 +255,6 @@ static int begin_filter(lua_State *L)
     pl_web_push_objects(L, call->req, call, true);
     lua_pushlightuserdata(L, call);
     return 3;
-}
-
-/* core.respond(...): with what the function has returned */
-static int respond(lua_State *L)
-{
-    pl_web_respond(L, current_call()->req, 1);
-    return 0;
 }
 
 /* ---- what next() of a filter calls ----
@@ -266,7 +285,7 @@ static const struct lua_handler *lua_of(const struct pl_link *link)
                : NULL;
 }
 
-/* core.next(req, call) -> fn [, its call]: the next Lua function, which the
+/* next(req, call) -> fn [, its call]: the next Lua function, which the
  * filter runs itself; or the result of what is not Lua */
 static int next_step(lua_State *L)
 {
@@ -296,7 +315,7 @@ static int next_step(lua_State *L)
     return 2;
 }
 
-/* core.next_result(req, result) -> 0, or what next() is to raise */
+/* next_result(req, result) -> 0, or what next() is to raise */
 static int next_result(lua_State *L)
 {
     struct pl_request *req = pl_web_check(L, 1, PL_WEB_REQUEST);
@@ -324,7 +343,7 @@ static void close_call(lua_State *L, int index)
         call->next = NULL;
 }
 
-/* core.next_respond(req, call or nil, ...) */
+/* next_respond(req, call or nil, ...) */
 static int next_respond(lua_State *L)
 {
     struct pl_request *req = pl_web_check(L, 1, PL_WEB_REQUEST);
@@ -334,7 +353,7 @@ static int next_respond(lua_State *L)
     return 0;
 }
 
-/* core.next_failed(req, call or nil, err) -> tell, result */
+/* next_failed(req, call or nil, err) -> tell, result */
 static int next_failed(lua_State *L)
 {
     struct pl_request *req = pl_web_check(L, 1, PL_WEB_REQUEST);
@@ -348,17 +367,19 @@ static int next_failed(lua_State *L)
     return 2;
 }
 
+const luaL_Reg pl_lua_filter[] = {
+    {"run_with", run_with},       {"use", use},
+    {"begin", begin_filter},      {"next", next_step},
+    {"next_result", next_result}, {"next_respond", next_respond},
+    {"next_failed", next_failed}, {NULL, NULL},
+};
+
 void pl_lua_open_web_run(lua_State *L, struct pl_vm *vm)
 {
     static const luaL_Reg functions[] = {
         {"begin_request", begin_request},
         {"begin_both", begin_both},
-        {"begin_filter", begin_filter},
         {"respond", respond},
-        {"next", next_step},
-        {"next_result", next_result},
-        {"next_respond", next_respond},
-        {"next_failed", next_failed},
         {NULL, NULL},
     };
 
@@ -367,10 +388,9 @@ void pl_lua_open_web_run(lua_State *L, struct pl_vm *vm)
 
 void pl_web_find_runners(lua_State *L, struct pl_vm *vm)
 {
-    static const char *const names[PL_WEB_CALLS] = {"run_request", "run_both",
-                                                    "run_filter"};
+    static const char *const names[] = {"run_request", "run_both"};
 
-    for (int i = 0; i < PL_WEB_CALLS; i++) {
+    for (size_t i = 0; i < PL_COUNT(names); i++) {
         lua_getfield(L, -1, names[i]);
         vm->web_calls[i] = luaL_ref(L, LUA_REGISTRYINDEX);
     }

@@ -4,10 +4,9 @@
  *
  * Lua has numbers for what C has pointers to: of the current part, and of the
  * sinks of the request. A number that is no longer right is found out. */
-#include "base/features.h"
 #include "base/str.h"
 #include "http/form.h"
-#include "lua/library.h"
+#include "lua/parts.h"
 #include "lua/web_priv.h"
 
 enum { READ_MAX = 1 << 20 };
@@ -304,49 +303,13 @@ static int limits(lua_State *L)
     return 3;
 }
 
-/* core.load_upload(): the library's part, once. */
-static int load(lua_State *L)
-{
-    static const luaL_Reg functions[] = {
-        {"begin", begin},
-        {"next", next},
-        {"describe", describe},
-        {"read", read_part},
-        {"skip", skip_part},
-        {"wrong", wrong},
-        {"open", open_sink},
-        {"status", status},
-        {"size", size},
-        {"close", close_sink},
-        {"store", store},
-        {"save", save},
-        {"write", write_sink},
-        {"copy", copy_sink},
-        {"keep", keep_sink},
-        {"fetch", fetch},
-        {"fetched", fetched},
-        {"limit", limit},
-        {"limits", limits},
-        {"discard", discard},
-        {"limit_part", limit_part},
-        {"received", received},
-        {NULL, NULL},
-    };
-
-    if (!PL_WITH_FORMS)
-        return pl_lua_fail(L, PL_WITHOUT PL_FEATURE_FORMS);
-    lua_newtable(L);
-    pl_web_register(L, pl_vm_upvalue(L), functions);
-    pl_lua_run_lib(L, "upload");
-    return 0;
-}
-
-void pl_lua_open_web_upload(lua_State *L, struct pl_vm *vm)
-{
-    static const luaL_Reg functions[] = {
-        {"load_upload", load},
-        {NULL, NULL},
-    };
-
-    pl_web_register(L, vm, functions);
-}
+const luaL_Reg pl_lua_upload[] = {
+    {"begin", begin},       {"next", next},       {"describe", describe},
+    {"read", read_part},    {"skip", skip_part},  {"wrong", wrong},
+    {"open", open_sink},    {"status", status},   {"size", size},
+    {"close", close_sink},  {"store", store},     {"save", save},
+    {"write", write_sink},  {"copy", copy_sink},  {"keep", keep_sink},
+    {"fetch", fetch},       {"fetched", fetched}, {"limit", limit},
+    {"limits", limits},     {"discard", discard}, {"limit_part", limit_part},
+    {"received", received}, {NULL, NULL},
+};

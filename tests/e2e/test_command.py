@@ -390,6 +390,15 @@ def test_run_waits_like_a_handler(command):
     assert done.stdout.split() == ["1", "2"] or "table" in done.stdout
 
 
+def test_run_has_no_functions_of_sites(command):
+    names = "get", "group", "host", "listen", "set", "static", "use"
+    text = "local pl = require 'perilune'\n" + "\n".join(
+        f"assert(pl.{name} == nil, '{name}')" for name in names
+    )
+    done = command("run", "main.lua", files={"main.lua": text})
+    assert done.returncode == 0, done.stderr
+
+
 def test_run_shows_the_traceback_of_an_error(command):
     script = """
     local function inner() error("out of cheese") end

@@ -10,6 +10,7 @@ DOCUMENTS = ["docs/lua-api.md", "lua/types/perilune.lua"]
 KINDS = "text|names|flag|flag_or_size|count|size|duration"
 NAMES = """
 local pl = require "perilune"
+for _, part in ipairs { PARTS } do local _ = pl[part] end
 for name in pairs(pl) do print("has " .. name) end
 for name in pairs(pl.json) do print("has " .. name) end
 """
@@ -43,9 +44,20 @@ def rows(path: str, pattern: str) -> set[str]:
     return set(re.findall(pattern, (TOP / path).read_text()))
 
 
+def parts(feature: str) -> set[str]:
+    """The fields of pl that are loaded when they are first used."""
+    row = rf"(?:PART|SITE)\({feature}, (\w+), \w+, pl_lua_"
+    return rows("src/lua/parts.c", row)
+
+
+def lua_list(names: set[str]) -> str:
+    return ", ".join(f'"{name}"' for name in sorted(names))
+
+
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_functions_of_pl(command, document):
-    done = command("check", "site.lua", files={"site.lua": NAMES})
+    text = NAMES.replace("PARTS", lua_list(parts("CORE")))
+    done = command("check", "site.lua", files={"site.lua": text})
     names = set(re.findall(r"has (\w+)", done.stdout))
     assert len(names) > 30 and names <= words(document)
 
@@ -61,16 +73,17 @@ def test_functions_of_the_library(command, document):
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_fields_methods_options_and_settings(document):
-    core = "lua/perilune/core/"
+    core, lib = "lua/perilune/core/", "lua/perilune/lib/"
     names = (
         rows(core + "request.lua", r"(?m)^  (\w+) = core\.req_")
-        | rows(core + "request.lua", r"function methods:(\w+)")
+        | rows(lib + "body.lua", r"function methods:(\w+)")
         | rows(UPLOAD, r"function \w+:(\w+)")
         | rows(UPLOAD, rf'(\w+) = "(?:{KINDS}|mode)"')
         | rows(core + "response.lua", r"(?m)^  (\w+) = core\.res_")
-        | rows(core + "response.lua", r"function methods:(\w+)")
-        | rows(core + "response.lua", r'(\w+) = "(?:text|flag|number)"')
+        | rows(lib + "response.lua", r"function methods:(\w+)")
+        | rows(lib + "response.lua", r'(\w+) = "(?:text|flag|number)"')
         | rows(core + "web.lua", r'(\w+) = "(?:%s)"' % KINDS)
+        | rows(lib + "static.lua", r'(\w+) = "(?:%s)"' % KINDS)
         | rows("src/route/settings.c", r'(?:ROW|TEXT)\("(\w+)"')
     )
     assert len(names) > 70 and names <= words(document)
@@ -136,10 +149,9 @@ def typed() -> set[str]:
 
 def test_everything_has_a_type(command):
     # pl.fs_watch is how pl.fs finds the rest of itself.
-    parts = rows("src/lua/parts.c", r'[{ ]"?(\w+)"?, "?\w+"?, pl_lua_')
-    parts -= {"fs_watch"}
-    text = EVERYTHING.replace("PARTS", ", ".join(f'"{p}"' for p in parts))
+    known = parts(r"\w+") - {"fs_watch"}
+    text = EVERYTHING.replace("PARTS", lua_list(known))
     done = command("check", "site.lua", files={"site.lua": text})
     names = set(re.findall(r"has ([\w.]+)", done.stdout))
-    assert len(parts) > 15 and len(names) > 150
+    assert len(known) > 15 and len(names) > 150
     assert names - typed() == set()

@@ -72,6 +72,8 @@ def refuses(server) -> bool:
         socket.create_connection(("127.0.0.1", server.port)).close()
     except ConnectionRefusedError:
         return True
+    except ConnectionResetError:
+        pass  # it was in the queue when the listener was closed
     return False
 
 

@@ -45,17 +45,32 @@ function core.messages()
   end
 end
 
-local first = {} -- functions for the beginning of the commit
+-- What parts of the library have to do: "commit": before the site's "start";
+-- "lead": this worker does from now on what is done once per process; "retire":
+-- another generation has taken over. None of it waits.
+local moments = { commit = {}, lead = {}, retire = {} }
 
-function core.on_commit(fn)
-  first[#first + 1] = fn
+function core.when(moment, fn)
+  local list = moments[moment]
+  list[#list + 1] = fn
+end
+
+local function tell(moment)
+  local list = moments[moment]
+  for i = 1, #list do
+    guard(list[i])
+  end
 end
 
 function core.commit()
-  for i = 1, #first do
-    guard(first[i])
-  end
-  core.start_timers()
-  core.start_recorded()
+  tell("commit")
   core.emit("start")
+end
+
+function core.lead()
+  tell("lead")
+end
+
+function core.retire()
+  tell("retire")
 end

@@ -1,53 +1,11 @@
 -- options.lua - checks of what a site gives to the functions of pl. Errors name
--- the call, and the place in the site's file.
+-- the call, and the place in the site's file; what they say of options is in
+-- lib/options.lua.
 
 local core = ...
 local fail = core.fail
-local concat, floor, min, sort = table.concat, math.floor, math.min, table.sort
-local pairs, tonumber, tostring, type = pairs, tonumber, tostring, type
-
--- A name and its edit distance to another (insert, remove, replace, swap).
-local function distance(a, b)
-  local before, row = {}, {}
-  for j = 0, #b do
-    row[j] = j
-  end
-  for i = 1, #a do
-    local last = before
-    before, row = row, { [0] = i }
-    for j = 1, #b do
-      local same = a:byte(i) == b:byte(j)
-      row[j] = min(before[j] + 1, row[j - 1] + 1,
-        before[j - 1] + (same and 0 or 1))
-      if i > 1 and j > 1 and a:byte(i) == b:byte(j - 1)
-        and a:byte(i - 1) == b:byte(j) then
-        row[j] = min(row[j], last[j - 2] + 1)
-      end
-    end
-  end
-  return row[#b]
-end
-
--- "; did you mean 'expires'?" or ""
-local function suggest(known, name)
-  local best, most = nil, #name <= 3 and 1 or 2
-  for candidate in pairs(known) do
-    local d = #name <= 64 and distance(name, candidate) or most + 1
-    if d < most + 1 and (not best or d < distance(name, best)) then
-      best = candidate
-    end
-  end
-  return best and ("; did you mean '" .. best .. "'?") or ""
-end
-
-local function names_of(known)
-  local names = {}
-  for name in pairs(known) do
-    names[#names + 1] = name
-  end
-  sort(names)
-  return concat(names, ", ")
-end
+local concat, floor = table.concat, math.floor
+local pairs, tonumber, type = pairs, tonumber, type
 
 local function article(value)
   return value == nil and "nil" or "a " .. type(value)
@@ -56,6 +14,12 @@ end
 function core.check_string(call, what, value)
   if type(value) ~= "string" then
     fail(("%s: %s must be a string, not %s"):format(call, what, article(value)))
+  end
+end
+
+function core.check_function(call, fn)
+  if type(fn) ~= "function" then
+    fail(call .. ": a function is needed, not a " .. type(fn))
   end
 end
 
@@ -147,19 +111,11 @@ function kinds.budget(value)
   return checked
 end
 
-local wanted = {
-  budget = "a table like { wall = \"2s\", cpu = \"100ms\", memory = \"10m\" }",
-  text = "a string",
-  names = "a string or a list of strings, each a name without spaces",
-  flag_or_text = "true, false or a string",
-  flag_or_size = "true, false or a size like \"64m\"",
-  flag = "true or false",
-  number = "a number",
-  count = "a whole number from 0 to 65535",
-  duration = "a string like \"10s\" or seconds",
-  mode = "a string of octal digits like \"640\"",
-  size = "a string like \"1m\" or bytes",
-}
+-- Raises what is wrong with an option.
+local function refuse(call, known, name)
+  core.load_part("options")
+  core.refuse_option(call, known, name)
+end
 
 --- known: name -> kind. Returns a table of the checked values; false means
 --- that an inherited option is left out. Numbers as keys are the caller's.
@@ -175,13 +131,11 @@ function core.check_options(call, known, options)
     if kind then
       local good = kinds[kind](value)
       if good == nil and value ~= false then
-        fail(("%s: option '%s' must be %s"):format(call, name, wanted[kind]))
+        refuse(call, known, name)
       end
       checked[name] = good or false
     elseif type(name) ~= "number" then
-      local text = tostring(name)
-      fail(("%s: unknown option '%s'%s (there are %s)"):format(call, text,
-        suggest(known, text), names_of(known)))
+      refuse(call, known, name)
     end
   end
   return checked

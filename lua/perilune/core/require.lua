@@ -1,97 +1,19 @@
 -- require.lua - require and dofile as Lua functions, so that a module or file
--- may wait while it is loaded. Otherwise as Lua's own.
+-- may wait while it is loaded. Otherwise as Lua's own. Here is what finds a
+-- module that is there; lib/require.lua loads the others.
 
 local core = ...
 local loaded = package.loaded
 local searchers = package.searchers or package.loaders
-local two_results = package.searchers ~= nil -- as in Lua 5.4
-local signal, await, fire = core.signal, core.await, core.fire
-local task_id, raise, traced = core.task_id, core.raise, core.traced
-local error, loadfile, pcall, type, xpcall =
-  error, loadfile, pcall, type, xpcall
-
--- Modules that are being loaded now: name -> { task, signal }; and the module
--- that a task waits for while another task loads it.
-local loading, wanted = {}, {}
-
--- Would waiting for the loader of this module wait for ourselves?
-local function is_circle(name, me)
-  local entry = loading[name]
-  while entry do
-    if entry.task == me then
-      return true
-    end
-    entry = loading[wanted[entry.task]]
-  end
-  return false
-end
-
-local function wait_for(name, me)
-  local entry = loading[name]
-  if is_circle(name, me) then
-    error("loop or previous error loading module '" .. name .. "'", 3)
-  end
-  wanted[me] = name
-  local ok, result = pcall(await, entry.signal, "require")
-  wanted[me] = nil
-  if not ok then
-    error(result, 0)
-  elseif result < 0 then
-    raise("require", result)
-  end
-end
-
-local function find(name)
-  local tried = ""
-  for i = 1, #searchers do
-    local loader, extra = searchers[i](name)
-    if type(loader) == "function" then
-      return loader, extra
-    elseif type(loader) == "string" then
-      tried = tried .. (loader:find("^\n") and "" or "\n\t") .. loader
-    end
-  end
-  error("module '" .. name .. "' not found:" .. tried, 3)
-end
-
-local function run(name, loader, extra)
-  local me = task_id() or false
-  local entry = { task = me, signal = signal() }
-  loading[name] = entry
-  local ok, value = xpcall(loader, traced, name, extra)
-  loading[name] = nil
-  if me then
-    fire(entry.signal)
-  end
-  if not ok then
-    error(value, 0)
-  end
-  if value ~= nil then
-    loaded[name] = value
-  elseif loaded[name] == nil then
-    loaded[name] = true
-  end
-end
+local load_part, error, loadfile = core.load_part, error, loadfile
 
 function require(name)
-  if type(name) == "number" then
-    name = name .. ""
-  elseif type(name) ~= "string" then
-    error("bad argument #1 to 'require' (string expected, got "
-      .. type(name) .. ")", 2)
+  local module = loaded[name]
+  if module then
+    return module
   end
-  while not loaded[name] and loading[name] do
-    wait_for(name, task_id() or false)
-  end
-  if loaded[name] then
-    return loaded[name]
-  end
-  local loader, extra = find(name)
-  run(name, loader, extra)
-  if two_results then
-    return loaded[name], extra
-  end
-  return loaded[name]
+  load_part("require")
+  return core.require(name)
 end
 
 function dofile(path)

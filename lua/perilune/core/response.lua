@@ -1,17 +1,9 @@
--- response.lua - the response object of handlers.
+-- response.lua - the response object of handlers. Cookies, files and streams
+-- are in lib/response.lua.
 
 local core = ...
-local push, drain, pause = core.res_push, core.res_drain, core.res_pause
-local send_file, cookie = core.res_send_file, core.res_cookie
-local new_fetch, fetch_file, take_file =
-  core.file_fetch, core.res_fetch_file, core.res_take_file
-local in_folder, check_string, check_options =
-  core.in_folder, core.check_string, core.check_options
-local failure, fail, raise = core.failure, core.fail, core.raise
-local AGAIN, CLOSED, LIMIT, STATE =
-  core.AGAIN, core.CLOSED, core.LIMIT, core.STATE
-local NOT_FOUND, DENIED = core.NOT_FOUND, core.DENIED
-local concat, select, tostring, type = table.concat, select, tostring, type
+local fail, load_part = core.fail, core.load_part
+local rawget, setmetatable, tostring = rawget, setmetatable, tostring
 
 local methods = {
   status = core.res_status,
@@ -23,6 +15,20 @@ local methods = {
   flush = core.res_flush,
 }
 
+core.response_methods = methods
+
+-- Methods that a part adds when one of them is first asked for.
+local rare = { cookie = true, send_file = true, write = true }
+
+setmetatable(methods, {
+  __index = function(_, key)
+    if rare[key] then
+      load_part("response")
+      return rawget(methods, key)
+    end
+  end,
+})
+
 local meta = core.response_meta
 meta.__name = "pl.response"
 meta.__metatable = "pl.response"
@@ -32,87 +38,4 @@ meta.__newindex = function(_, key)
 end
 meta.__tostring = function()
   return "pl.response"
-end
-
-local cookie_options = {
-  path = "text", domain = "text", max_age = "number", expires = "number",
-  secure = "flag", http_only = "flag", same_site = "text",
-  partitioned = "flag",
-}
-
---- res:cookie(name, value [, options]): adds a Set-Cookie field. options:
---- path = "/", domain, max_age (seconds), expires (seconds since 1970), secure,
---- http_only = true, same_site = "lax", partitioned.
-function methods:cookie(name, value, options)
-  cookie(self, name, value,
-    options and check_options("res:cookie", cookie_options, options))
-end
-
---- res:send_file(path [, root]): the file becomes the body, with its type and
---- validators. path is relative to the site's folder; with root it is below
---- that folder and cannot leave it, whatever it says: use that for paths which
---- clients choose. Waits for the disk where it must. Returns true, or nil, err
---- (code "not_found", "denied", ...).
-function methods:send_file(path, root)
-  if root ~= nil then
-    check_string("res:send_file", "the root", root)
-    root = in_folder(root)
-  elseif type(path) == "string" then
-    path = in_folder(path)
-  end
-  local result = send_file(self, path, root)
-  if result == AGAIN then
-    local fetch = new_fetch()
-    result = fetch_file(self, fetch, path, root)
-    if result == 0 then
-      result = take_file(self, fetch)
-    end
-  end
-  if result == 0 then
-    return true
-  end
-  local status = result == NOT_FOUND and 404 or result == DENIED and 403 or nil
-  return nil, failure(result, "res:send_file", nil, status)
-end
-
-local function text(...)
-  if select("#", ...) == 1 and type((...)) == "string" then
-    return (...)
-  end
-  local parts = { ... }
-  for i = 1, select("#", ...) do
-    local kind = type(parts[i])
-    if kind ~= "string" and kind ~= "number" then
-      fail(("res:write: strings and numbers are written, not %s")
-        :format(kind == "nil" and kind or "a " .. kind))
-    end
-  end
-  return concat(parts)
-end
-
-local faults = {
-  [LIMIT] = "res:write: more than content-length says",
-  [STATE] = "res:write: the body was given as a whole, or another task is "
-    .. "waiting to write",
-}
-
---- res:write(...): sends the head (the first time) and a piece of the body.
---- Waits while the client does not read. Returns true, or nil, err when the
---- client has gone, or wanted the head only and this writes on and on; writing
---- after that ends the handler.
-function methods:write(...)
-  local result = push(self, text(...))
-  if result == AGAIN then
-    result = drain(self)
-  elseif result == 1 then
-    result = pause()
-  end
-  if result >= 0 then
-    return true
-  elseif result == CLOSED then
-    return nil, failure(result, "res:write")
-  elseif faults[result] then
-    fail(faults[result])
-  end
-  raise("res:write", result)
 end

@@ -10,8 +10,8 @@ local check_function, check_options, check_string =
   core.check_function, core.check_options, core.check_string
 local fail, failure, guard, raise =
   core.fail, core.failure, core.guard, core.raise
-local is_loading, task_id, on_commit =
-  core.is_loading, core.task_id, core.on_commit
+local is_loading, task_id, when =
+  core.is_loading, core.task_id, core.when
 local CANCELED, CLOSED = core.CANCELED, core.CLOSED
 local error, setmetatable, type = error, setmetatable, type
 
@@ -63,7 +63,7 @@ local function pump(sub)
 end
 
 local function begin_later(sub)
-  on_commit(function()
+  when("commit", function()
     local ok, err = begin("pl.subscribe", sub)
     if not ok and not sub.canceled then
       error(err, 0)

@@ -2,6 +2,7 @@
 -- and forms with files. Loaded when a site first uses one of them.
 
 local core, _, upload = ...
+core.load_part("body")
 local methods, wait, give_up =
   core.request_methods, core.wait_for_body, core.give_up_body
 local failure, fail, in_folder = core.failure, core.fail, core.in_folder

@@ -1,34 +1,26 @@
--- timer.lua - sleep and every.
+-- timer.lua - pl.every.
 --
 -- A timer is a task that sleeps until it is due, runs the function as a child
 -- and waits for it: so it never overlaps itself. It is due at fixed moments, a
 -- period apart; those that pass while the function runs are left out.
 
-local core, pl = ...
-local sleep, sleep_until, now = core.sleep, core.sleep_until, core.now
+local core, pl, c = ...
+local sleep_until, now = core.sleep_until, core.now
 local raise, fail, caller = core.raise, core.fail, core.caller
 local check_function, is_loading, is_leading =
   core.check_function, core.is_loading, core.is_leading
-local guard = core.guard
+local guard, is_canceled = core.guard, core.is_canceled
+local spawn, all = pl.spawn, pl.all
 local ceil = math.ceil
-local is_canceled = core.is_canceled
 local error, pairs, pcall, setmetatable, type =
   error, pairs, pcall, setmetatable, type
-
---- Waits. Raises an error only when the task is cancelled.
-function pl.sleep(seconds)
-  local result = sleep(seconds)
-  if result < 0 then
-    raise("pl.sleep", result)
-  end
-end
 
 local Timer = { __name = "pl.timer" }
 Timer.__index = Timer
 
 -- "name@period" -> when it is due; the next generation goes on from here.
 local timers = {}
-core.timers = timers
+c.keep_timers(timers)
 
 local active = {} -- timer -> true
 local retired = false
@@ -51,7 +43,7 @@ local function loop(timer)
     if result < 0 then
       raise("pl.every", result)
     end
-    local ok, err = pcall(pl.all, fns)
+    local ok, err = pcall(all, fns)
     if not ok and is_canceled(err) then
       error(err, 0)
     end -- else fn was aborted, or had no memory: that was told
@@ -66,7 +58,7 @@ local function launch(timer)
     waiting[#waiting + 1] = timer
     return
   end
-  timer.task = pl.spawn(loop, timer)
+  timer.task = spawn(loop, timer)
   active[timer] = true
 end
 
@@ -110,7 +102,7 @@ function Timer:cancel()
 end
 
 -- timers holds what the previous generation had; what is not taken up goes.
-function core.start_timers()
+core.when("commit", function()
   local mine = recorded
   recorded = {}
   for id in pairs(timers) do
@@ -123,10 +115,10 @@ function core.start_timers()
       launch(mine[i])
     end
   end
-end
+end)
 
 -- This worker leads from now on.
-function core.lead()
+core.when("lead", function()
   local timers_of_process = waiting
   waiting = {}
   for i = 1, #timers_of_process do
@@ -134,14 +126,14 @@ function core.lead()
       launch(timers_of_process[i])
     end
   end
-end
+end)
 
 -- Another generation has taken the timers over. What runs may end.
-function core.retire()
+core.when("retire", function()
   retired, waiting = true, {}
   for timer in pairs(active) do
     if timer.sleeping then
       timer.task:cancel()
     end
   end
-end
+end)
