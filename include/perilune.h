@@ -559,6 +559,100 @@ PL_API int pl_response_write(struct pl_response *res, struct pl_str bytes);
  * wait); the head too, if nothing was written. */
 PL_API int pl_response_flush(struct pl_response *res);
 
+/* ---- before, behind and instead of a body ---------------------------------
+ */
+
+struct pl_pair {
+    struct pl_str name, value;
+};
+
+/* Sends an informational response (102 to 199) at once, before the one that
+ * this is about: 103 with Link fields lets a browser fetch what the page is
+ * going to need (RFC 8297). Any number of times, until the head has left:
+ * PL_ERR_STATE then. Clients whose HTTP knows none (1.0) are told nothing,
+ * which is 0, too. PL_ERR_INVALID (status, a name, a value), PL_ERR_DENIED (a
+ * field that frames messages), PL_ERR_CLOSED, PL_ERR_NOMEM. */
+PL_API int pl_response_informational(struct pl_response *res, int status,
+                                     const struct pl_pair *fields, size_t n);
+
+/* A field behind the body of a stream (RFC 9110, 6.5): any time until the
+ * handler returns, again to replace it. Before the first write it is announced
+ * in the head, with or without (absent) a value. Left out where a response has
+ * no place for it: HTTP/1.0, a declared or known length, no body. COPIES.
+ * PL_ERR_INVALID; PL_ERR_DENIED for fields that mean nothing there (framing,
+ * authentication, caching, Content-*, Set-Cookie, ...), PL_ERR_LIMIT (64),
+ * PL_ERR_STATE, PL_ERR_NOMEM. */
+PL_API int pl_response_trailer(struct pl_response *res, struct pl_str name,
+                               struct pl_str value);
+
+/* The first field of that name behind the request's body, in any case; absent
+ * if there is none, or the body was not read to its end. Those that would be
+ * PL_ERR_DENIED above are dropped. */
+PL_API struct pl_str pl_request_trailer(const struct pl_request *req,
+                                        struct pl_str name);
+
+/* All of them in their order, by index from 0; false at the end. */
+PL_API bool pl_request_trailer_at(const struct pl_request *req, unsigned index,
+                                  struct pl_str *name, struct pl_str *value);
+
+/* ---- server-sent events ----------------------------------------------------
+
+    static int news(struct pl_request *req, struct pl_response *res, void *arg)
+    {
+        struct pl_event_stream *stream;
+        struct pl_event event = {.data = PL_STR("tick")};
+        int err = pl_events_begin(res, NULL, &stream);
+
+        while (err == 0 && (err = pl_events_send(stream, &event)) == 0)
+            err = pl_sleep(req, 1000);
+        return err;
+    }
+
+ * The format of EventSource in browsers (HTML, 9.2). When the client leaves,
+ * the handler's wait ends at once with PL_ERR_CANCELED; so it does when the
+ server
+ * stops, and the client comes again to the next one. */
+
+struct pl_event_stream;
+
+struct pl_events_options {
+    size_t size;       /* sizeof(struct pl_events_options) */
+    uint64_t retry_ms; /* a client that was cut off comes again after that;
+                          0: as it likes */
+    uint64_t ping_ms;  /* a comment goes out when nothing else did for so long,
+                          so that proxies keep the connection and the dead are
+                          found; 0: 15 s; UINT64_MAX: never */
+};
+
+/* Makes the response one of events and sends its head: status and fields must
+ * have been set, no body begun (PL_ERR_STATE). Caching, transformation and
+ * gathering by proxies are forbidden. The stream lives as long as the request.
+ * options may be NULL. Returns 0, PL_ERR_CLOSED, PL_ERR_NOMEM. */
+PL_API int pl_events_begin(struct pl_response *res,
+                           const struct pl_events_options *options,
+                           struct pl_event_stream **stream);
+
+/* What the client has seen last: its Last-Event-ID; absent at first. */
+PL_API struct pl_str pl_events_last_id(const struct pl_event_stream *stream);
+
+/* What is absent is not sent. */
+struct pl_event {
+    struct pl_str data; /* UTF-8; its lines arrive with LF between them */
+    struct pl_str type; /* one line; absent: "message" */
+    struct pl_str id;   /* one line without NUL, which the client keeps */
+    uint64_t retry_ms;  /* 0: as before */
+};
+
+/* Returns 0, PL_ERR_INVALID (a line end in type or id, a NUL in id),
+ * PL_ERR_CLOSED, PL_ERR_CANCELED. COPIES. WAITS while the client does not
+ * read. */
+PL_API int pl_events_send(struct pl_event_stream *stream,
+                          const struct pl_event *event);
+
+/* A line that clients pass over. The same. */
+PL_API int pl_events_comment(struct pl_event_stream *stream,
+                             struct pl_str text);
+
 /* ---- waiting -------------------------------------------------------------
  *
  * Functions marked WAITS suspend their caller and let its worker go on. They

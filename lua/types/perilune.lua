@@ -46,6 +46,7 @@ function Timer:cancel() end
 ---@field remote_port integer
 ---@field id string 16 hexadecimal digits, also in the log
 ---@field tls nil
+---@field trailers? table<string, string> behind a body that was read
 ---@field [any] any what filters have set
 local Request = {}
 
@@ -244,6 +245,54 @@ function Response:send_file(path, root) end
 function Response:write(...) end
 
 function Response:flush() end
+
+-- ---- streams ---------------------------------------------------------------
+
+---An informational response (102 to 199), before the one that follows.
+---@param status integer
+---@param fields table<string, string|string[]>
+---@return true?, pl.Error? err
+function Response:inform(status, fields) end
+
+---A 103: { link = { "</a.css>; rel=preload; as=style" } }
+---@param fields table<string, string|string[]>
+---@return true?, pl.Error? err
+function Response:early_hints(fields) end
+
+---A field behind a stream's body; announced if the head has not left.
+---@param name string
+---@param value? string|number
+function Response:trailer(name, value) end
+
+---@class pl.EventsOptions
+---@field retry? string|number "3s", or seconds
+---@field ping? string|number|false "15s"
+---@field headers? table<string, string|string[]>
+
+---The response becomes a stream of server-sent events.
+---@param options? pl.EventsOptions
+---@return pl.Events
+function Response:events(options) end
+
+---@class pl.EventOptions
+---@field event? string its type ["message"]
+---@field id? string|integer
+---@field retry? number seconds
+
+---@class pl.Events
+---@field last_id? string what the client has seen last
+local Events = {}
+
+---@async
+---@param data? string|number|table a table: as JSON
+---@param options? pl.EventOptions
+---@return true?, pl.Error? err
+function Events:send(data, options) end
+
+---@async
+---@param text? string
+---@return true?, pl.Error? err
+function Events:comment(text) end
 
 -- ---- the site --------------------------------------------------------------
 

@@ -10,7 +10,8 @@
 #define PL_WITH_CORE 1
 
 #define PL_FEATURE_MAP(X)                                                      \
-    X(FORMS) X(LIBRARY) X(PAGES) X(SHARE) X(SOCKETS) X(WATCHDOG)
+    X(FORMS)                                                                   \
+    X(LIBRARY) X(PAGES) X(SHARE) X(SOCKETS) X(STREAMS) X(WATCHDOG)
 
 /* As people write them. */
 #define PL_FEATURE_CORE "core"
@@ -19,6 +20,7 @@
 #define PL_FEATURE_PAGES "pages"
 #define PL_FEATURE_SHARE "share"
 #define PL_FEATURE_SOCKETS "sockets"
+#define PL_FEATURE_STREAMS "streams"
 #define PL_FEATURE_WATCHDOG "watchdog"
 
 #define PL_WITHOUT "this perilune was built without the feature "

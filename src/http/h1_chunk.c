@@ -230,6 +230,18 @@ static size_t take_data(struct pl_h1_chunk *chunk, struct pl_str bytes,
     return data->len;
 }
 
+/* The byte that is next, which belongs to the trailers if they have begun. */
+static char take_trailer(struct pl_h1_chunk *chunk, struct pl_str bytes,
+                         size_t at)
+{
+    if (chunk->state >= TRAILER) {
+        if (chunk->trailer.data == NULL)
+            chunk->trailer.data = bytes.data + at;
+        chunk->trailer.len++;
+    }
+    return bytes.data[at];
+}
+
 int pl_h1_chunk_parse(struct pl_h1_chunk *chunk, struct pl_str bytes,
                       size_t *used, struct pl_str *data)
 {
@@ -239,6 +251,7 @@ int pl_h1_chunk_parse(struct pl_h1_chunk *chunk, struct pl_str bytes,
                                            : 0;
 
     *data = (struct pl_str){bytes.data, 0};
+    chunk->trailer = pl_str(NULL, 0);
     while (result == 0 && at < bytes.len) {
         if (chunk->state == DATA) {
             at +=
@@ -250,7 +263,7 @@ int pl_h1_chunk_parse(struct pl_h1_chunk *chunk, struct pl_str bytes,
                          ? refuse(chunk, 400, "chunk extensions too large")
                          : refuse(chunk, 431, "trailers too large");
         else
-            result = take(chunk, bytes.data[at++]);
+            result = take(chunk, take_trailer(chunk, bytes, at++));
     }
     *used = at;
     return result;

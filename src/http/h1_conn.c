@@ -15,10 +15,12 @@
 #include "http/http.h"
 
 #include "base/error.h"
+#include "base/features.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "http/h1_state.h"
 #include "http/h1_write.h"
+#include "http/trailer.h"
 
 /* Bytes of unread body that are worth reading to keep the connection. */
 enum { DRAIN_MAX = 256 * 1024 };
@@ -155,6 +157,26 @@ static size_t length_input(struct pl_h1 *h1, struct pl_str bytes)
     return part;
 }
 
+/* What the chunks' parser has seen of the trailers; those of a request that is
+ * over are nobody's. */
+static int keep_trailers(struct pl_h1 *h1, int got)
+{
+    struct pl_str piece = h1->chunk.trailer;
+    int err = 0;
+
+    if (!PL_WITH_STREAMS || h1->req == NULL || piece.len == 0)
+        return got;
+    if (h1->trailers == NULL && got == 1) /* they came in one piece */
+        err = pl_trailer_receive_lines(h1->req, piece);
+    else if (h1->trailers == NULL)
+        h1->trailers = pl_request_buf(h1->req);
+    if (h1->trailers != NULL)
+        err = pl_buf_add(h1->trailers, piece);
+    if (h1->trailers != NULL && err == 0 && got == 1)
+        err = pl_trailer_receive_lines(h1->req, pl_buf_str(h1->trailers));
+    return err < 0 ? err : got;
+}
+
 static size_t chunked_input(struct pl_h1 *h1, struct pl_str bytes)
 {
     size_t total = 0, used;
@@ -166,6 +188,7 @@ static size_t chunked_input(struct pl_h1 *h1, struct pl_str bytes)
         got = pl_h1_chunk_parse(&h1->chunk, pl_str_skip(bytes, total), &used,
                                 &data);
         total += used;
+        got = keep_trailers(h1, got);
         body_data(h1, data);
         if (h1->req == NULL && h1->seen > DRAIN_MAX)
             got = PL_ERR_LIMIT;
@@ -370,6 +393,8 @@ static void on_eof(struct pl_conn *conn)
     h1->keep = false;
     if (h1->body != PL_H1_BODY_NONE)
         body_over(h1, PL_ERR_CLOSED);
+    else if (h1->req->response.events != NULL) /* nobody half-closes those */
+        pl_conn_close(conn, PL_ERR_CLOSED);
 }
 
 static void on_drained(struct pl_conn *conn)
@@ -446,8 +471,23 @@ static void drain_conn(struct pl_conn *conn, void *http)
         pl_conn_finish(conn, false);
 }
 
+/* Event streams have no end that one could wait for: their clients come again,
+ * to whoever listens then. */
+static void end_events(struct pl_http *http)
+{
+    struct pl_list *node;
+
+    PL_LIST_FOREACH (node, &http->requests) {
+        struct pl_request *req = PL_LIST_ENTRY(node, struct pl_request, node);
+
+        if (req->response.events != NULL && req->task != NULL)
+            pl_task_cancel(req->task);
+    }
+}
+
 void pl_http_drain(struct pl_http *http)
 {
     http->draining = true;
     pl_net_each(http->net, drain_conn, http);
+    end_events(http);
 }

@@ -96,6 +96,7 @@ struct pl_h1_chunk {
     uint8_t digits;               /* of the current size */
     uint32_t extra;               /* bytes spent on extensions and trailers */
     uint64_t left;                /* bytes of the current chunk still to come */
+    struct pl_str trailer;        /* what the last call has read of them */
     struct pl_h1_refusal refusal; /* valid after an error */
 };
 
@@ -107,9 +108,9 @@ void pl_h1_chunk_init(struct pl_h1_chunk *chunk);
 
 /* Looks at bytes; *used of them are done with, and *data (inside them, may be
  * empty) is the next piece of the body. Returns 0 (call again with the rest if
- * there is one), 1 at the end of the body (trailers have been checked as
- * strictly as a head's fields, and dropped), or PL_ERR_PROTO with
- * chunk->refusal filled. */
+ * there is one), 1 at the end of the body, or PL_ERR_PROTO with chunk->refusal
+ * filled. chunk->trailer is a slice of bytes: lines of trailers, checked as
+ * strictly as a head's fields, with the empty line behind them. */
 int pl_h1_chunk_parse(struct pl_h1_chunk *chunk, struct pl_str bytes,
                       size_t *used, struct pl_str *data);
 

@@ -18,14 +18,15 @@ struct pl_h1 {
     struct pl_request *req;      /* NULL: head incomplete, or draining */
     struct pl_h1_parser *parser; /* of an incomplete head; else NULL */
     struct pl_h1_chunk chunk;
-    uint64_t left;   /* of a PL_H1_BODY_LENGTH */
-    uint64_t seen;   /* body bytes read from the peer */
-    uint64_t judged; /* seen when the rate was last judged */
-    uint8_t body;    /* enum pl_h1_body */
-    bool keep;       /* the connection may be used again */
-    bool minor0;     /* HTTP/1.0 */
-    bool expect;     /* 100 Continue has not been sent */
-    bool chunked;    /* the response is */
+    struct pl_buf *trailers; /* that came in pieces; or NULL */
+    uint64_t left;           /* of a PL_H1_BODY_LENGTH */
+    uint64_t seen;           /* body bytes read from the peer */
+    uint64_t judged;         /* seen when the rate was last judged */
+    uint8_t body;            /* enum pl_h1_body */
+    bool keep;               /* the connection may be used again */
+    bool minor0;             /* HTTP/1.0 */
+    bool expect;             /* 100 Continue has not been sent */
+    bool chunked;            /* the response is */
 };
 
 extern const struct pl_wire pl_h1_wire;

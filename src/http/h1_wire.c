@@ -182,6 +182,10 @@ static int h1_send(struct pl_request *req)
     }
     if (!res->bodyless && is_whole(res))
         res->sent = (uint64_t)res->length;
+    if (res->events != NULL && (conn->flags & PL_CONN_EOF)) {
+        pl_conn_close(conn, PL_ERR_CLOSED); /* as h1_conn.c does later */
+        return PL_ERR_CLOSED;
+    }
     return 0;
 }
 
@@ -209,6 +213,24 @@ static void h1_abort(struct pl_request *req)
     pl_h1_settle(h1);
 }
 
+PL_COLD static int send_trailers(struct pl_conn *conn, struct pl_request *req)
+{
+    const struct pl_trailers *list = req->response.trailers;
+    size_t size = pl_h1_trailers_bound(list);
+    char *out = pl_arena_bytes(&req->arena, size);
+
+    if (out == NULL)
+        return PL_ERR_NOMEM;
+    return pl_conn_write(conn, pl_str(out, pl_h1_trailers_write(out, list)));
+}
+
+static int end_chunks(struct pl_h1 *h1, const struct pl_response *res)
+{
+    if (PL_UNLIKELY(res->trailers != NULL))
+        return send_trailers(h1->conn, h1->req);
+    return pl_conn_write(h1->conn, PL_STR("0\r\n\r\n"));
+}
+
 static void h1_end(struct pl_request *req)
 {
     struct pl_h1 *h1 = req->stream;
@@ -216,7 +238,7 @@ static void h1_end(struct pl_request *req)
 
     if (res->content == PL_CONTENT_STREAM && !res->bodyless) {
         bool whole =
-            h1->chunked ? pl_conn_write(h1->conn, PL_STR("0\r\n\r\n")) == 0
+            h1->chunked ? end_chunks(h1, res) == 0
                         : res->length < 0 || res->sent == (uint64_t)res->length;
 
         if (!whole && req->wire != NULL)
@@ -293,6 +315,27 @@ static int h1_upgrade(struct pl_request *req,
     return 0;
 }
 
+/* RFC 9110, 15.2: HTTP/1.0 knows no 1xx. */
+static int h1_inform(struct pl_request *req, int status,
+                     const struct pl_header *fields, unsigned n)
+{
+    struct pl_h1 *h1 = req->stream;
+    char *out;
+    size_t len;
+    int err;
+
+    if (h1->minor0)
+        return 0;
+    out = pl_arena_bytes(&req->arena, pl_h1_inform_bound(fields, n));
+    if (out == NULL)
+        return PL_ERR_NOMEM;
+    len = pl_h1_inform_write(out, status, fields, n);
+    err = pl_conn_write(h1->conn, pl_str(out, len));
+    if (err == 0 && req->wire != NULL)
+        h1_flush(req);
+    return err == 0 && req->wire == NULL ? PL_ERR_CLOSED : err;
+}
+
 static bool h1_peer(struct pl_request *req, struct pl_addr *addr)
 {
     return pl_conn_peer(conn_of(req), addr);
@@ -313,6 +356,7 @@ const struct pl_wire pl_h1_wire = {
     .flush = h1_flush,
     .want_body = h1_want_body,
     .upgrade = h1_upgrade,
+    .inform = h1_inform,
     .peer = h1_peer,
     .local = h1_local,
 };

@@ -4,6 +4,7 @@
 
 #include "base/str.h"
 #include "http/status.h"
+#include "http/trailer.h"
 
 /* Upper bounds. READY_FIXED: Last-Modified, Content-Length, and the names and
  * line ends of what is counted apart. HEAD_FIXED: the status line with the
@@ -207,6 +208,47 @@ char *pl_h1_head_write(char *out, struct pl_request *req,
     *out++ = '\r';
     *out++ = '\n';
     return out;
+}
+
+/* ---- before and behind it ---- */
+
+static size_t fields_bound(const struct pl_header *fields, unsigned n)
+{
+    size_t size = 64; /* a status line, the last chunk, the empty line */
+
+    for (unsigned i = 0; i < n; i++)
+        size += fields[i].name_len + fields[i].value_len + 4u;
+    return size;
+}
+
+static char *put_fields(char *out, const struct pl_header *fields, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        if (fields[i].value != NULL)
+            out = put_line(out, pl_header_name(&fields[i]),
+                           pl_header_value(&fields[i]));
+    return PUT(out, "\r\n");
+}
+
+size_t pl_h1_trailers_bound(const struct pl_trailers *list)
+{
+    return fields_bound(list->fields, list->n);
+}
+
+size_t pl_h1_trailers_write(char *out, const struct pl_trailers *list)
+{
+    return (size_t)(put_fields(PUT(out, "0\r\n"), list->fields, list->n) - out);
+}
+
+size_t pl_h1_inform_bound(const struct pl_header *fields, unsigned n)
+{
+    return fields_bound(fields, n);
+}
+
+size_t pl_h1_inform_write(char *out, int status, const struct pl_header *fields,
+                          unsigned n)
+{
+    return (size_t)(put_fields(put_status(out, status), fields, n) - out);
 }
 
 size_t pl_h1_plain_write(char *out, struct pl_http *http, int status,

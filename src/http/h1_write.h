@@ -30,6 +30,16 @@ size_t pl_h1_ready_bound(const struct pl_response *res);
 char *pl_h1_head_write(char *out, struct pl_request *req,
                        const struct pl_h1_framing *framing);
 
+/* The last chunk, with trailers behind it: those that have a value. Returns the
+ * length; and an upper bound of it. */
+size_t pl_h1_trailers_write(char *out, const struct pl_trailers *list);
+size_t pl_h1_trailers_bound(const struct pl_trailers *list);
+
+/* The head of an informational response; the same. */
+size_t pl_h1_inform_write(char *out, int status, const struct pl_header *fields,
+                          unsigned n);
+size_t pl_h1_inform_bound(const struct pl_header *fields, unsigned n);
+
 /* A whole small response that needs no request: for heads that were refused.
  * Returns the length, less than PL_H1_PLAIN_MAX. */
 enum { PL_H1_PLAIN_MAX = 1024 };

@@ -152,6 +152,13 @@ void pl_request_answer(struct pl_request *req, int result)
     }
 }
 
+/* Whoever reads events comes again, and lacks nothing when they end because the
+ * server does. */
+static bool may_stop_anywhere(const struct pl_response *res, int result)
+{
+    return res->events != NULL && result == PL_ERR_CANCELED;
+}
+
 void pl_request_finish(struct pl_request *req, int result)
 {
     struct pl_response *res = &req->response;
@@ -170,7 +177,8 @@ void pl_request_finish(struct pl_request *req, int result)
     }
     res->ended = true;
     if (req->wire != NULL) {
-        if (result < 0 && res->content == PL_CONTENT_STREAM && !res->bodyless)
+        if (result < 0 && res->content == PL_CONTENT_STREAM && !res->bodyless &&
+            !may_stop_anywhere(res, result))
             req->wire->abort(req);
         else
             req->wire->end(req);

@@ -61,6 +61,7 @@ struct pl_request {
     const struct pl_body_limits *limits; /* the site's, or the route's */
     struct pl_sink *sinks;               /* files it goes to, newest first */
     struct pl_part *part;                /* form.h; NULL: not begun */
+    struct pl_trailers *trailers;        /* behind the body; NULL: none (yet) */
     struct pl_response response;
 
     void *generation; /* the route room's; released by drop_generation */

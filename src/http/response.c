@@ -165,6 +165,15 @@ static int begin_change(struct pl_response *res, struct pl_str name,
     return err == 0 ? own_fields(res) : err;
 }
 
+int pl_response_append(struct pl_response *res, struct pl_str name,
+                       struct pl_str value)
+{
+    int err = own_fields(res);
+
+    return err < 0 ? err
+                   : append_field(res, pl_header_lookup(name), name, value);
+}
+
 int pl_response_add(struct pl_response *res, struct pl_str name,
                     struct pl_str value)
 {
@@ -272,6 +281,7 @@ void pl_response_reset(struct pl_response *res)
     res->type = res->etag = (struct pl_str){NULL, 0};
     res->last_modified = res->length = -1;
     res->parts = NULL;
+    res->trailers = NULL;
 }
 
 /* ---- ready-made answers ---- */

@@ -7,6 +7,8 @@
 #include "task/op.h"
 
 struct pl_request;
+struct pl_event_stream;
+struct pl_trailers;
 
 /* What a response says of one content, in the form of a wire's head: made once
  * for all responses that send it. "bare" is for a 304, without the type and the
@@ -53,6 +55,9 @@ struct pl_response {
     uint64_t sent;              /* body bytes handed to the wire, for the log */
     struct pl_drain_op *waiter; /* for the output to drain */
     struct pl_parts *parts;     /* several ranges; NULL: none */
+    struct pl_trailers *trailers;   /* NULL: none */
+    struct pl_event_stream *events; /* it is one, and lives as long as both
+                                       sides want; or NULL */
 };
 
 /* ---- building (most of it is in perilune.h): 0 or PL_ERR_*; PL_ERR_STATE once
@@ -70,6 +75,10 @@ int pl_response_file(struct pl_response *res, int file, uint64_t off,
  * content as it is now) as long as the request: any change takes a copy. */
 void pl_response_lend(struct pl_response *res, const struct pl_header *headers,
                       unsigned n, const struct pl_ready *ready);
+
+/* A field that the server makes itself. COPIES. */
+int pl_response_append(struct pl_response *res, struct pl_str name,
+                       struct pl_str value);
 
 /* Drops the body, status and headers built so far (an error page follows). */
 void pl_response_reset(struct pl_response *res);
@@ -99,6 +108,9 @@ struct pl_drain_op {
 };
 
 void pl_response_drain_begin(struct pl_drain_op *wait, struct pl_response *res);
+
+/* What a push has said, in a straight line: waits if it has to. */
+int pl_response_pace(struct pl_response *res, int pushed);
 
 /* For wires: the output has drained, or the peer has gone (err < 0). */
 void pl_response_drained(struct pl_response *res, int err);

@@ -9,6 +9,7 @@
 #include "http/date.h"
 #include "http/request.h"
 #include "http/status.h"
+#include "http/trailer.h"
 
 static bool is_whole(const struct pl_response *res)
 {
@@ -209,6 +210,15 @@ static void select_content(struct pl_request *req)
         apply_range(req);
 }
 
+/* Behind a body whose length is said, HTTP/1 has none. */
+static bool has_place_for_trailers(const struct pl_request *req)
+{
+    const struct pl_response *res = &req->response;
+
+    return res->content == PL_CONTENT_STREAM && res->length < 0 &&
+           !res->bodyless && req->version >= 11;
+}
+
 void pl_semantics_apply(struct pl_request *req)
 {
     struct pl_response *res = &req->response;
@@ -224,4 +234,6 @@ void pl_semantics_apply(struct pl_request *req)
         decide_caching(res);
     if (req->head || !pl_status_has_body(res->status))
         res->bodyless = true;
+    if (res->trailers != NULL && has_place_for_trailers(req))
+        pl_trailer_announce(req);
 }

@@ -61,10 +61,9 @@ struct pl_str pl_request_form_arg(struct pl_request *req, struct pl_str name)
 
 /* ---- the response as a stream ---- */
 
-int pl_response_write(struct pl_response *res, struct pl_str bytes)
+int pl_response_pace(struct pl_response *res, int err)
 {
     struct pl_drain_op wait;
-    int err = pl_response_push(res, bytes);
 
     if (err == 0 && may_wait() && pl_loop_is_late(pl_sched_current()->loop))
         return pl_fiber_sleep(0); /* nobody else has run for long */
@@ -72,6 +71,11 @@ int pl_response_write(struct pl_response *res, struct pl_str bytes)
         return err;
     pl_response_drain_begin(&wait, res);
     return pl_op_wait(&wait.op);
+}
+
+int pl_response_write(struct pl_response *res, struct pl_str bytes)
+{
+    return pl_response_pace(res, pl_response_push(res, bytes));
 }
 
 int pl_response_flush(struct pl_response *res)

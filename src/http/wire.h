@@ -8,6 +8,7 @@
 
 #include "net/addr.h"
 
+struct pl_header;
 struct pl_request;
 struct pl_protocol;
 
@@ -18,7 +19,8 @@ struct pl_wire {
     int (*send)(struct pl_request *req);
     /* A piece of a stream's body. 0, or PL_ERR_CLOSED, PL_ERR_LIMIT. */
     int (*write)(struct pl_request *req, struct pl_str bytes);
-    /* The response is complete. */
+    /* The response is complete: but for the trailers of a stream
+     * (response.trailers), where the wire has a place for them. */
     void (*end)(struct pl_request *req);
     /* It cannot be completed: the peer must notice (HTTP/1: close). */
     void (*abort)(struct pl_request *req);
@@ -35,6 +37,10 @@ struct pl_wire {
      * PL_ERR_UNSUPPORTED where that is impossible. */
     int (*upgrade)(struct pl_request *req, const struct pl_protocol *protocol,
                    void *state);
+    /* An informational head (102 to 199) before that of the response, and at
+     * once. 0, also for a client that knows none; or PL_ERR_*. NULL: cannot. */
+    int (*inform)(struct pl_request *req, int status,
+                  const struct pl_header *fields, unsigned n);
     bool (*peer)(struct pl_request *req, struct pl_addr *addr);
     bool (*local)(struct pl_request *req, struct pl_addr *addr);
 };

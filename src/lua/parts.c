@@ -67,6 +67,7 @@ static const struct part {
     INNER(CORE, options, NULL, false),
     INNER(CORE, require, pl_lua_signal, false),
     INNER(CORE, response, pl_lua_response, true),
+    INNER(STREAMS, stream, pl_lua_stream, true),
     INNER(FORMS, upload, pl_lua_upload, true),
     /* clang-format on */
 };

@@ -46,6 +46,7 @@ extern const luaL_Reg pl_lua_response[];
 extern const luaL_Reg pl_lua_scope[];
 extern const luaL_Reg pl_lua_settings[];
 extern const luaL_Reg pl_lua_static[];
+extern const luaL_Reg pl_lua_stream[]; /* events, hints, trailers */
 extern const luaL_Reg pl_lua_upload[];
 
 /* The table `core` is on top: sets core.load_part, and pushes `pl`, which finds

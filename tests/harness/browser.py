@@ -91,14 +91,16 @@ class Browser:
                     return self.events.pop(i)["params"]
             self.events.append(self._message())
 
-    def page(self, width: int, height: int = 800, dark=False) -> "Page":
-        return Page(self, width, height, dark)
+    def page(
+        self, width: int, height: int = 800, dark=False, scripts=False
+    ) -> "Page":
+        return Page(self, width, height, dark, scripts)
 
 
 class Page:
-    """One tab, of a fixed size, in which no script of the page may run."""
+    """One tab, of a fixed size. Scripts of the page run only if asked for."""
 
-    def __init__(self, browser, width, height, dark):
+    def __init__(self, browser, width, height, dark, scripts):
         self.browser = browser
         target = browser.call("Target.createTarget", url="about:blank")
         self.target = target["targetId"]
@@ -107,7 +109,7 @@ class Page:
         )["sessionId"]
         for domain in ("Page", "Network", "Runtime"):
             self.call(domain + ".enable")
-        self.call("Emulation.setScriptExecutionDisabled", value=True)
+        self.call("Emulation.setScriptExecutionDisabled", value=not scripts)
         self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,

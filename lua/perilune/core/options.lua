@@ -67,6 +67,16 @@ local kinds = {
       or type(value) == "number" and ("%.3f"):format(value) or nil
   end,
   mode = core.parse_mode,
+  -- a name for something: a string, or a whole number
+  id = function(value)
+    return type(value) == "string" and value
+      or type(value) == "number" and floor(value) == value
+      and ("%.0f"):format(value) or nil
+  end,
+  -- names of header fields, with values
+  fields = function(value)
+    return type(value) == "table" and value or nil
+  end,
   -- "1m", or bytes
   size = function(value)
     return type(value) == "string" and value

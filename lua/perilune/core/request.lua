@@ -32,12 +32,14 @@ local methods = {
   cookie = core.req_cookie,
 }
 
-core.request_methods = methods
+core.request_methods, core.request_getters = methods, getters
 
--- Further methods, each with the part that adds it when it is first asked for.
+-- Further methods and fields, each with the part that adds it when it is first
+-- asked for.
 local rare = {
   body = "body", read = "body", chunks = "body", json = "body", form = "body",
   parts = "upload", save = "upload", discard = "upload",
+  trailers = "stream",
 }
 
 local reserved = { tls = true } -- nil as long as there is none
@@ -58,7 +60,8 @@ local function index(req, key)
     return method
   elseif rare[key] then
     load_part(rare[key])
-    return methods[key]
+    get = getters[key]
+    return methods[key] or get and get(req)
   end
   local values = own(req)
   return values and values[key]

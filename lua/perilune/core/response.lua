@@ -18,12 +18,16 @@ local methods = {
 core.response_methods = methods
 
 -- Methods that a part adds when one of them is first asked for.
-local rare = { cookie = true, send_file = true, write = true }
+local rare = {
+  cookie = "response", send_file = "response", write = "response",
+  events = "stream", early_hints = "stream", inform = "stream",
+  trailer = "stream",
+}
 
 setmetatable(methods, {
   __index = function(_, key)
     if rare[key] then
-      load_part("response")
+      load_part(rare[key])
       return rawget(methods, key)
     end
   end,

@@ -52,6 +52,8 @@ end
 local wanted = {
   budget = "a table like { wall = \"2s\", cpu = \"100ms\", memory = \"10m\" }",
   text = "a string",
+  id = "a string or a whole number",
+  fields = "a table of header fields",
   names = "a string or a list of strings, each a name without spaces",
   flag_or_text = "true, false or a string",
   flag_or_size = "true, false or a size like \"64m\"",

@@ -73,17 +73,13 @@ local function text(...)
 end
 
 local faults = {
-  [LIMIT] = "res:write: more than content-length says",
-  [STATE] = "res:write: the body was given as a whole, or another task is "
-    .. "waiting to write",
+  [LIMIT] = ": more than content-length says",
+  [STATE] = ": the body was given as a whole, or another task is waiting to "
+    .. "write",
 }
 
---- res:write(...): sends the head (the first time) and a piece of the body.
---- Waits while the client does not read. Returns true, or nil, err when the
---- client has gone, or wanted the head only and this writes on and on; writing
---- after that ends the handler.
-function methods:write(...)
-  local result = push(self, text(...))
+-- What a push has said becomes what users see; waits if it has to.
+local function say(call, result, self)
   if result == AGAIN then
     result = drain(self)
   elseif result == 1 then
@@ -92,9 +88,19 @@ function methods:write(...)
   if result >= 0 then
     return true
   elseif result == CLOSED then
-    return nil, failure(result, "res:write")
+    return nil, failure(result, call)
   elseif faults[result] then
-    fail(faults[result])
+    fail(call .. faults[result])
   end
-  raise("res:write", result)
+  raise(call, result)
+end
+
+core.res_say = say
+
+--- res:write(...): sends the head (the first time) and a piece of the body.
+--- Waits while the client does not read. Returns true, or nil, err when the
+--- client has gone, or wanted the head only and this writes on and on; writing
+--- after that ends the handler.
+function methods:write(...)
+  return say("res:write", push(self, text(...)), self)
 end
