@@ -652,6 +652,130 @@ PL_API int pl_events_send(struct pl_event_stream *stream,
 /* A line that clients pass over. The same. */
 PL_API int pl_events_comment(struct pl_event_stream *stream,
                              struct pl_str text);
+/* ---- WebSocket ------------------------------------------------------------
+ *
+ * RFC 6455. A handler of GET makes its request one by pl_ws_accept() and talks
+ * in straight lines; the socket is closed when it returns:
+ *
+ *     static int echo(struct pl_request *req, struct pl_response *res, void
+ * *arg)
+ *     {
+ *         struct pl_ws_message message;
+ *         struct pl_ws *ws;
+ *         int err = pl_ws_accept(req, NULL, &ws);
+ *
+ *         while (err == 0 && (err = pl_ws_receive(ws, &message)) == 0)
+ *             err = pl_ws_send(ws, message.kind, message.data);
+ *         return err;
+ *     }
+ *
+ * Or functions are called for each message, and a socket that is idle needs
+ * neither a fiber nor its request: pl_app_websocket(). Pings, the closing
+ * handshake, fragments and limits are seen to by the server. */
+
+struct pl_ws;
+
+enum pl_ws_kind { PL_WS_TEXT = 1, PL_WS_BINARY = 2 };
+
+/* Why a socket is closed (RFC 6455, 7.4); 3000 to 4999 are free for use. */
+enum pl_ws_code {
+    PL_WS_NORMAL = 1000,
+    PL_WS_GOING_AWAY = 1001,
+    PL_WS_PROTOCOL_ERROR = 1002,
+    PL_WS_UNACCEPTABLE = 1003,
+    PL_WS_NO_CODE = 1005,  /* the peer has said none; never sent */
+    PL_WS_ABNORMAL = 1006, /* it went without a word; never sent */
+    PL_WS_NOT_UTF8 = 1007,
+    PL_WS_POLICY = 1008,
+    PL_WS_TOO_BIG = 1009,
+    PL_WS_ERROR = 1011,
+    PL_WS_TRY_LATER = 1013,
+};
+
+struct pl_ws_message {
+    enum pl_ws_kind kind;
+    struct pl_str data; /* text is UTF-8 */
+};
+
+/* 0 and NULL are the defaults; UINT64_MAX: never. */
+struct pl_ws_options {
+    size_t size;          /* sizeof(struct pl_ws_options) */
+    uint64_t max_message; /* bytes; 0: 1 MiB; a longer one closes with 1009 */
+    uint64_t ping_ms; /* a peer that is silent for so long is pinged: 30 s */
+    uint64_t
+        timeout_ms;    /* and given up after so long without an answer: 30 s */
+    uint64_t idle_ms;  /* closed after so long without a message; 0: never */
+    uint64_t close_ms; /* the peer has so long for its close frame: 10 s */
+    /* Subprotocols with spaces between, the best first: the first one that the
+     * client has is chosen. */
+    const char *protocols;
+    /* The pages that may connect, with spaces between: "https://a.example",
+     * "a.example", "*.example"; "*" for all. NULL: those of the request's own
+     * host. Clients that are no browsers say no origin and are let in. */
+    const char *origins;
+};
+
+/* Makes the request of the calling handler a WebSocket, which lives as long as
+ * the request and is closed at the handler's end (1011 if its result is below
+ * 0, else 1000). Returns 0; or a status above 0 when the request is none or may
+ * not (400, 403, 426), or PL_ERR_*: return it from the handler. */
+PL_API int pl_ws_accept(struct pl_request *req,
+                        const struct pl_ws_options *options, struct pl_ws **ws);
+
+/* The next message: 0 and *message, which holds until the next call; or
+ * PL_ERR_CLOSED when there will be none any more, PL_ERR_CANCELED, PL_ERR_BUSY
+ * if somebody receives already. WAITS. */
+PL_API int pl_ws_receive(struct pl_ws *ws, struct pl_ws_message *message);
+
+/* Sends a message; text must be UTF-8, or the peer will close. COPIES. Returns
+ * 0, PL_ERR_CLOSED when the socket is closed and PL_ERR_CANCELED for who goes
+ * on after that, PL_ERR_NOMEM. WAITS while the peer reads more slowly than
+ * this sends. */
+PL_API int pl_ws_send(struct pl_ws *ws, enum pl_ws_kind kind,
+                      struct pl_str data);
+
+/* The same without waiting: PL_ERR_AGAIN, and nothing was sent. */
+PL_API int pl_ws_try_send(struct pl_ws *ws, enum pl_ws_kind kind,
+                          struct pl_str data);
+
+/* A ping beside those that the server sends by itself. As pl_ws_try_send(). */
+PL_API int pl_ws_ping(struct pl_ws *ws);
+
+/* Begins the closing handshake: no message is received or sent any more.
+ * reason: UTF-8 of at most 123 bytes, may be absent. Returns 0, PL_ERR_CLOSED
+ * if it was closed already, PL_ERR_INVALID for a code that may not be sent. */
+PL_API int pl_ws_close(struct pl_ws *ws, unsigned code, struct pl_str reason);
+
+/* Why it was closed: the code of the first close frame, either way, and its
+ * reason (may be NULL); 0 while it is open. */
+PL_API unsigned pl_ws_closed(const struct pl_ws *ws, struct pl_str *reason);
+
+/* The subprotocol that was chosen; absent: none. */
+PL_API struct pl_str pl_ws_protocol(const struct pl_ws *ws);
+
+/* A pointer for the callbacks; NULL at first. */
+PL_API void pl_ws_set_state(struct pl_ws *ws, void *state);
+PL_API void *pl_ws_state(const struct pl_ws *ws);
+
+/* Each runs on a fiber and may wait; never two of one socket at the same time.
+ * A result below 0 closes with 1011 and is logged. Any may be NULL. */
+struct pl_ws_callbacks {
+    size_t size; /* sizeof(struct pl_ws_callbacks) */
+    /* req is there until this returns. */
+    int (*open)(struct pl_ws *ws, struct pl_request *req, void *arg);
+    /* message holds until this returns. */
+    int (*message)(struct pl_ws *ws, const struct pl_ws_message *message,
+                   void *arg);
+    /* The last call, if open has succeeded: free the state. */
+    void (*close)(struct pl_ws *ws, unsigned code, struct pl_str reason,
+                  void *arg);
+};
+
+/* A route (GET) for WebSockets. COPIES callbacks and options (may be NULL);
+ * BORROWS arg as long as app. Returns as pl_app_get(). */
+PL_API int pl_app_websocket(struct pl_app *app, const char *pattern,
+                            const struct pl_ws_callbacks *callbacks,
+                            const struct pl_ws_options *options, void *arg);
 
 /* ---- waiting -------------------------------------------------------------
  *

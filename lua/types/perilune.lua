@@ -1122,6 +1122,69 @@ function pl.subscribe(topic, fn, options) end
 ---@return fun(): pl.Plain?
 function pl.messages(topic, options) end
 
+-- ---- WebSockets -------------------------------------------------------------
+
+---@class pl.WebSocketOptions
+---@field max_message? string|number `"1m"`
+---@field ping? string|number|false `"30s"`
+---@field timeout? string|number `"30s"`
+---@field idle? string|number|false
+---@field close_timeout? string|number `"10s"`
+---@field protocols? string|string[] the best first
+---@field origins? string|string[] `"https://a.example"`, `"*.example"`, `"*"`
+
+---@class pl.WebSocketCallbacks: pl.WebSocketOptions
+---@field open? async fun(ws: pl.WebSocket, req: pl.Request)
+---@field message? async fun(ws: pl.WebSocket, data: string, kind: string)
+---@field close? async fun(ws: pl.WebSocket, code: integer, reason: string)
+
+---@param path string
+---@param callbacks pl.WebSocketCallbacks
+function pl.websocket(path, callbacks) end
+
+---@async
+---@param options? pl.WebSocketOptions
+---@return pl.WebSocket
+function Request:websocket(options) end
+
+---@class pl.WebSocket
+---@field subprotocol? string what was chosen of the option protocols
+---@field [any] any the site's own
+local WebSocket = {}
+
+---Waits while the peer reads more slowly.
+---@async
+---@param data string
+---@param kind? "text"|"binary"
+---@return true?, pl.Error?
+function WebSocket:send(data, kind) end
+
+---False: the peer has enough to read already, and nothing was sent.
+---@param data string
+---@param kind? "text"|"binary"
+---@return boolean?, pl.Error?
+function WebSocket:try_send(data, kind) end
+
+---@async
+---@param timeout? number seconds
+---@return string? data, "text"|"binary"|pl.Error
+function WebSocket:receive(timeout) end
+
+---@async
+---@return fun(): string?, "text"|"binary"?
+function WebSocket:messages() end
+
+---@param code? integer 1000
+---@param reason? string
+---@return true?, pl.Error?
+function WebSocket:close(code, reason) end
+
+---@return integer? code, string? reason nil while it is open
+function WebSocket:closed() end
+
+---@return boolean?, pl.Error?
+function WebSocket:ping() end
+
 ---@class pl.Workers
 ---@field id integer this worker, from 0
 ---@field count integer

@@ -454,6 +454,12 @@ static void on_closed(struct pl_conn *conn, int why)
         pl_request_lost(req, why);
 }
 
+static void on_drain(struct pl_conn *conn)
+{
+    if (conn->state == NULL)
+        pl_conn_finish(conn, false);
+}
+
 const struct pl_protocol pl_h1_protocol = {
     .name = "http/1.1",
     .opened = on_opened,
@@ -461,14 +467,14 @@ const struct pl_protocol pl_h1_protocol = {
     .eof = on_eof,
     .drained = on_drained,
     .timeout = on_timeout,
+    .drain = on_drain,
     .closed = on_closed,
 };
 
 static void drain_conn(struct pl_conn *conn, void *http)
 {
-    if (conn->protocol == &pl_h1_protocol && conn->state == NULL &&
-        pl_h1_http(conn) == http)
-        pl_conn_finish(conn, false);
+    if (pl_h1_http(conn) == http && conn->protocol->drain != NULL)
+        conn->protocol->drain(conn);
 }
 
 /* Event streams have no end that one could wait for: their clients come again,

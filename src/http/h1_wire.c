@@ -31,6 +31,17 @@ static bool is_whole(const struct pl_response *res)
     return res->content == PL_CONTENT_BYTES || res->content == PL_CONTENT_FILE;
 }
 
+/* A 426 says what it wants (RFC 9110, 15.5.22), and handlers ask for nothing
+ * else. */
+static enum pl_h1_connection connection_of(const struct pl_h1 *h1)
+{
+    if (!h1->keep || h1->req->http->draining)
+        return PL_H1_CLOSE;
+    if (h1->minor0)
+        return PL_H1_KEEP_ALIVE;
+    return h1->req->response.status == 426 ? PL_H1_UPGRADE : PL_H1_DEFAULT;
+}
+
 static struct pl_h1_framing frame(struct pl_h1 *h1)
 {
     struct pl_request *req = h1->req;
@@ -52,9 +63,8 @@ static struct pl_h1_framing frame(struct pl_h1 *h1)
     if (h1->body != PL_H1_BODY_NONE && res->content != PL_CONTENT_STREAM &&
         !pl_h1_worth_draining(h1))
         h1->keep = false;
-    framing.connection = !h1->keep || req->http->draining ? PL_H1_CLOSE
-                         : h1->minor0                     ? PL_H1_KEEP_ALIVE
-                                                          : PL_H1_DEFAULT;
+    framing.connection = connection_of(h1);
+    framing.upgrade = "websocket"; /* if there is one */
     return framing;
 }
 

@@ -65,6 +65,7 @@ struct pl_http {
     struct pl_http_stats stats;
     struct pl_list requests; /* in progress */
     bool draining;           /* close connections after their response */
+    uint32_t ws_tick; /* ms between two looks of a WebSocket at the clock */
     uint64_t id_seed, id_count;
     int64_t date_second;
     char date[PL_HTTP_DATE_LEN + 1];
@@ -82,7 +83,7 @@ void pl_http_init(struct pl_http *http, struct pl_net *net,
 extern const struct pl_protocol pl_h1_protocol;
 
 /* No new requests on open connections: idle ones close now, the others after
- * their response. */
+ * their response; WebSockets say goodbye. */
 void pl_http_drain(struct pl_http *http);
 
 /* The Date field's value for now, 29 bytes. */

@@ -9,6 +9,7 @@
 #include "http/query.h"
 #include "http/sink.h"
 #include "http/uri.h"
+#include "http/ws.h"
 
 /* ---- life ---- */
 
@@ -75,6 +76,8 @@ void pl_request_drop(struct pl_request *req)
         pl_meter_end(req->meter);
     pl_response_release(&req->response);
     run_defers(req);
+    if (req->websocket != NULL)
+        pl_ws_release(req->websocket, PL_WS_NORMAL);
     pl_sinks_end(req);
     pl_form_end(req);
     if (req->drop_generation != NULL)
@@ -176,6 +179,9 @@ void pl_request_finish(struct pl_request *req, int result)
             result = PL_ERR_CLOSED;
     }
     res->ended = true;
+    if (req->websocket != NULL)
+        pl_ws_close(req->websocket, result < 0 ? PL_WS_ERROR : PL_WS_NORMAL,
+                    pl_str(NULL, 0));
     if (req->wire != NULL) {
         if (result < 0 && res->content == PL_CONTENT_STREAM && !res->bodyless &&
             !may_stop_anywhere(res, result))

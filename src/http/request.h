@@ -72,6 +72,8 @@ struct pl_request {
     struct pl_task *task; /* the handler's; NULL: it needs none */
     struct pl_str remote; /* absent: not asked for yet */
     uint16_t remote_port;
+    struct pl_ws
+        *websocket;         /* it has become one, which ends with the handler */
     void *lua;              /* the Lua object that stands for this request */
     struct pl_meter *meter; /* in the arena; NULL: not measured */
     uint64_t started;       /* monotonic ns */

@@ -370,6 +370,9 @@ int pl_response_error(struct pl_response *res, int status, struct pl_str detail)
     res->last_modified = -1;
     res->ready = NULL;
     err = pl_response_status(res, status);
+    if (err == 0 && status == 426) /* RFC 6455, 4.4 */
+        err =
+            pl_response_set(res, PL_STR("Sec-WebSocket-Version"), PL_STR("13"));
     if (err == 0)
         err = pl_response_bytes(res, text, NULL, NULL);
     res->error_page = err == 0;

@@ -62,6 +62,7 @@ static const struct part {
     SITE(CORE, set, settings, pl_lua_settings),
     SITE(CORE, static, static, pl_lua_static),
     SITE(CORE, use, filter, pl_lua_filter),
+    SITE(CORE, websocket, websocket, NULL),
     INNER(CORE, body, pl_lua_body, true),
     INNER(CORE, listen, NULL, true),
     INNER(CORE, options, NULL, false),
@@ -69,6 +70,7 @@ static const struct part {
     INNER(CORE, response, pl_lua_response, true),
     INNER(STREAMS, stream, pl_lua_stream, true),
     INNER(FORMS, upload, pl_lua_upload, true),
+    INNER(CORE, ws, pl_lua_ws, true),
     /* clang-format on */
 };
 

@@ -48,6 +48,7 @@ extern const luaL_Reg pl_lua_settings[];
 extern const luaL_Reg pl_lua_static[];
 extern const luaL_Reg pl_lua_stream[]; /* events, hints, trailers */
 extern const luaL_Reg pl_lua_upload[];
+extern const luaL_Reg pl_lua_ws[]; /* WebSockets */
 
 /* The table `core` is on top: sets core.load_part, and pushes `pl`, which finds
  * its parts. */

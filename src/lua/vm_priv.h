@@ -72,6 +72,7 @@ struct pl_vm {
     int timers; /* of lib/timer.lua; LUA_NOREF: it has not been loaded */
     struct pl_site *site;        /* to be recorded and served; NULL: a script */
     int web_calls[PL_WEB_CALLS]; /* as calls: of web.lua, filter.lua */
+    int websocket_run;           /* the same, of websocket.lua */
 };
 
 /* The VM of a C function that was registered with pl_vm_register(). */

@@ -35,6 +35,8 @@ struct pl_protocol {
     void (*drained)(struct pl_conn *conn);
     /* A deadline of the protocol's own classes has passed. */
     void (*timeout)(struct pl_conn *conn, enum pl_deadline_class class);
+    /* The worker stops: come to an end soon. NULL: there is nothing to do. */
+    void (*drain)(struct pl_conn *conn);
     /* The last call: why is 0 (closed by us) or PL_ERR_*. */
     void (*closed)(struct pl_conn *conn, int why);
 };
@@ -149,8 +151,8 @@ size_t pl_conn_kept(const struct pl_conn *conn);
 
 /* ---- time ---- */
 
-/* The protocol's deadline (IDLE, HEAD, BODY), or NONE. While output waits for
- * the peer the WRITE deadline takes its place. */
+/* The protocol's deadline (IDLE, HEAD, BODY, LIVE), or NONE. While output waits
+ * for the peer the WRITE deadline takes its place. */
 void pl_conn_deadline(struct pl_conn *conn, enum pl_deadline_class class,
                       uint32_t ms);
 

@@ -16,6 +16,7 @@ enum pl_deadline_class {
     PL_DEADLINE_IDLE,   /* keep-alive: between requests */
     PL_DEADLINE_HEAD,   /* a request head is on its way */
     PL_DEADLINE_BODY,   /* a request body is on its way */
+    PL_DEADLINE_LIVE,   /* a look at a peer that may be silent for long */
     PL_DEADLINE_WRITE,  /* the peer does not read */
     PL_DEADLINE_LINGER, /* after our FIN, until theirs */
     PL_DEADLINE_CLASSES

@@ -133,16 +133,20 @@ static bool is_fixed(const struct pl_app *app)
     return app->running;
 }
 
-static int add_route(struct pl_app *app, const char *call, unsigned methods,
-                     const char *pattern, pl_handler_fn *handler, void *arg)
+int pl_app_add(struct pl_app *app, const char *call, unsigned methods,
+               const char *pattern, pl_handler_fn *handler, void *arg,
+               void (*free_arg)(void *arg))
 {
     struct pl_error error = {.text = "out of memory"};
     struct pl_handler *made;
     int err = PL_ERR_NOMEM;
 
-    if (is_fixed(app))
+    if (is_fixed(app)) {
+        if (free_arg != NULL)
+            free_arg(arg);
         return PL_ERR_STATE;
-    made = pl_fiber_handler_new(handler, arg, NULL);
+    }
+    made = pl_fiber_handler_new(handler, arg, free_arg);
     if (made != NULL)
         err = pl_site_route(app->site, methods, pl_str_c(pattern), false, made,
                             &app->limits[app->depth], "", &error);
@@ -162,7 +166,7 @@ static int add_route(struct pl_app *app, const char *call, unsigned methods,
     int name(struct pl_app *app, const char *pattern, pl_handler_fn *handler,  \
              void *arg)                                                        \
     {                                                                          \
-        return add_route(app, #name, methods, pattern, handler, arg);          \
+        return pl_app_add(app, #name, methods, pattern, handler, arg, NULL);   \
     }
 ROUTES(ROUTE)
 #undef ROUTE
@@ -185,7 +189,7 @@ int pl_app_route(struct pl_app *app, const char *methods, const char *pattern,
         if (name.len > 0)
             bits |= PL_METHOD_BIT(method);
     }
-    return add_route(app, "pl_app_route", bits, pattern, handler, arg);
+    return pl_app_add(app, "pl_app_route", bits, pattern, handler, arg, NULL);
 }
 
 static bool open_listing(const struct pl_app_static_options *given,

@@ -38,6 +38,12 @@ struct pl_app {
 int pl_app_note(struct pl_app *app, int err, const char *call, const char *what,
                 const char *why);
 
+/* A route, in the current group. call is the function of perilune.h. TAKES arg
+ * if there is free_arg, also on failure. */
+int pl_app_add(struct pl_app *app, const char *call, unsigned methods,
+               const char *pattern, pl_handler_fn *handler, void *arg,
+               void (*free_arg)(void *arg));
+
 /* What a worker keeps of the caches, one memo each; the state of its
  * generation. NULL when out of memory. */
 struct pl_memo *pl_app_memos_new(struct pl_app *app, struct pl_pool *pool);

@@ -39,7 +39,7 @@ core.request_methods, core.request_getters = methods, getters
 local rare = {
   body = "body", read = "body", chunks = "body", json = "body", form = "body",
   parts = "upload", save = "upload", discard = "upload",
-  trailers = "stream",
+  trailers = "stream", websocket = "ws",
 }
 
 local reserved = { tls = true } -- nil as long as there is none

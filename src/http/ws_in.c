@@ -1,0 +1,229 @@
+/* ws_in.c - the input of a WebSocket: frames, and the messages they make.
+ *
+ * A head and a control frame are looked at when all of it has come; the payload
+ * of other frames is taken as it comes, unmasked on its way into the message,
+ * and text is checked there. */
+#include "http/ws_priv.h"
+
+#include "base/check.h"
+#include "base/error.h"
+#include "base/str.h"
+
+enum {
+    FIRST_ROOM = 16 * 1024, /* of a message whose length is only announced */
+    CONTROLS = 500,         /* control frames in a window */
+    WINDOW = 10000,         /* ms */
+};
+
+/* ---- control frames ---- */
+
+/* Returns false when there are too many of them. */
+static bool count_control(struct pl_ws *ws)
+{
+    uint32_t now = pl_ws_now(ws);
+
+    if (now - ws->window >= WINDOW) {
+        ws->window = now;
+        ws->controls = 0;
+    }
+    return ++ws->controls <= CONTROLS;
+}
+
+static void take_close(struct pl_ws *ws, struct pl_str data)
+{
+    unsigned code = 0;
+
+    if (data.len >= 2)
+        code = (unsigned)(uint8_t)data.data[0] << 8 | (uint8_t)data.data[1];
+    if (data.len == 1 || (data.len > 0 && !pl_ws_code_valid(code)))
+        pl_ws_fail(ws, PL_WS_PROTOCOL_ERROR, "a bad close code");
+    else if (!pl_utf8_valid(pl_str_skip(data, 2)))
+        pl_ws_fail(ws, PL_WS_NOT_UTF8, "a close reason that is not UTF-8");
+    else
+        pl_ws_closed_by_peer(ws, code, pl_str_skip(data, 2));
+}
+
+static void take_control(struct pl_ws *ws, const struct pl_ws_frame *frame,
+                         const char *payload)
+{
+    char data[PL_WS_CONTROL_MAX];
+    struct pl_str text = pl_str(data, (size_t)frame->len);
+
+    pl_ws_mask(data, payload, text.len, frame->key, 0);
+    if (frame->opcode == PL_WS_OP_CLOSE)
+        take_close(ws, text);
+    else if (!count_control(ws))
+        pl_ws_fail(ws, PL_WS_POLICY, "too many control frames");
+    else if (frame->opcode == PL_WS_OP_PING && ws->state == PL_WS_OPEN)
+        pl_ws_control(ws, PL_WS_OP_PONG, text);
+}
+
+/* ---- messages ---- */
+
+static void message_is_whole(struct pl_ws *ws)
+{
+    struct pl_ws_work *work = ws->work;
+
+    if (work->opcode == PL_WS_OP_TEXT && work->utf8.more > 0) {
+        pl_ws_fail(ws, PL_WS_NOT_UTF8, "text that is not UTF-8");
+        return;
+    }
+    work->whole = true;
+    ws->active = pl_ws_now(ws);
+    pl_ws_tell(ws);
+}
+
+static void frame_is_over(struct pl_ws *ws)
+{
+    if (ws->state != PL_WS_OPEN) /* nobody reads any more */
+        pl_ws_work_put(ws);
+    else if (ws->work->frame.fin)
+        message_is_whole(ws);
+}
+
+/* Room for what is said to come, but not for more than has been promised by
+ * as much again. */
+static bool make_room(struct pl_ws_work *work, size_t len)
+{
+    size_t room = (size_t)PL_MIN(work->left, (uint64_t)FIRST_ROOM);
+
+    return pl_buf_reserve(&work->message, PL_MAX(len, room)) == 0;
+}
+
+/* Puts payload into the message. False: that has ended the socket. */
+static bool add_payload(struct pl_ws *ws, struct pl_str bytes)
+{
+    struct pl_ws_work *work = ws->work;
+    char *to;
+
+    if (!make_room(work, bytes.len)) {
+        pl_ws_fail(ws, PL_WS_ERROR, "out of memory");
+        return false;
+    }
+    to = work->message.data + work->message.len;
+    pl_ws_mask(to, bytes.data, bytes.len, work->frame.key, work->seen);
+    work->message.len += bytes.len;
+    if (work->opcode == PL_WS_OP_TEXT &&
+        !pl_utf8_feed(&work->utf8, pl_str(to, bytes.len))) {
+        pl_ws_fail(ws, PL_WS_NOT_UTF8, "text that is not UTF-8");
+        return false;
+    }
+    return true;
+}
+
+/* Takes what is there of a frame's payload; returns how much. */
+static size_t take_payload(struct pl_ws *ws, struct pl_str bytes)
+{
+    struct pl_ws_work *work = ws->work;
+    struct pl_str part =
+        pl_str_first(bytes, (size_t)PL_MIN(work->left, bytes.len));
+
+    if (ws->state == PL_WS_OPEN && !add_payload(ws, part))
+        return part.len;
+    work->seen += part.len;
+    work->left -= part.len;
+    if (work->left == 0)
+        frame_is_over(ws);
+    return part.len;
+}
+
+/* What is wrong with a data frame where it stands; or NULL. */
+static const char *check_order(const struct pl_ws_work *work, unsigned opcode)
+{
+    if (opcode == PL_WS_OP_CONTINUE)
+        return work->opcode == 0 ? "a fragment of no message" : NULL;
+    return work->opcode != 0 ? "a message within another" : NULL;
+}
+
+/* A frame of a message. */
+static void begin_part(struct pl_ws *ws, const struct pl_ws_frame *frame)
+{
+    struct pl_ws_work *work = ws->work;
+    const char *wrong;
+
+    wrong = check_order(work, frame->opcode);
+    if (wrong != NULL) {
+        pl_ws_fail(ws, PL_WS_PROTOCOL_ERROR, wrong);
+        return;
+    }
+    if (frame->opcode != PL_WS_OP_CONTINUE) {
+        work->opcode = frame->opcode;
+        work->packed = frame->packed;
+        work->utf8 = (struct pl_utf8){0};
+    }
+    if (frame->len > ws->settings->max_message - work->message.len)
+        pl_ws_fail(ws, PL_WS_TOO_BIG, "a message is too long");
+}
+
+static void begin_frame(struct pl_ws *ws, const struct pl_ws_frame *frame)
+{
+    struct pl_ws_work *work = pl_ws_work_get(ws);
+
+    if (work == NULL) {
+        pl_ws_fail(ws, PL_WS_ERROR, "out of memory");
+        return;
+    }
+    if (ws->state == PL_WS_OPEN)
+        begin_part(ws, frame);
+    if (ws->state == PL_WS_CLOSED)
+        return;
+    work->frame = *frame;
+    work->left = frame->len;
+    work->seen = work->judged = 0;
+    if (work->left == 0)
+        frame_is_over(ws);
+}
+
+/* ---- frames ---- */
+
+/* A message is with its reader, or waits for it: the next must wait. */
+static bool must_wait(struct pl_ws *ws, const struct pl_ws_frame *frame)
+{
+    if (pl_ws_is_control(frame->opcode) || ws->work == NULL ||
+        !ws->work->whole || ws->state != PL_WS_OPEN)
+        return false;
+    ws->paused = true;
+    ws->transport->pause(ws->link);
+    return true;
+}
+
+/* The head of a frame, and all of a control frame. Returns how much was used;
+ * 0: more is needed, or it must wait. */
+static size_t take_head(struct pl_ws *ws, struct pl_str bytes)
+{
+    struct pl_ws_frame frame;
+    const char *why;
+    int err = pl_ws_frame_parse(&frame, bytes, false, &why);
+
+    if (err == PL_ERR_PROTO)
+        pl_ws_fail(ws, PL_WS_PROTOCOL_ERROR, why);
+    if (err < 0 || must_wait(ws, &frame))
+        return 0;
+    ws->heard = pl_ws_now(ws);
+    ws->pinged = false;
+    if (!pl_ws_is_control(frame.opcode)) {
+        begin_frame(ws, &frame);
+        return frame.size;
+    }
+    if (bytes.len - frame.size < frame.len)
+        return 0;
+    take_control(ws, &frame, bytes.data + frame.size);
+    return frame.size + (size_t)frame.len;
+}
+
+size_t pl_ws_input(struct pl_ws *ws, struct pl_str bytes)
+{
+    size_t used = 0, n = 1;
+
+    pl_ws_hold(ws); /* whoever is told may close it */
+    while (used < bytes.len && n > 0 && ws->state != PL_WS_CLOSED) {
+        struct pl_str rest = pl_str_skip(bytes, used);
+
+        n = pl_ws_in_frame(ws) ? take_payload(ws, rest) : take_head(ws, rest);
+        used += n;
+    }
+    if (ws->state == PL_WS_CLOSED)
+        used = bytes.len;
+    pl_ws_drop(ws);
+    return used;
+}
