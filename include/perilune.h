@@ -258,6 +258,11 @@ struct pl_app_listen_options {
     unsigned mode;        /* of a UNIX socket's file; 0: as umask says */
     bool v6only;          /* [::] does not mean IPv4, too */
     bool no_defer_accept; /* TCP: take connections before their first bytes */
+    const char *proxy_protocol; /* connections begin with a PROXY header:
+                                   "required", "optional"; NULL: they do not */
+    const char *trusted; /* who may send one: addresses with spaces between
+                            ("10.0.0.0/8 ::1 unix:"); NULL: as the setting
+                            `trusted` says */
 };
 
 /* pl_app_listen() with options, which may be NULL. COPIES. */

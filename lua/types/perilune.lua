@@ -375,6 +375,8 @@ function pl.static(prefix, options) end
 ---@field v6only? boolean
 ---@field defer_accept? boolean
 ---@field protocol? "http"|"http/1.1"
+---@field proxy_protocol? boolean|"required"|"optional"
+---@field trusted? string|string[] addresses like "10.0.0.0/8", "::1", "unix:"
 
 ---@param addresses string|pl.Addresses
 function pl.listen(addresses) end
@@ -385,6 +387,7 @@ function pl.listen(addresses) end
 ---@field user? string|false
 ---@field group? string|false
 ---@field pid_file? string|false
+---@field trusted? string|string[]|false
 ---@field error_log? string
 ---@field access_log? string|false
 ---@field log_level? "debug"|"info"|"notice"|"warn"|"error"

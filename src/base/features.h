@@ -11,13 +11,14 @@
 
 #define PL_FEATURE_MAP(X)                                                      \
     X(FORMS)                                                                   \
-    X(LIBRARY) X(PAGES) X(SHARE) X(SOCKETS) X(STREAMS) X(WATCHDOG)
+    X(LIBRARY) X(PAGES) X(PROXY) X(SHARE) X(SOCKETS) X(STREAMS) X(WATCHDOG)
 
 /* As people write them. */
 #define PL_FEATURE_CORE "core"
 #define PL_FEATURE_FORMS "forms"
 #define PL_FEATURE_LIBRARY "library"
 #define PL_FEATURE_PAGES "pages"
+#define PL_FEATURE_PROXY "proxy"
 #define PL_FEATURE_SHARE "share"
 #define PL_FEATURE_SOCKETS "sockets"
 #define PL_FEATURE_STREAMS "streams"

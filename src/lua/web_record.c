@@ -265,10 +265,11 @@ static bool is_plain(lua_State *L, int index)
     return plain;
 }
 
+/* The words stay on the stack. */
 static void read_listen_options(lua_State *L, int index,
-                                struct pl_listen_options *options)
+                                struct pl_listen_spec *spec)
 {
-    struct pl_error error = {.code = 0};
+    struct pl_listen_options *options = &spec->options;
 
     lua_getfield(L, index, "backlog");
     options->backlog = (int)lua_tointeger(L, -1);
@@ -281,8 +282,13 @@ static void read_listen_options(lua_State *L, int index,
     lua_getfield(L, index, "defer_accept");
     options->eager = lua_isboolean(L, -1) && !lua_toboolean(L, -1);
     lua_getfield(L, index, "protocol");
-    if (pl_speak_parse(arg_text(L, -1), &options->speak, &error) < 0)
-        refuse(L, "pl.listen", &error);
+    spec->protocol = arg_text(L, -1);
+    lua_getfield(L, index, "proxy_protocol");
+    spec->proxy_protocol = lua_isboolean(L, -1)
+                               ? lua_toboolean(L, -1) ? "required" : NULL
+                               : arg_text(L, -1);
+    lua_getfield(L, index, "trusted");
+    spec->trusted = arg_text(L, -1);
 }
 
 /* core.listen(addresses[, options]) -> true, or false: there are options among
@@ -293,7 +299,7 @@ static int add_listeners(lua_State *L)
     struct pl_listen_spec spec = {.where = caller(L)};
 
     if (lua_istable(L, 2)) {
-        read_listen_options(L, 2, &spec.options);
+        read_listen_options(L, 2, &spec);
     } else if (!is_plain(L, 1)) {
         lua_pushboolean(L, false);
         return 1;

@@ -4,9 +4,11 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "base/features.h"
 #include "base/str.h"
 #include "base/sys.h"
 #include "net/conn_priv.h"
+#include "net/proxy.h"
 
 enum { READ_STEP = 4096 }; /* room made for the rest of something long */
 
@@ -309,7 +311,7 @@ int pl_conn_new(struct pl_listener *listener, int fd)
     if (conn == NULL)
         goto fail;
     *conn = (struct pl_conn){.source = {.ready = on_ready, .fd = fd},
-                             .protocol = listener->protocol,
+                             .protocol = listener->door,
                              .listener = listener,
                              .flags = PL_CONN_FRESH};
     if (listener->more)
@@ -331,6 +333,23 @@ fail:
     pl_pool_put(net->pool, conn, size_of(listener));
     pl_loop_close_fd(net->loop, fd);
     return err;
+}
+
+void pl_conn_proceed(struct pl_conn *conn)
+{
+    conn->protocol = conn->listener->protocol;
+    conn->protocol->opened(conn);
+}
+
+size_t pl_conn_proceed_with(struct pl_conn *conn, struct pl_str bytes)
+{
+    const uint16_t stop = PL_CONN_CLOSED | PL_CONN_FINISHING | PL_CONN_PAUSED;
+
+    pl_conn_deadline(conn, PL_DEADLINE_NONE, 0);
+    pl_conn_proceed(conn);
+    return bytes.len == 0 || conn->flags & stop
+               ? 0
+               : conn->protocol->input(conn, bytes);
 }
 
 /* ---- time ---- */
@@ -377,14 +396,30 @@ static void on_expired(struct pl_source *source, enum pl_deadline_class class)
 
 /* ---- who ---- */
 
+/* False where it did not say. */
+static bool said_by_proxy(const struct pl_conn *conn, bool peer,
+                          struct pl_addr *addr)
+{
+    struct pl_proxy_header header;
+
+    if (!pl_proxy_header_of(conn, &header))
+        return false;
+    *addr = peer ? header.peer : header.bound;
+    return addr->len > 0;
+}
+
 bool pl_conn_peer(const struct pl_conn *conn, struct pl_addr *addr)
 {
+    if (PL_WITH_PROXY && said_by_proxy(conn, true, addr))
+        return true;
     *addr = (struct pl_addr){.len = sizeof(addr->un)};
     return pl_sys_getpeername(conn->source.fd, &addr->sa, &addr->len) == 0;
 }
 
 bool pl_conn_local(const struct pl_conn *conn, struct pl_addr *addr)
 {
+    if (PL_WITH_PROXY && said_by_proxy(conn, false, addr))
+        return true;
     *addr = (struct pl_addr){.len = sizeof(addr->un)};
     return pl_sys_getsockname(conn->source.fd, &addr->sa, &addr->len) == 0;
 }
@@ -397,6 +432,7 @@ const struct pl_net_limits pl_net_default_limits = {
     .output_low = 64 << 10,
     .write_ms = 30000,
     .linger_ms = 5000,
+    .head_ms = 10000,
 };
 
 static void bury(struct pl_net *net, struct pl_conn *conn)
@@ -407,6 +443,8 @@ static void bury(struct pl_net *net, struct pl_conn *conn)
         conn->io->in.len = 0;
         pl_conn_io_put(conn);
     }
+    if (PL_WITH_PROXY)
+        pl_proxy_forget(conn);
     pl_listener_drop(conn->listener);
     pl_pool_put(net->pool, conn, size);
 }

@@ -92,6 +92,12 @@ PL_INLINE struct pl_conn_more *pl_conn_more(const struct pl_conn *conn)
  * kernel need not be asked for events. 0 or PL_ERR_*. */
 int pl_conn_new(struct pl_listener *listener, int fd);
 
+/* For what stood at the door of the listener: it has seen enough, the protocol
+ * of the listener takes over. The second, at the end of an input(), also shows
+ * it the bytes that are left, and returns how many of them it used. */
+void pl_conn_proceed(struct pl_conn *conn);
+size_t pl_conn_proceed_with(struct pl_conn *conn, struct pl_str bytes);
+
 PL_INLINE bool pl_conn_closed(const struct pl_conn *conn)
 {
     return (conn->flags & PL_CONN_CLOSED) != 0;
@@ -158,7 +164,8 @@ void pl_conn_deadline(struct pl_conn *conn, enum pl_deadline_class class,
 
 /* ---- who ---- */
 
-/* Asks the kernel. False if it no longer knows. */
+/* As a PROXY header says; else asks the kernel. False if nobody knows (any
+ * more). */
 bool pl_conn_peer(const struct pl_conn *conn, struct pl_addr *addr);
 bool pl_conn_local(const struct pl_conn *conn, struct pl_addr *addr);
 

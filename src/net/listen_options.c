@@ -1,5 +1,6 @@
 #include "net/listen_options.h"
 
+#include "base/features.h"
 #include "base/str.h"
 
 const struct pl_listen_options pl_listen_defaults = {.speak = PL_SPEAK_HTTP};
@@ -33,10 +34,31 @@ int pl_speak_parse(const char *word, enum pl_speak *out, struct pl_error *error)
                                        "protocol '%s' is none of%s", word, all);
 }
 
+int pl_proxy_use_parse(const char *word, enum pl_proxy_use *out,
+                       struct pl_error *error)
+{
+    *out = PL_PROXY_OFF;
+    if (word == NULL)
+        return 0;
+    if (!PL_WITH_PROXY)
+        return pl_error_set(error, PL_ERR_UNSUPPORTED, "",
+                            "proxy_protocol: " PL_WITHOUT PL_FEATURE_PROXY);
+    *out = PL_PROXY_REQUIRED;
+    if (strcmp(word, "required") == 0)
+        return 0;
+    *out = PL_PROXY_OPTIONAL;
+    if (strcmp(word, "optional") == 0)
+        return 0;
+    return pl_error_set(error, PL_ERR_INVALID, "",
+                        "proxy_protocol '%s' is none of 'required' 'optional'",
+                        word);
+}
+
 int pl_listen_options_copy(struct pl_arena *arena,
                            const struct pl_listen_options *from,
                            struct pl_listen_options *to)
 {
     *to = *from;
-    return 0;
+    to->trusted = pl_trust_copy(arena, from->trusted);
+    return from->trusted != NULL && to->trusted == NULL ? PL_ERR_NOMEM : 0;
 }

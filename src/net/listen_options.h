@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "net/trust.h"
 
 struct pl_tls_options; /* net/tls.h */
 
@@ -29,6 +30,13 @@ const char *pl_speak_name(enum pl_speak speak);
 int pl_speak_parse(const char *word, enum pl_speak *out,
                    struct pl_error *error);
 
+/* May connections begin with a PROXY header (proxy.h)? */
+enum pl_proxy_use { PL_PROXY_OFF, PL_PROXY_OPTIONAL, PL_PROXY_REQUIRED };
+
+/* NULL: off; "required", "optional". 0 or PL_ERR_* with *error. */
+int pl_proxy_use_parse(const char *word, enum pl_proxy_use *out,
+                       struct pl_error *error);
+
 struct pl_listen_options {
     unsigned sockets; /* of a TCP group; 0: as many as CPUs */
     int backlog;      /* 0: SOMAXCONN */
@@ -36,6 +44,9 @@ struct pl_listen_options {
     enum pl_speak speak;
     bool v6only;
     bool eager; /* TCP: accept before the peer has sent something */
+    enum pl_proxy_use proxy;
+    const struct pl_trust *trusted; /* who may say who the client is; NULL: the
+                                       site's list, and then nobody */
     const struct pl_tls_options *tls; /* NULL: clear text */
 };
 

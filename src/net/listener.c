@@ -5,10 +5,12 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "base/features.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "base/sys.h"
 #include "net/conn.h"
+#include "net/proxy.h"
 
 /* ---- sockets ---- */
 
@@ -312,7 +314,7 @@ int pl_listener_start(struct pl_net *net, int fd, bool shared, bool nodelay,
         return PL_ERR_NOMEM;
     listener->source = (struct pl_source){.ready = on_acceptable, .fd = fd};
     listener->net = net;
-    listener->protocol = protocol;
+    listener->protocol = listener->door = protocol;
     listener->options = &pl_listen_defaults;
     listener->arg = arg;
     listener->refs = 1;
@@ -330,6 +332,16 @@ int pl_listener_start(struct pl_net *net, int fd, bool shared, bool nodelay,
     pl_list_push(&net->listeners, &listener->node);
     *out = listener;
     return 0;
+}
+
+void pl_listener_configure(struct pl_listener *listener,
+                           const struct pl_listen_options *options)
+{
+    listener->options = options;
+    if (PL_WITH_PROXY && options->proxy != PL_PROXY_OFF) {
+        listener->door = &pl_proxy_protocol;
+        listener->more = true;
+    }
 }
 
 void pl_listener_stop(struct pl_listener *listener)

@@ -44,21 +44,25 @@ struct pl_listener {
     struct pl_list node;
     struct pl_net *net;
     const struct pl_protocol *protocol;
+    const struct pl_protocol *door;          /* new connections begin with it */
     const struct pl_listen_options *options; /* never NULL */
     void *arg;     /* the protocol's, e.g. its struct pl_http */
     uint32_t refs; /* its connections, and 1 while it is open */
     bool shared, paused;
-    bool
-        more; /* its connections have a struct pl_conn_more; set at the start */
+    bool more;             /* its connections have a struct pl_conn_more */
     struct pl_timer retry; /* accepting was paused: out of descriptors */
 };
 
 /* Borrows fd, which stays open when the listener is closed. nodelay: no Nagle
- * for what it accepts. GIVES *out, with pl_listen_defaults as its options: set
- * others before the next turn. */
+ * for what it accepts. GIVES *out, with pl_listen_defaults as its options. */
 int pl_listener_start(struct pl_net *net, int fd, bool shared, bool nodelay,
                       const struct pl_protocol *protocol, void *arg,
                       struct pl_listener **out);
+
+/* Before it has accepted anything: BORROWS options, and gives its connections
+ * the room and the beginning that they ask for. */
+void pl_listener_configure(struct pl_listener *listener,
+                           const struct pl_listen_options *options);
 
 /* Accepts what is queued by now, and then no more; the connections stay. */
 void pl_listener_stop(struct pl_listener *listener);

@@ -23,6 +23,7 @@ struct pl_net_limits {
     size_t output_low;  /* go on below this: 64 KiB */
     uint32_t write_ms;  /* a peer that has stopped reading: 30 s */
     uint32_t linger_ms; /* after our FIN: 5 s */
+    uint32_t head_ms;   /* what comes before a protocol: 10 s */
     uint32_t max_conns; /* per worker; 0: as descriptors allow */
 };
 

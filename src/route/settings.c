@@ -112,6 +112,9 @@ static const struct pl_setting settings[] = {
         "... until it has fallen to this"),
     ROW("write_timeout", DURATION, net.write_ms, 1, DAY,
         "how long a peer may take nothing of its answer"),
+    TEXT("trusted", trusted, true, pl_trust_valid,
+         "proxies that may say who the client is: addresses like 10.0.0.0/8, "
+         "::1, unix:"),
     ROW("linger", DURATION, net.linger_ms, 1, DAY,
         "how long a peer that still sends is heard out after our last word"),
 };

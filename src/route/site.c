@@ -317,12 +317,31 @@ static const char *bad_listener(const struct pl_listen_spec *spec)
     return NULL;
 }
 
+/* Of its words, into the site's memory. */
+static int make_options(struct pl_site *site, const struct pl_listen_spec *spec,
+                        struct pl_listen_options *out, struct pl_error *error)
+{
+    struct pl_listen_options options = spec->options;
+    int err = pl_speak_parse(spec->protocol, &options.speak, error);
+
+    if (err == 0)
+        err = pl_proxy_use_parse(spec->proxy_protocol, &options.proxy, error);
+    if (err == 0 && spec->trusted != NULL)
+        err = pl_trust_parse(pl_str_c(spec->trusted), &site->arena,
+                             &options.trusted, error);
+    if (err == 0 && pl_listen_options_copy(&site->arena, &options, out) < 0)
+        err = no_memory(error, spec->where);
+    return err;
+}
+
 int pl_site_listen(struct pl_site *site, const struct pl_listen_spec *spec,
                    struct pl_error *error)
 {
     const char *why = bad_listener(spec);
+    struct pl_error wrong = {.code = 0};
     struct pl_listen_spec *made;
     struct pl_list *node;
+    int err;
 
     if (why != NULL)
         return pl_error_set(error, PL_ERR_INVALID, spec->where, "listen: %s",
@@ -337,11 +356,13 @@ int pl_site_listen(struct pl_site *site, const struct pl_listen_spec *spec,
     made = pl_arena_alloc(&site->arena, sizeof(*made));
     if (made == NULL)
         return no_memory(error, spec->where);
+    *made = (struct pl_listen_spec){.address = NULL};
     if (copy(site, spec->address, &made->address) < 0 ||
-        copy(site, spec->where ? spec->where : "", &made->where) < 0 ||
-        pl_listen_options_copy(&site->arena, &spec->options, &made->options) <
-            0)
+        copy(site, spec->where ? spec->where : "", &made->where) < 0)
         return no_memory(error, spec->where);
+    err = make_options(site, spec, &made->options, &wrong);
+    if (err < 0)
+        return pl_error_set(error, err, spec->where, "listen: %s", wrong.text);
     pl_list_push(&site->listeners, &made->node);
     return 0;
 }

@@ -22,6 +22,10 @@ struct pl_listen_spec {
     struct pl_list node;
     const char *address; /* as written */
     const char *where;   /* "site.lua:3" */
+    /* What options say in words; each may be NULL. */
+    const char *protocol;       /* "http" */
+    const char *proxy_protocol; /* "required", "optional" */
+    const char *trusted;        /* "10.0.0.0/8 unix:" */
     struct pl_listen_options options;
 };
 
@@ -43,6 +47,7 @@ struct pl_site {
     const char *error_log;               /* "-": stderr */
     const char *access_log;              /* NULL: none; "-": stdout */
     const char *log_level;
+    const char *trusted; /* of listeners that do not say it; NULL: nobody */
     bool dev;
     struct pl_watch_settings watch;
     const char *error_pages; /* a template's file; NULL: none */
@@ -72,7 +77,8 @@ int pl_site_add_header(struct pl_site *site, struct pl_str name,
 
 /* ---- listeners ---- */
 
-/* COPIES spec and what it leads to; the address is checked when it is opened.
+/* COPIES spec and what it leads to, and makes options of its words; the address
+ * is checked when it is opened.
  */
 int pl_site_listen(struct pl_site *site, const struct pl_listen_spec *spec,
                    struct pl_error *error);

@@ -336,34 +336,26 @@ int pl_app_group_end(struct pl_app *app)
 
 /* ---- settings ---- */
 
-/* What given says, without the checks of pl_site_listen(). */
-static int read_listen_options(const struct pl_app_listen_options *given,
-                               struct pl_listen_options *options,
-                               struct pl_error *error)
-{
-    *options = (struct pl_listen_options){.sockets = given->reuseport,
-                                          .backlog = given->backlog,
-                                          .mode = given->mode,
-                                          .v6only = given->v6only,
-                                          .eager = given->no_defer_accept};
-    return pl_speak_parse(given->protocol, &options->speak, error);
-}
-
 int pl_app_listen_with(struct pl_app *app, const char *address,
                        const struct pl_app_listen_options *options)
 {
     struct pl_listen_spec spec = {.address = address, .where = ""};
     struct pl_app_listen_options given;
     struct pl_error error = {.code = 0};
-    int err;
 
     if (is_fixed(app))
         return PL_ERR_STATE;
     PL_OPTIONS_READ(&given, options);
-    err = read_listen_options(&given, &spec.options, &error);
-    if (err == 0)
-        err = pl_site_listen(app->site, &spec, &error);
-    return pl_app_note(app, err, "pl_app_listen", address, error.text);
+    spec.protocol = given.protocol;
+    spec.proxy_protocol = given.proxy_protocol;
+    spec.trusted = given.trusted;
+    spec.options = (struct pl_listen_options){.sockets = given.reuseport,
+                                              .backlog = given.backlog,
+                                              .mode = given.mode,
+                                              .v6only = given.v6only,
+                                              .eager = given.no_defer_accept};
+    return pl_app_note(app, pl_site_listen(app->site, &spec, &error),
+                       "pl_app_listen", address, error.text);
 }
 
 int pl_app_listen(struct pl_app *app, const char *address)

@@ -41,10 +41,27 @@ static int keep_local(struct pl_addr *addr, struct pl_error *error)
                         text);
 }
 
+/* Whose word is taken, where the listener itself does not say it. Without any
+ * a PROXY header could come from nobody. */
+static int settle_trust(const struct pl_listen_spec *spec,
+                        const struct pl_trust *of_site,
+                        struct pl_listen_options *options,
+                        struct pl_error *error)
+{
+    if (options->trusted == NULL)
+        options->trusted = of_site;
+    if (options->proxy == PL_PROXY_OFF || options->trusted != NULL)
+        return 0;
+    return pl_error_set(error, PL_ERR_INVALID, "",
+                        "listen: '%s': proxy_protocol needs trusted = { ... }: "
+                        "who may send such a header",
+                        spec->address);
+}
+
 /* local: others cannot connect. */
 static int open_address(struct pl_server *server, bool local,
                         const struct pl_listen_spec *spec,
-                        struct pl_error *error)
+                        const struct pl_trust *trust, struct pl_error *error)
 {
     struct pl_listen_options options = spec->options;
     struct pl_listen_group **grown =
@@ -56,8 +73,10 @@ static int open_address(struct pl_server *server, bool local,
         return pl_error_set(error, PL_ERR_NOMEM, "", "out of memory");
     server->groups = grown;
     options.sockets = sockets(server, spec);
-    err = pl_addr_parse(pl_str_c(spec->address), server->options.v6, &addr,
-                        error);
+    err = settle_trust(spec, trust, &options, error);
+    if (err == 0)
+        err = pl_addr_parse(pl_str_c(spec->address), server->options.v6, &addr,
+                            error);
     if (err == 0 && local)
         err = keep_local(&addr, error);
     if (err == 0)
@@ -72,7 +91,7 @@ static int open_address(struct pl_server *server, bool local,
 
 /* The address of the command line, or the default one. */
 static int open_given(struct pl_server *server, bool local,
-                      struct pl_error *error)
+                      const struct pl_trust *trust, struct pl_error *error)
 {
     const struct pl_server_options *options = &server->options;
     const char *host = options->address != NULL ? options->address
@@ -90,11 +109,11 @@ static int open_given(struct pl_server *server, bool local,
     else
         snprintf(text, sizeof(text), "%s:%d", host, port);
     spec.address = text;
-    return open_address(server, local, &spec, error);
+    return open_address(server, local, &spec, trust, error);
 }
 
-int pl_listeners_open(struct pl_server *server, const struct pl_site *site,
-                      struct pl_error *error)
+static int open_all(struct pl_server *server, const struct pl_site *site,
+                    const struct pl_trust *trust, struct pl_error *error)
 {
     const struct pl_server_options *options = &server->options;
     bool local = options->dev == PL_DEV_HERE ||
@@ -104,19 +123,49 @@ int pl_listeners_open(struct pl_server *server, const struct pl_site *site,
 
     if (options->port >= 0 || options->address != NULL ||
         pl_list_empty(&site->listeners))
-        return open_given(server, local, error);
+        return open_given(server, local, trust, error);
     PL_LIST_FOREACH (node, &site->listeners) {
         err = open_address(server, local,
                            PL_LIST_ENTRY(node, struct pl_listen_spec, node),
-                           error);
+                           trust, error);
         if (err < 0)
             break;
     }
     return err;
 }
 
+/* The site's own list, for as long as addresses are opened. */
+static int read_trust(const struct pl_site *site, struct pl_arena *arena,
+                      const struct pl_trust **out, struct pl_error *error)
+{
+    *out = NULL;
+    return site->trusted == NULL
+               ? 0
+               : pl_trust_parse(pl_str_c(site->trusted), arena, out, error);
+}
+
+int pl_listeners_open(struct pl_server *server, const struct pl_site *site,
+                      struct pl_error *error)
+{
+    const struct pl_trust *trust;
+    struct pl_pool pool;
+    struct pl_arena arena;
+    int err;
+
+    pl_pool_init(&pool, NULL, 0);
+    pl_arena_init(&arena, &pool, NULL);
+    err = read_trust(site, &arena, &trust, error);
+    if (err == 0)
+        err = open_all(server, site, trust, error);
+    pl_arena_fini(&arena);
+    pl_pool_fini(&pool);
+    return err;
+}
+
 int pl_listeners_check(const struct pl_site *site, struct pl_error *error)
 {
+    static const struct pl_trust nobody = {0};
+    struct pl_listen_options options;
     struct pl_list *node;
     struct pl_addr addr;
     int err;
@@ -125,7 +174,11 @@ int pl_listeners_check(const struct pl_site *site, struct pl_error *error)
         const struct pl_listen_spec *spec =
             PL_LIST_ENTRY(node, struct pl_listen_spec, node);
 
-        err = pl_addr_parse(pl_str_c(spec->address), false, &addr, error);
+        options = spec->options;
+        err =
+            settle_trust(spec, site->trusted ? &nobody : NULL, &options, error);
+        if (err == 0)
+            err = pl_addr_parse(pl_str_c(spec->address), false, &addr, error);
         if (err < 0) {
             snprintf(error->where, sizeof(error->where), "%s", spec->where);
             return err;

@@ -211,6 +211,7 @@ static void apply_settings(struct pl_worker *worker)
 
     worker->http.settings = &site->http;
     worker->net.limits = site->net;
+    worker->net.limits.head_ms = site->http.header_ms;
     if (worker->net.limits.max_conns == 0)
         worker->net.limits.max_conns = worker->server->max_conns;
     pl_files_limit(worker->http.files, site->http.file_cache,
@@ -249,7 +250,7 @@ static int listen_on(struct pl_worker *worker,
         err = pl_listener_start(&worker->net, group->fds[i], shared, tcp,
                                 &pl_h1_protocol, &worker->http, &listener);
         if (err == 0)
-            listener->options = &group->options;
+            pl_listener_configure(listener, &group->options);
     }
     return err;
 }
