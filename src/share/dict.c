@@ -209,6 +209,8 @@ static int insert(struct pl_dict *dict, const struct pl_dict_user *user,
         return WANTS_ROOM;
     if (err == PL_ERR_BUSY)
         return AGAIN;
+    if (err < 0)
+        return err;
     change->entry = NULL;
     change->bytes = NULL;
     return 0;

@@ -366,6 +366,28 @@ static void test_dict__without_memory(void **state)
     check_is("fill 9", text("so that buckets are arrays"), "the rest stays");
 }
 
+/* A full dictionary works among the garbage that it makes. Once a put was lost
+ * with its memory when there was none for its bucket. */
+static void test_dict__evicts_without_memory(void **state)
+{
+    char data[500] = "";
+
+    (void)state;
+    memset(data, 'x', sizeof(data) - 1);
+    open_dict(PL_DICT_SMALLEST, true);
+    FOR_EACH_FAULT (PL_SYS_malloc, ENOMEM) {
+        for (unsigned i = 0; i < 300; i++) {
+            char key[16];
+
+            snprintf(key, sizeof(key), "key%u", i);
+            if (put(key, text(data), PL_DICT_SET) == 0)
+                check_is(key, text(data), "what was put is there");
+        }
+        pl_dict_flush(dict, &user);
+    }
+    close_dict();
+}
+
 RUN_TESTS(DICT_TEST(test_dict__keeps_values_of_all_types),
           DICT_TEST(test_dict__modes),
           DICT_TEST(test_dict__swaps_what_is_expected),
@@ -376,4 +398,5 @@ RUN_TESTS(DICT_TEST(test_dict__keeps_values_of_all_types),
           cmocka_unit_test(test_dict__a_full_one_refuses),
           cmocka_unit_test(test_dict__a_full_one_sweeps_the_expired),
           cmocka_unit_test(test_dict__evicts_what_was_not_used),
-          DICT_TEST(test_dict__without_memory))
+          DICT_TEST(test_dict__without_memory),
+          cmocka_unit_test(test_dict__evicts_without_memory))
