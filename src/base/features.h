@@ -11,7 +11,8 @@
 
 #define PL_FEATURE_MAP(X)                                                      \
     X(FORMS)                                                                   \
-    X(LIBRARY) X(PAGES) X(PROXY) X(SHARE) X(SOCKETS) X(STREAMS) X(WATCHDOG)
+    X(LIBRARY)                                                                 \
+    X(PAGES) X(PROXY) X(SHARE) X(SOCKETS) X(STREAMS) X(TLS) X(WATCHDOG)
 
 /* As people write them. */
 #define PL_FEATURE_CORE "core"
@@ -22,6 +23,7 @@
 #define PL_FEATURE_SHARE "share"
 #define PL_FEATURE_SOCKETS "sockets"
 #define PL_FEATURE_STREAMS "streams"
+#define PL_FEATURE_TLS "tls"
 #define PL_FEATURE_WATCHDOG "watchdog"
 
 #define PL_WITHOUT "this perilune was built without the feature "

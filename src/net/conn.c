@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "base/sys.h"
 #include "net/conn_priv.h"
+#include "net/conn_tls.h"
 #include "net/proxy.h"
 
 enum { READ_STEP = 4096 }; /* room made for the rest of something long */
@@ -73,6 +74,11 @@ void pl_conn_finish_now(struct pl_conn *conn)
     bool more = (conn->flags & (PL_CONN_LINGER | PL_CONN_READABLE)) != 0 ||
                 (conn->io != NULL && conn->io->in.len > 0);
 
+    if (pl_conn_is_secure(conn)) {
+        pl_conn_tls_goodbye(conn);
+        if (pl_conn_closed(conn) || pl_conn_has_queue(conn))
+            return; /* once more when that has gone */
+    }
     /* Closing with unread input makes the kernel send RST, which may take the
      * answer away from a peer that still sends (RFC 9112, 9.6). */
     if (!more || (conn->flags & PL_CONN_EOF)) {
@@ -138,7 +144,17 @@ static void show_read(struct pl_conn *conn, struct pl_str bytes)
         pl_conn_close(conn, conn->io->in.err);
 }
 
-static void at_eof(struct pl_conn *conn)
+void pl_conn_show_plain(struct pl_conn *conn, struct pl_str bytes)
+{
+    if (pl_conn_kept(conn) == 0)
+        show_read(conn, bytes);
+    else if (pl_buf_add(&conn->io->in, bytes) < 0)
+        pl_conn_close(conn, conn->io->in.err);
+    else
+        show_kept(conn);
+}
+
+void pl_conn_at_eof(struct pl_conn *conn)
 {
     conn->flags |= PL_CONN_EOF;
     conn->flags &= (uint16_t)~PL_CONN_READABLE;
@@ -146,6 +162,25 @@ static void at_eof(struct pl_conn *conn)
         pl_conn_close(conn, 0);
     else if (!(conn->flags & PL_CONN_FINISHING))
         conn->protocol->eof(conn);
+}
+
+ssize_t pl_conn_receive(struct pl_conn *conn, char *to, size_t room)
+{
+    ssize_t n =
+        pl_loop_recv(pl_conn_net(conn)->loop, conn->source.fd, to, room);
+
+    if (n == 0) {
+        pl_conn_at_eof(conn);
+        return 0;
+    }
+    /* A short read has emptied the socket; but after the peer's FIN no further
+     * event comes, so then only recv itself may say so. */
+    if (n == PL_ERR_AGAIN ||
+        (n > 0 && (size_t)n < room && !(conn->flags & PL_CONN_PEER_DONE)))
+        conn->flags &= (uint16_t)~PL_CONN_READABLE;
+    if (n < 0 && n != PL_ERR_AGAIN)
+        pl_conn_close(conn, (int)n);
+    return PL_MAX(n, 0);
 }
 
 /* One recv; returns the bytes read, 0 when there is nothing (more) to read. */
@@ -157,6 +192,8 @@ static size_t read_once(struct pl_conn *conn)
     char *to = net->inbox;
     ssize_t n;
 
+    if (pl_conn_is_secure(conn) && !(conn->flags & PL_CONN_FINISHING))
+        return pl_conn_tls_read(conn);
     if (keep) {
         if (pl_buf_reserve(&conn->io->in, READ_STEP) < 0) {
             pl_conn_close(conn, conn->io->in.err);
@@ -165,21 +202,9 @@ static size_t read_once(struct pl_conn *conn)
         to = conn->io->in.data + conn->io->in.len;
         room = conn->io->in.cap - conn->io->in.len;
     }
-    n = pl_loop_recv(net->loop, conn->source.fd, to, room);
-    if (n == 0) {
-        at_eof(conn);
+    n = pl_conn_receive(conn, to, room);
+    if (n == 0)
         return 0;
-    }
-    /* A short read has emptied the socket; but after the peer's FIN no further
-     * event comes, so then only recv itself may say so. */
-    if (n == PL_ERR_AGAIN ||
-        (n > 0 && (size_t)n < room && !(conn->flags & PL_CONN_PEER_DONE)))
-        conn->flags &= (uint16_t)~PL_CONN_READABLE;
-    if (n < 0) {
-        if (n != PL_ERR_AGAIN)
-            pl_conn_close(conn, (int)n);
-        return 0;
-    }
     if (!keep) {
         show_read(conn, pl_str(to, (size_t)n));
     } else {
@@ -337,7 +362,9 @@ fail:
 
 void pl_conn_proceed(struct pl_conn *conn)
 {
-    conn->protocol = conn->listener->protocol;
+    conn->protocol = PL_WITH_TLS && conn->listener->tls != NULL
+                         ? &pl_tls_protocol
+                         : conn->listener->protocol;
     conn->protocol->opened(conn);
 }
 
@@ -445,6 +472,8 @@ static void bury(struct pl_net *net, struct pl_conn *conn)
     }
     if (PL_WITH_PROXY)
         pl_proxy_forget(conn);
+    if (PL_WITH_TLS)
+        pl_conn_tls_free(conn);
     pl_listener_drop(conn->listener);
     pl_pool_put(net->pool, conn, size);
 }
@@ -456,6 +485,8 @@ static bool end_of_turn(struct pl_hook *hook)
     while (net->owner != NULL)
         pl_conn_flush(net->owner);
     watch_fresh(net);
+    if (PL_WITH_TLS && net->tls != NULL)
+        net->tls->steps = 0;
     if (net->graves == NULL)
         return false;
     while (net->graves != NULL) {
@@ -498,6 +529,8 @@ void pl_net_fini(struct pl_net *net)
               net->reads == 0);
     pl_loop_remove_hook(&net->hook);
     pl_deadlines_fini(&net->deadlines);
+    if (PL_WITH_TLS)
+        pl_net_tls_fini(net);
     pl_free(net->inbox);
     pl_free(net->outbox);
 }

@@ -23,6 +23,7 @@ struct pl_conn;
 /* Implemented by http/ and passed down: net/ never includes http/. */
 struct pl_protocol {
     const char *name; /* "http/1.1" */
+    const char *alpn; /* its name in TLS (RFC 7301); NULL: is not offered */
     /* A new connection; may write. Its state pointer is NULL. */
     void (*opened)(struct pl_conn *conn);
     /* Returns how many of the bytes it is done with. The rest is shown again,
@@ -53,7 +54,8 @@ enum pl_conn_flags {
     PL_CONN_LINGER = 256,    /* ... with a FIN first */
     PL_CONN_SHUT = 512,      /* our FIN has been sent */
     PL_CONN_CLOSED = 1024,
-    PL_CONN_FRESH = 2048, /* accepted in this turn: not watched yet */
+    PL_CONN_FRESH = 2048,  /* accepted in this turn: not watched yet */
+    PL_CONN_SECURE = 4096, /* what the socket carries is TLS (tls.h) */
 };
 
 struct pl_conn {
@@ -97,6 +99,12 @@ int pl_conn_new(struct pl_listener *listener, int fd);
  * it the bytes that are left, and returns how many of them it used. */
 void pl_conn_proceed(struct pl_conn *conn);
 size_t pl_conn_proceed_with(struct pl_conn *conn, struct pl_str bytes);
+
+/* True when the bytes are encrypted on the way, handshake included. */
+PL_INLINE bool pl_conn_secure(const struct pl_conn *conn)
+{
+    return (conn->flags & PL_CONN_SECURE) != 0;
+}
 
 PL_INLINE bool pl_conn_closed(const struct pl_conn *conn)
 {

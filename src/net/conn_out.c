@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "net/conn_priv.h"
+#include "net/conn_tls.h"
 
 enum {
     SEGMENT = 4096,
@@ -63,8 +64,9 @@ static void keep_deadline(struct pl_conn *conn, struct pl_conn_io *io)
     pl_conn_write_begin(conn);
 }
 
-static struct pl_out *append(struct pl_conn *conn, enum pl_out_kind kind,
-                             size_t room)
+/* Belongs to no queue yet. NULL: the peer holds too much already. */
+static struct pl_out *make(struct pl_conn *conn, enum pl_out_kind kind,
+                           size_t room)
 {
     struct pl_conn_io *io = pl_conn_io_get(conn);
     size_t size = pl_pool_round(sizeof(struct pl_out) + room);
@@ -78,13 +80,31 @@ static struct pl_out *append(struct pl_conn *conn, enum pl_out_kind kind,
         return NULL;
     }
     *out = (struct pl_out){.kind = kind, .size = size, .file = -1};
-    if (io->tail == NULL) {
-        io->head = out;
+    return out;
+}
+
+static void insert(struct pl_conn *conn, struct pl_out *out, struct pl_out **at)
+{
+    struct pl_conn_io *io = conn->io;
+
+    /* WRITE already: what is replaced by its records was the whole queue. */
+    if (io->head == NULL && conn->class != PL_DEADLINE_WRITE)
         keep_deadline(conn, io);
-    } else {
-        io->tail->next = out;
-    }
-    io->tail = out;
+    out->next = *at;
+    *at = out;
+    if (out->next == NULL)
+        io->tail = out;
+}
+
+static struct pl_out *append(struct pl_conn *conn, enum pl_out_kind kind,
+                             size_t room)
+{
+    struct pl_out *out = make(conn, kind, room);
+
+    if (out != NULL)
+        insert(conn, out,
+               conn->io->tail == NULL ? &conn->io->head
+                                      : &conn->io->tail->next);
     return out;
 }
 
@@ -152,9 +172,27 @@ static int queue_copy(struct pl_conn *conn, const struct iovec *pieces, int n,
     return 0;
 }
 
+int pl_conn_queue_records(struct pl_conn *conn, struct pl_str records)
+{
+    struct pl_out *out = make(conn, PL_OUT_RECORDS, records.len);
+    struct pl_out **at;
+
+    if (out == NULL)
+        return PL_ERR_LIMIT;
+    memcpy(out->bytes, records.data, records.len);
+    out->data = out->bytes;
+    out->len = records.len;
+    conn->io->queued += records.len;
+    at = &conn->io->head;
+    while (*at != NULL && (*at)->kind == PL_OUT_RECORDS)
+        at = &(*at)->next;
+    insert(conn, out, at);
+    return 0;
+}
+
 /* ---- to the kernel ---- */
 
-static ssize_t transfer(struct pl_conn *conn, const struct iovec *iov, int n)
+ssize_t pl_conn_transfer(struct pl_conn *conn, const struct iovec *iov, int n)
 {
     struct pl_net *net = pl_conn_net(conn);
     ssize_t sent = pl_loop_send(net->loop, conn->source.fd, iov, n);
@@ -186,22 +224,31 @@ static ssize_t send_file(struct pl_conn *conn, struct pl_out *out)
     return sent;
 }
 
-/* The segments of memory at the front of the queue, as one gathered write. */
+static ssize_t transfer(struct pl_conn *conn, const struct iovec *iov, int n)
+{
+    return pl_conn_is_secure(conn) ? pl_conn_tls_send(conn, iov, n)
+                                   : pl_conn_transfer(conn, iov, n);
+}
+
+/* The segments of memory at the front of the queue, as one gathered write. Of
+ * a connection with TLS: the records. */
 static ssize_t send_memory(struct pl_conn *conn)
 {
+    bool records = conn->io->head->kind == PL_OUT_RECORDS;
     struct iovec iov[16];
     struct pl_out *out;
     int n = 0;
 
     for (out = conn->io->head;
-         out != NULL && out->kind != PL_OUT_FILE && n < (int)PL_COUNT(iov);
+         out != NULL && out->kind != PL_OUT_FILE && n < (int)PL_COUNT(iov) &&
+         records == (out->kind == PL_OUT_RECORDS);
          out = out->next)
         iov[n++] =
             (struct iovec){(char *)out->data + out->off, (size_t)out->len};
-    return transfer(conn, iov, n);
+    return pl_conn_transfer(conn, iov, n);
 }
 
-static void sent_from_queue(struct pl_conn *conn, size_t sent)
+void pl_conn_sent(struct pl_conn *conn, size_t sent)
 {
     struct pl_conn_io *io = conn->io;
 
@@ -228,9 +275,18 @@ static void queue_is_empty(struct pl_conn *conn)
         pl_conn_finish_now(conn);
 }
 
-static bool has_queue(const struct pl_conn *conn)
+/* Sends what is at the front of the queue. Returns the bytes, or PL_ERR_*. */
+static ssize_t send_front(struct pl_conn *conn)
 {
-    return conn->io != NULL && conn->io->head != NULL;
+    struct pl_out *out = conn->io->head;
+    ssize_t sent;
+
+    if (pl_conn_is_secure(conn) && out->kind != PL_OUT_RECORDS)
+        return pl_conn_tls_push(conn);
+    sent = out->kind == PL_OUT_FILE ? send_file(conn, out) : send_memory(conn);
+    if (sent > 0)
+        pl_conn_sent(conn, (size_t)sent);
+    return sent;
 }
 
 /* Sends as much as the kernel takes, but not more than a turn's share. Returns
@@ -239,7 +295,7 @@ static ssize_t send_queue(struct pl_conn *conn)
 {
     size_t total = 0;
 
-    while (has_queue(conn) && (conn->flags & PL_CONN_WRITABLE)) {
+    while (pl_conn_has_queue(conn) && (conn->flags & PL_CONN_WRITABLE)) {
         struct pl_out *out = conn->io->head;
         ssize_t sent;
 
@@ -249,12 +305,10 @@ static ssize_t send_queue(struct pl_conn *conn)
         }
         if (out->kind == PL_OUT_FILE && !pl_conn_file_ready(conn, out))
             break;
-        sent =
-            out->kind == PL_OUT_FILE ? send_file(conn, out) : send_memory(conn);
+        sent = send_front(conn);
         if (sent < 0)
             return sent;
         total += (size_t)sent;
-        sent_from_queue(conn, (size_t)sent);
     }
     return (ssize_t)total;
 }
@@ -268,7 +322,7 @@ void pl_conn_push(struct pl_conn *conn)
         pl_conn_close(conn, (int)sent);
         return;
     }
-    if (!has_queue(conn))
+    if (!pl_conn_has_queue(conn))
         queue_is_empty(conn);
     else if (sent > 0 && conn->io->head->ahead == NULL)
         pl_conn_write_begin(conn);
@@ -341,7 +395,7 @@ static bool own_outbox(struct pl_conn *conn)
     struct pl_net *net = pl_conn_net(conn);
 
     while (net->owner != conn) {
-        if (is_over(conn) || has_queue(conn))
+        if (is_over(conn) || pl_conn_has_queue(conn))
             return false;
         if (net->owner == NULL)
             net->owner = conn;
@@ -483,7 +537,7 @@ int pl_conn_write_file(struct pl_conn *conn, int file, uint64_t off,
     }
     if (is_over(conn))
         return PL_ERR_CLOSED;
-    if (has_queue(conn))
+    if (pl_conn_has_queue(conn))
         pl_conn_push(conn);
     if (is_over(conn))
         return PL_ERR_CLOSED;

@@ -8,7 +8,12 @@
 /* A piece of output that the kernel has not taken yet. */
 struct pl_out {
     struct pl_out *next;
-    enum pl_out_kind { PL_OUT_COPY, PL_OUT_REF, PL_OUT_FILE } kind;
+    enum pl_out_kind {
+        PL_OUT_COPY,
+        PL_OUT_REF,
+        PL_OUT_FILE,
+        PL_OUT_RECORDS, /* encrypted already: before all others */
+    } kind;
     int file;
     uint64_t off;           /* in data, or in the file */
     uint64_t len;           /* still to go */
@@ -38,6 +43,38 @@ struct pl_conn_io *pl_conn_io_get(struct pl_conn *conn);
 /* Gives io back when there is nothing in it. Input stays in it, also when the
  * connection is closed, until whoever is being shown it has returned. */
 void pl_conn_io_put(struct pl_conn *conn);
+
+/* ---- for conn_tls.c ---- */
+
+/* One recv: the bytes, or 0 when there is nothing (more), with all that follows
+ * from it (the end, the deadline of PL_CONN_READABLE, a close). */
+ssize_t pl_conn_receive(struct pl_conn *conn, char *to, size_t room);
+
+/* Bytes for the protocol, behind those that it has left. */
+void pl_conn_show_plain(struct pl_conn *conn, struct pl_str bytes);
+
+/* The peer has finished sending. */
+void pl_conn_at_eof(struct pl_conn *conn);
+
+PL_INLINE bool pl_conn_has_queue(const struct pl_conn *conn)
+{
+    return conn->io != NULL && conn->io->head != NULL;
+}
+
+PL_INLINE bool pl_conn_has_records(const struct pl_conn *conn)
+{
+    return pl_conn_has_queue(conn) && conn->io->head->kind == PL_OUT_RECORDS;
+}
+
+/* One send: how much the kernel has taken, or PL_ERR_*. */
+ssize_t pl_conn_transfer(struct pl_conn *conn, const struct iovec *iov, int n);
+
+/* COPIES records to the front of the queue, behind those that wait there. 0 or
+ * PL_ERR_LIMIT. */
+int pl_conn_queue_records(struct pl_conn *conn, struct pl_str records);
+
+/* So many bytes of the queue are done with. */
+void pl_conn_sent(struct pl_conn *conn, size_t n);
 
 /* A look at conn in the next turn, without an event. */
 void pl_conn_again(struct pl_conn *conn);

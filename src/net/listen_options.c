@@ -2,6 +2,7 @@
 
 #include "base/features.h"
 #include "base/str.h"
+#include "net/tls.h"
 
 const struct pl_listen_options pl_listen_defaults = {.speak = PL_SPEAK_HTTP};
 
@@ -60,5 +61,7 @@ int pl_listen_options_copy(struct pl_arena *arena,
 {
     *to = *from;
     to->trusted = pl_trust_copy(arena, from->trusted);
-    return from->trusted != NULL && to->trusted == NULL ? PL_ERR_NOMEM : 0;
+    if (from->trusted != NULL && to->trusted == NULL)
+        return PL_ERR_NOMEM;
+    return PL_WITH_TLS ? pl_tls_options_copy(arena, from->tls, &to->tls) : 0;
 }

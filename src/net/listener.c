@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "base/check.h"
+#include "base/epoch.h"
 #include "base/error.h"
 #include "base/features.h"
 #include "base/log.h"
@@ -184,14 +185,20 @@ PL_COLD int pl_listen_open(const struct pl_addr *addr,
     return 0;
 }
 
-void pl_listen_close(struct pl_listen_group *group)
+void pl_listen_shut(struct pl_listen_group *group)
 {
-    if (group == NULL)
-        return;
     if (group->shared && group->count > 0)
         pl_sys_unlink(group->addr.un.sun_path);
     for (unsigned i = 0; i < group->count; i++)
         pl_sys_close(group->fds[i]);
+    group->count = 0;
+}
+
+void pl_listen_close(struct pl_listen_group *group)
+{
+    if (group == NULL)
+        return;
+    pl_listen_shut(group);
     pl_arena_fini(&group->arena);
     pl_pool_fini(&group->pool);
     pl_free(group);
@@ -365,5 +372,6 @@ void pl_listener_drop(struct pl_listener *listener)
     if (--listener->refs > 0)
         return;
     pl_list_remove(&listener->node);
+    pl_epoch_part(listener->reader);
     pl_free(listener);
 }

@@ -15,6 +15,8 @@
 enum { PL_LISTEN_BATCH = 64 }; /* most accepts of one turn */
 
 struct pl_protocol;
+struct pl_reader;
+struct pl_tls_context;
 
 /* The sockets of one address; made by the process, shared read-only. */
 struct pl_listen_group {
@@ -22,7 +24,8 @@ struct pl_listen_group {
     struct pl_listen_options options;
     struct pl_pool pool; /* of what they lead to */
     struct pl_arena arena;
-    bool shared; /* one socket for all workers */
+    bool shared;                /* one socket for all workers */
+    struct pl_tls_context *tls; /* with options.tls: set by who opens it */
     unsigned count;
     int fds[];
 };
@@ -34,7 +37,11 @@ int pl_listen_open(const struct pl_addr *addr,
                    const struct pl_listen_options *options,
                    struct pl_listen_group **out, struct pl_error *error);
 
-/* Closes the sockets; unlinks the file of a UNIX address. */
+/* Closes the sockets; unlinks the file of a UNIX address. Connections that were
+ * accepted still look at the group. */
+void pl_listen_shut(struct pl_listen_group *group);
+
+/* The same, and frees the group, which nobody looks at any more. */
 void pl_listen_close(struct pl_listen_group *group);
 
 /* One socket as one worker sees it. Lives until the last of its connections
@@ -49,8 +56,10 @@ struct pl_listener {
     void *arg;     /* the protocol's, e.g. its struct pl_http */
     uint32_t refs; /* its connections, and 1 while it is open */
     bool shared, paused;
-    bool more;             /* its connections have a struct pl_conn_more */
-    struct pl_timer retry; /* accepting was paused: out of descriptors */
+    bool more;                  /* its connections have a struct pl_conn_more */
+    struct pl_timer retry;      /* accepting was paused: out of descriptors */
+    struct pl_tls_context *tls; /* NULL: clear text (pl_listener_secure()) */
+    struct pl_reader *reader;   /* of its certificates */
 };
 
 /* Borrows fd, which stays open when the listener is closed. nodelay: no Nagle

@@ -36,6 +36,7 @@ struct pl_net_stats {
 
 struct pl_conn;
 struct pl_offload;
+struct pl_tls_worker;
 
 struct pl_net {
     struct pl_loop *loop;
@@ -55,6 +56,7 @@ struct pl_net {
     unsigned paused;            /* listeners that look away */
     int64_t complained;         /* when that was last said in the log */
     char *inbox, *outbox;
+    struct pl_tls_worker *tls; /* NULL: no connection has had TLS */
 };
 
 /* Borrows loop; limits are copied (NULL: the defaults). Call it after

@@ -5,6 +5,9 @@
 #include "net_world.h"
 
 #include "net/conn_priv.h"
+#ifdef PL_TEST_TLS
+#include "tls_loopback.h"
+#endif
 
 static struct pl_conn *last; /* the newest */
 static char seen[4096];      /* what input() was shown and took, terminated */
@@ -79,8 +82,23 @@ PL_UNUSED static int make(void **state)
     calls = 0;
     why = 1;
     memset(seen, 0, sizeof(seen));
+#ifdef PL_TEST_TLS
+    start_loopback(&protocol);
+#else
     start_listening(&protocol, NULL);
+#endif
     return 0;
+}
+
+PL_UNUSED static int end(void **state)
+{
+#ifdef PL_TEST_TLS
+    end_net(state);
+    end_loopback();
+    return 0;
+#else
+    return end_net(state);
+#endif
 }
 
 PL_UNUSED static unsigned count(const char *call)
@@ -128,6 +146,6 @@ PL_UNUSED static void check_stream(int far, const char *want, size_t len,
     CHECK_INT(len, at, what);
 }
 
-#define CONN_TEST(name) cmocka_unit_test_setup_teardown(name, make, end_net)
+#define CONN_TEST(name) cmocka_unit_test_setup_teardown(name, make, end)
 
 #endif

@@ -59,7 +59,7 @@ static int end_file(void **state)
     pl_faults_reset();
     close(file);
     unlink(path);
-    return end_net(state);
+    return end(state);
 }
 
 /* As check_stream(), also while threads read. */

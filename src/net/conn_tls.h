@@ -1,0 +1,85 @@
+/* conn_tls.h - what conn.c and conn_out.c ask of connections with TLS
+ * (conn_tls.c), and that of contexts (tls.c). Private to the room. */
+#ifndef PL_NET_CONN_TLS_H
+#define PL_NET_CONN_TLS_H
+
+#include "base/features.h"
+#include "net/tls_plugin.h"
+
+/* Of a connection. */
+struct pl_tls {
+    void *session; /* NULL: no whole record has come yet */
+    struct pl_tls_context *context;
+    const struct pl_protocol *next; /* after the handshake, without ALPN */
+    char *rest;                     /* the beginning of a record */
+    uint32_t rest_len, rest_size;
+    bool open;     /* the handshake is over */
+    bool ended;    /* the peer has said that no more follows */
+    bool farewell; /* ... and so have we */
+    bool clear;    /* there was no TLS in it */
+    bool client;
+    bool fed;      /* rest is to be looked at without a recv */
+    bool draining; /* as soon as there is something to drain */
+};
+
+_Static_assert(sizeof(struct pl_tls) <= 64, "part of an idle connection");
+
+/* Of a worker, from its first connection with TLS on. */
+struct pl_tls_worker {
+    const struct pl_tls_offer *offer;
+    struct pl_tls_io io;
+    char *plain; /* PL_NET_INBOX: decrypted, being shown */
+    char *stage; /* to be encrypted together */
+    size_t staged;
+    unsigned steps; /* of handshakes, in this turn */
+    struct pl_tls_stats stats;
+};
+
+PL_INLINE bool pl_conn_is_secure(const struct pl_conn *conn)
+{
+    return PL_WITH_TLS && (conn->flags & PL_CONN_SECURE) != 0;
+}
+
+/* ---- for conn.c ---- */
+
+/* What comes before the listener's protocol. */
+extern const struct pl_protocol pl_tls_protocol;
+
+/* One recv, as read_once(). */
+size_t pl_conn_tls_read(struct pl_conn *conn);
+
+/* The last words before the FIN, once. May close conn, or queue. */
+void pl_conn_tls_goodbye(struct pl_conn *conn);
+
+void pl_conn_tls_free(struct pl_conn *conn);
+void pl_net_tls_fini(struct pl_net *net);
+
+/* ---- for conn_out.c ---- */
+
+/* Encrypts and sends while the kernel takes it. Returns how many bytes of the
+ * pieces are done with, sent or queued as records; or PL_ERR_*. */
+ssize_t pl_conn_tls_send(struct pl_conn *conn, const struct iovec *iov, int n);
+
+/* The same for what is at the front of the queue (no records), at most a batch
+ * of it, which it takes off the queue. */
+ssize_t pl_conn_tls_push(struct pl_conn *conn);
+
+/* ---- contexts, tls.c ---- */
+
+/* pl_tls_context_new() without the plug-in. */
+int pl_tls_context_make(const struct pl_tls_offer *offer,
+                        const struct pl_tls_options *options, bool client,
+                        const struct pl_protocol *const *offers,
+                        struct pl_tls_context **out, struct pl_error *error);
+
+const struct pl_tls_offer *
+pl_tls_context_offer(const struct pl_tls_context *context);
+const struct pl_protocol *pl_tls_offered(const struct pl_tls_context *context,
+                                         int choice);
+
+/* A session with the set of now; looks at the files if it is time to. NULL: out
+ * of memory. */
+void *pl_tls_session(struct pl_conn *conn, struct pl_tls_context *context,
+                     const char *name);
+
+#endif
