@@ -136,6 +136,8 @@ int pl_command_version(void)
     print_features();
     printf("libraries: %s, zlib %s\n", pl_vm_version(), zlibVersion());
     print_plugin("crypto");
+    if (PL_WITH_TLS)
+        print_plugin("tls");
     return PL_EXIT_OK;
 }
 

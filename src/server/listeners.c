@@ -2,9 +2,11 @@
 
 #include <stdio.h>
 
+#include "base/features.h"
 #include "base/str.h"
 #include "base/sys.h"
 #include "net/addr.h"
+#include "net/tls.h"
 #include "route/site.h"
 #include "server/server.h"
 
@@ -58,6 +60,27 @@ static int settle_trust(const struct pl_listen_spec *spec,
                         spec->address);
 }
 
+/* Certificates are read before anybody is told of the address. */
+static int open_tls(struct pl_listen_group *group, struct pl_error *error)
+{
+    static const struct pl_protocol *const offers[] = {&pl_h1_protocol, NULL};
+
+    if (group->options.tls == NULL)
+        return 0;
+    if (!PL_WITH_TLS)
+        return pl_error_set(error, PL_ERR_UNSUPPORTED, "",
+                            "tls: " PL_WITHOUT PL_FEATURE_TLS);
+    return pl_tls_context_new(group->options.tls, false, offers, &group->tls,
+                              error);
+}
+
+static void close_group(struct pl_listen_group *group)
+{
+    if (PL_WITH_TLS)
+        pl_tls_context_free(group->tls);
+    pl_listen_close(group);
+}
+
 /* local: others cannot connect. */
 static int open_address(struct pl_server *server, bool local,
                         const struct pl_listen_spec *spec,
@@ -82,6 +105,11 @@ static int open_address(struct pl_server *server, bool local,
     if (err == 0)
         err = pl_listen_open(&addr, &options, &server->groups[server->ngroups],
                              error);
+    if (err == 0) {
+        err = open_tls(server->groups[server->ngroups], error);
+        if (err < 0)
+            close_group(server->groups[server->ngroups]);
+    }
     if (err == 0)
         server->ngroups++;
     else
@@ -196,7 +224,8 @@ void pl_listeners_announce(const struct pl_server *server)
         if (server->groups[i]->shared)
             printf("listening on %s\n", text);
         else
-            printf("listening on http://%s/\n", text);
+            printf("listening on http%s://%s/\n",
+                   server->groups[i]->tls == NULL ? "" : "s", text);
     }
     fflush(stdout);
 }
@@ -204,7 +233,13 @@ void pl_listeners_announce(const struct pl_server *server)
 void pl_listeners_close(struct pl_server *server)
 {
     for (unsigned i = 0; i < server->ngroups; i++)
-        pl_listen_close(server->groups[i]);
+        pl_listen_shut(server->groups[i]);
+}
+
+void pl_listeners_free(struct pl_server *server)
+{
+    for (unsigned i = 0; i < server->ngroups; i++)
+        close_group(server->groups[i]);
     server->ngroups = 0;
     pl_free(server->groups);
     server->groups = NULL;

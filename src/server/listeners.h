@@ -20,6 +20,10 @@ int pl_listeners_check(const struct pl_site *site, struct pl_error *error);
 /* Says on stdout where the server listens. */
 void pl_listeners_announce(const struct pl_server *server);
 
+/* May be called again. */
 void pl_listeners_close(struct pl_server *server);
+
+/* When the workers have ended, and with them the last connection. */
+void pl_listeners_free(struct pl_server *server);
 
 #endif

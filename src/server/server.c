@@ -42,7 +42,7 @@ int pl_server_init(struct pl_server *server,
 
 void pl_server_fini(struct pl_server *server)
 {
-    pl_listeners_close(server);
+    pl_listeners_free(server);
     pl_free(server->workers);
     pl_offload_free(server->offload);
     pl_share_free(server->share);

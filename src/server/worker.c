@@ -4,10 +4,12 @@
 
 #include "base/check.h"
 #include "base/crash.h"
+#include "base/features.h"
 #include "base/log.h"
 #include "base/sys.h"
 #include "handlers/files.h"
 #include "lua/vm.h"
+#include "net/tls.h"
 #include "route/dispatch.h"
 #include "server/access.h"
 #include "server/server.h"
@@ -251,6 +253,8 @@ static int listen_on(struct pl_worker *worker,
                                 &pl_h1_protocol, &worker->http, &listener);
         if (err == 0)
             pl_listener_configure(listener, &group->options);
+        if (PL_WITH_TLS && err == 0 && group->tls != NULL)
+            err = pl_listener_secure(listener, group->tls);
     }
     return err;
 }
