@@ -21,6 +21,7 @@
 #include "http/h1_state.h"
 #include "http/h1_write.h"
 #include "http/trailer.h"
+#include "net/tls.h"
 
 /* Bytes of unread body that are worth reading to keep the connection. */
 enum { DRAIN_MAX = 256 * 1024 };
@@ -265,6 +266,7 @@ static struct pl_request *make_request(struct pl_h1 *h1,
     req->version = h1->minor0 ? 10 : 11;
     req->head = parser->method == PL_METHOD_HEAD;
     req->upgrade = parser->upgrade;
+    pl_request_arrived(req, h1->conn);
     req->body.length = parser->has_length ? (int64_t)parser->content_length
                        : parser->chunked  ? -1
                                           : 0;
@@ -355,8 +357,21 @@ static size_t head_input(struct pl_conn *conn, struct pl_str bytes)
 
 /* ---- the connection's protocol ---- */
 
+/* No TLS where it was expected (tls.h): the client may be a person. */
+PL_COLD static bool refuse_clear(struct pl_conn *conn)
+{
+    const struct pl_tls_options *tls = pl_conn_tls_options(conn);
+
+    if (tls->http_redirect)
+        return false; /* request by request: front.c */
+    refuse(conn, 400, "this port speaks TLS: the address begins with https://");
+    return true;
+}
+
 static void on_opened(struct pl_conn *conn)
 {
+    if (PL_WITH_TLS && pl_conn_mistaken(conn) && refuse_clear(conn))
+        return;
     pl_conn_deadline(conn, PL_DEADLINE_IDLE,
                      pl_h1_http(conn)->settings->idle_ms);
 }
@@ -462,6 +477,7 @@ static void on_drain(struct pl_conn *conn)
 
 const struct pl_protocol pl_h1_protocol = {
     .name = "http/1.1",
+    .alpn = "http/1.1",
     .opened = on_opened,
     .input = on_input,
     .eof = on_eof,

@@ -234,6 +234,8 @@ void pl_request_begin(struct pl_request *req)
     } else if (req->method == PL_METHOD_UNKNOWN ||
                req->method == PL_METHOD_CONNECT) {
         refuse(req, 501, "this method is not supported");
+    } else if (req->https_port != 0) {
+        pl_request_send_away(req);
     } else {
         req->http->ops->request(req->http->arg, req);
     }

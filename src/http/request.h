@@ -44,8 +44,10 @@ struct pl_request {
     bool secure;
     bool upgrade; /* the client asks to leave HTTP */
     bool last; /* framing is in doubt: no further request on its connection */
-    bool finished; /* pl_request_finish() was called */
+    bool finished;       /* pl_request_finish() was called */
+    uint16_t https_port; /* where to come again with TLS; 0: is served here */
     uint16_t nheaders, nparams;
+    uint64_t hsts_s; /* RFC 6797: max-age; 0: is not said */
     struct pl_str method_name, target;
     struct pl_str path;      /* decoded once, normalised, starts with '/' */
     struct pl_str raw_path;  /* as it came */
@@ -88,6 +90,18 @@ struct pl_request *pl_request_new(struct pl_http *http);
 /* Target and headers have been set: fills path and query and hands it to
  * http->ops, or answers 400/501 itself. */
 void pl_request_begin(struct pl_request *req);
+
+/* ---- front.c ---- */
+
+/* For a wire that has made req from what conn has brought: whether it is
+ * secure, and what the listener wants done about that. */
+void pl_request_arrived(struct pl_request *req, const struct pl_conn *conn);
+
+/* Answers req by sending the client to https_port. */
+void pl_request_send_away(struct pl_request *req);
+
+/* Unless the handler has said something else. */
+void pl_request_add_hsts(struct pl_request *req);
 
 /* The peer has gone: cancels the handler, frees the wire's hold. */
 void pl_request_lost(struct pl_request *req, int why);

@@ -232,6 +232,8 @@ void pl_semantics_apply(struct pl_request *req)
         select_content(req);
     if (res->cache_control.data != NULL || res->expires >= 0)
         decide_caching(res);
+    if (req->hsts_s != 0)
+        pl_request_add_hsts(req);
     if (req->head || !pl_status_has_body(res->status))
         res->bodyless = true;
     if (res->trailers != NULL && has_place_for_trailers(req))

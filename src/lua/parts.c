@@ -70,6 +70,7 @@ static const struct part {
     INNER(CORE, response, pl_lua_response, true),
     INNER(STREAMS, stream, pl_lua_stream, true),
     INNER(FORMS, upload, pl_lua_upload, true),
+    INNER(TLS, tls, NULL, false),
     INNER(CORE, ws, pl_lua_ws, true),
     /* clang-format on */
 };

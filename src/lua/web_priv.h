@@ -113,6 +113,14 @@ void pl_web_respond(lua_State *L, struct pl_request *req, int index);
 struct pl_handler *pl_web_handler_new(lua_State *L, struct pl_vm *vm, int index,
                                       bool response);
 
+/* ---- web_tls.c ---- */
+
+/* What lib/tls.lua has checked, at index. Lies, with all that it leads to, in
+ * values that stay on the stack, and in the table. call: for errors, which are
+ * raised. Stack: [+2]. */
+const struct pl_tls_options *pl_lua_read_tls(lua_State *L, int table,
+                                             const char *call);
+
 /* ---- each adds its functions to the table on top ("core") ---- */
 
 void pl_lua_open_web_request(lua_State *L, struct pl_vm *vm);

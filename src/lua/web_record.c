@@ -3,6 +3,7 @@
  *
  * What can raise comes before what C owns: a handler is made when nothing but
  * its own site can refuse it. */
+#include "base/features.h"
 #include "base/str.h"
 #include "handlers/listing.h"
 #include "lua/site.h"
@@ -289,6 +290,11 @@ static void read_listen_options(lua_State *L, int index,
                                : arg_text(L, -1);
     lua_getfield(L, index, "trusted");
     spec->trusted = arg_text(L, -1);
+    lua_getfield(L, index, "redirect");
+    options->https_port = (uint16_t)lua_tointeger(L, -1);
+    lua_getfield(L, index, "tls");
+    if (PL_WITH_TLS && lua_istable(L, -1))
+        options->tls = pl_lua_read_tls(L, lua_gettop(L), "pl.listen");
 }
 
 /* core.listen(addresses[, options]) -> true, or false: there are options among

@@ -4,12 +4,12 @@
 local core = ...
 local fail, check_string, check_options =
   core.fail, core.check_string, core.check_options
-local concat, pairs, type = table.concat, pairs, type
+local concat, pairs, tonumber, type = table.concat, pairs, tonumber, type
 
 local known = {
   backlog = "count", reuseport = "count", mode = "mode", v6only = "flag",
   defer_accept = "flag", protocol = "text", proxy_protocol = "flag_or_text",
-  trusted = "text",
+  trusted = "text", redirect = "text",
 }
 
 --- A string, or a list of strings, as one with spaces between.
@@ -23,17 +23,34 @@ function core.words(call, name, value)
   return value
 end
 
+-- "https" or "https:8443" -> the port
+local function https_port(text)
+  local port = text == "https" and 443 or tonumber(text:match("^https:(%d+)$"))
+  if not port or port < 1 or port > 65535 then
+    fail("pl.listen: option 'redirect' must be \"https\" or \"https:8443\"")
+  end
+  return port
+end
+
 --- Returns the options alone; false means not given.
 function core.check_listen(addresses)
-  local given = addresses
+  local given, tls = addresses, nil
   if type(addresses) == "table" then
     given = {}
     for name, value in pairs(addresses) do
       given[name] = name == "trusted" and core.words("pl.listen", name, value)
         or value
     end
+    tls, given.tls = given.tls, nil
   end
   local options = check_options("pl.listen", known, given)
+  if tls then
+    core.load_part("tls")
+    options.tls = core.check_tls("pl.listen", tls)
+  end
+  if options.redirect then
+    options.redirect = https_port(options.redirect)
+  end
   if not addresses or #addresses == 0 then
     fail("pl.listen: an address is needed, as in { \":8080\" }")
   end
