@@ -1,0 +1,467 @@
+"""TLS of listeners, against curl, openssl and Python's ssl."""
+
+import hashlib
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+
+import pytest
+
+from harness.certs import Authority, Records
+from harness.wait import GUARD, wait_for
+from harness.wire import Wire
+
+SITE = """
+local pl = require "perilune"
+pl.listen { "127.0.0.1:0", tls = { cert = "site.crt", key = "site.key", %s } }
+pl.get("/", function(req) return "hello " .. req.scheme end)
+pl.get("/many", function(req, res)
+  for i = 1, 500 do res:write(i .. "\\n") end
+end)
+pl.post("/sum", { max_body = "1g" }, function(req)
+  local sum = 0
+  while true do
+    local piece = req:read(65536)
+    if not piece then return tostring(sum) end
+    sum = sum + #piece
+  end
+end)
+pl.static("/files", { root = "files" })
+"""
+GET = b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def ca(tmp_path_factory):
+    authority = Authority(tmp_path_factory.mktemp("ca"))
+    authority.sign("site", ["localhost", "127.0.0.1"], kind="rsa")
+    authority.sign("wild", ["*.wild.test", "wild.test"])
+    authority.sign("client", subject="/O=Tests/CN=Ada Lovelace")
+    return authority
+
+
+@pytest.fixture
+def start(serve, ca, tmp_path):
+    """A server with the site, its files and the certificates."""
+
+    def begin(tls="", site=SITE, files=None, **more):
+        for path in ca.folder.glob("*.crt"):
+            shutil.copy(path, tmp_path)
+            shutil.copy(path.with_suffix(".key"), tmp_path)
+        files = {"files/a.txt": "a" * 100, **(files or {})}
+        return serve(
+            site % tls if "%s" in site else site,
+            files=files,
+            listen=False,
+            **{"workers": 1, **more},
+        )
+
+    return begin
+
+
+@pytest.fixture
+def connect(ca):
+    """A verified connection as a Wire, with the ssl module's socket."""
+
+    def to(server, context=None, name="localhost", session=None, port=None):
+        wire = Wire(("127.0.0.1", port or server.port))
+        wire.socket = (context or ca.context()).wrap_socket(
+            wire.socket, server_hostname=name, session=session
+        )
+        return wire
+
+    return to
+
+
+def curl(ca, server, target, *args, name="localhost", code=0) -> bytes:
+    done = subprocess.run(
+        ["curl", "-sS", "--cacert", ca.cert, "--connect-to",
+         f"::127.0.0.1:{server.port}", *args, f"https://{name}{target}"],
+        capture_output=True, check=False, timeout=GUARD,
+    )
+    assert done.returncode == code, done.stderr.decode()
+    return done.stdout
+
+
+# ---- versions ----
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_curl_is_served_with_each_version(start, ca, version):
+    server = start()
+    args = [f"--tlsv{version}", "--tls-max", version]
+    assert curl(ca, server, "/", *args) == b"hello https"
+
+
+@pytest.mark.parametrize("old", ["TLSv1", "TLSv1_1"])
+def test_old_versions_are_refused(start, ca, connect, old):
+    server = start()
+    context = ca.context()
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.minimum_version = getattr(ssl.TLSVersion, old)
+    context.maximum_version = getattr(ssl.TLSVersion, old)
+    with pytest.raises(ssl.SSLError, match="(?i)protocol.version"):
+        connect(server, context)
+    assert curl(ca, server, "/") == b"hello https"
+
+
+def test_the_least_version_can_be_13(start, ca, connect):
+    server = start('min_version = "1.3"')
+    context = ca.context()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    with pytest.raises(ssl.SSLError, match="(?i)protocol.version"):
+        connect(server, context)
+    assert connect(server).socket.version() == "TLSv1.3"
+
+
+def test_what_is_agreed_on_is_modern(start, ca, connect):
+    server = start()
+    context = ca.context()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    cipher = connect(server, context).socket.cipher()[0]
+    assert re.fullmatch(r"ECDHE-RSA-.*(GCM|POLY1305).*", cipher)
+    context.set_ciphers("AES128-SHA:AES256-GCM-SHA384:ECDHE-RSA-AES128-SHA256")
+    with pytest.raises(ssl.SSLError, match="(?i)handshake.failure"):
+        connect(server, context)
+
+
+# ---- names ----
+
+
+def test_the_certificate_is_chosen_by_name(start, ca):
+    server = start('certs = { { "wild.crt", "wild.key" } }')
+    for name in ["localhost", "a.wild.test", "A.Wild.Test", "wild.test"]:
+        assert curl(ca, server, "/", name=name) == b"hello https"
+    # A wildcard is for one label; who asks for something else gets the first.
+    for name in ["a.b.wild.test", "other.test"]:
+        curl(ca, server, "/", name=name, code=60)
+
+
+def test_the_certificate_may_have_keys_of_two_kinds(start, ca, connect):
+    ca.sign("second", ["localhost", "127.0.0.1"], kind="ec")
+    server = start('certs = { { "second.crt", "second.key" } }')
+    context = ca.context()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    for kind in ["RSA", "ECDSA"]:
+        context.set_ciphers(f"ECDHE-{kind}-AES128-GCM-SHA256")
+        assert kind in connect(server, context).socket.cipher()[0]
+
+
+# ---- content ----
+
+
+def test_large_files_arrive_whole(start, ca):
+    import random
+
+    data = random.Random(1).randbytes(20 << 20)
+    server = start(files={"files/large": data})
+    for version in ["1.2", "1.3"]:
+        got = curl(ca, server, "/files/large", "--tls-max", version)
+        assert hashlib.sha256(got).digest() == hashlib.sha256(data).digest()
+    assert curl(ca, server, "/files/large", "-r", "1000000-2999999") == (
+        data[1000000:3000000]
+    )
+    assert curl(ca, server, "/files/a.txt") == b"a" * 100
+
+
+def test_large_bodies_arrive_whole(start, ca, tmp_path):
+    server = start()
+    path = tmp_path / "body"
+    path.write_bytes(b"x" * (20 << 20))
+    for args in [[], ["-H", "Transfer-Encoding: chunked"]]:
+        got = curl(ca, server, "/sum", "--data-binary", f"@{path}", *args)
+        assert got == str(20 << 20).encode()
+
+
+def test_keep_alive_and_pipelining(start, connect):
+    server = start()
+    with connect(server) as wire:
+        for _ in range(3):
+            assert wire.request("GET", "/").text == "hello https"
+        wire.send(GET % b"/" * 100)
+        for _ in range(100):
+            assert wire.response().text == "hello https"
+
+
+def test_small_writes_of_a_turn_are_few_records(start, ca):
+    server = start()
+    with server.connect() as wire:
+        records = Records(wire, ca.context())
+        records.handshake()
+        records.write(GET % b"/many")
+        records.read_until(b"\r\n500\n")
+        # The head, and up to 16 KiB of the 500 pieces in one record.
+        with server.connect() as second:
+            counting = Records(second, ca.context())
+            counting.handshake()
+            counting.write(GET % b"/many")
+            raw, count = b"", 0
+            while b"\r\n500\n" not in counting_text(counting):
+                data = second.socket.recv(65536)
+                raw += data
+                counting.incoming.write(data)
+            while raw:
+                count += raw[0] == 23
+                raw = raw[5 + int.from_bytes(raw[3:5], "big"):]
+    assert count <= 8  # two of them are tickets
+
+
+def counting_text(records) -> bytes:
+    records.text = getattr(records, "text", b"")
+    try:
+        while True:
+            records.text += records.tls.read(65536)
+    except ssl.SSLWantReadError:
+        return records.text
+
+
+def test_a_slow_reader_gets_everything(start, ca):
+    data = bytes(range(256)) * (16 << 10)
+    server = start(files={"files/large": data})
+    with server.connect() as wire:
+        wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        records = Records(wire, ca.context())
+        records.handshake()
+        records.write(GET % b"/files/large")
+        text = records.read_until(b"\r\n\r\n")
+        body = text[text.index(b"\r\n\r\n") + 4 :]
+        while len(body) < len(data):
+            body += records.read()
+        assert body == data
+
+
+# ---- records ----
+
+
+def test_records_may_come_byte_by_byte(start, ca):
+    server = start()
+    with server.connect() as wire:
+        records = Records(wire, ca.context())
+        records.handshake("bytewise")
+        records.write(GET % b"/", "bytewise")
+        assert b"hello https" in records.read_until(b"https")
+        records.write(GET % b"/", [1, 5, 6, 40])
+        assert b"hello https" in records.read_until(b"https")
+
+
+def test_the_request_may_come_with_the_end_of_the_handshake(start, ca):
+    server = start()
+    with server.connect() as wire:
+        records = Records(wire, ca.context())
+        with pytest.raises(ssl.SSLWantReadError):
+            records.tls.do_handshake()
+        records.flush()
+        while True:
+            records.fill()
+            try:
+                records.tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                continue
+        records.tls.write(GET % b"/")
+        records.flush()
+        assert b"hello https" in records.read_until(b"https")
+
+
+def test_an_end_without_goodbye_cuts_a_body_off(start, ca):
+    server = start()
+    with server.connect() as wire:
+        records = Records(wire, ca.context())
+        records.handshake()
+        records.write(b"POST /sum HTTP/1.1\r\nHost: a\r\n")
+        records.write(b"Content-Length: 1000\r\n\r\n" + b"x" * 10)
+        wire.socket.shutdown(socket.SHUT_WR)
+        assert b"400 Bad Request" in records.read_until(b"\r\n")
+
+
+def test_the_server_says_goodbye(start, ca):
+    server = start()
+    with server.connect() as wire:
+        records = Records(wire, ca.context())
+        records.handshake()
+        records.write(GET.replace(b"Host", b"Connection: close\r\nHost") % b"/")
+        text = records.read_until(b"https")
+        assert b"Connection: close" in text
+        assert records.read() == b""  # close_notify, else it is an error
+
+
+def test_goodbye_of_the_client_still_gets_its_answer(start, ca):
+    server = start()
+    with server.connect() as wire:
+        records = Records(wire, ca.context())
+        records.handshake()
+        records.tls.write(GET % b"/")
+        try:
+            records.tls.unwrap()
+        except ssl.SSLError:
+            pass
+        records.flush()
+        data = b""
+        while True:
+            piece = wire.socket.recv(65536)
+            if not piece:
+                break
+            data += piece
+        assert len(data) > 100  # an answer, and then the end
+
+
+# ---- what is no TLS ----
+
+
+def test_clear_text_is_told_what_is_wrong(start):
+    server = start()
+    with server.connect() as wire:
+        wire.send(GET % b"/")
+        response = wire.response()
+        assert response.status == 400
+        assert "https://" in response.text
+        assert not response.keeps_alive
+    assert "hello" not in response.text
+
+
+def test_clear_text_may_be_sent_to_https(start):
+    server = start("redirect = true")
+    with server.connect() as wire:
+        response = wire.request("GET", "/a/b%20c?d=e", {"Host": "x.test"})
+    assert response.status == 308
+    assert response.header("location") == (
+        f"https://x.test:{server.port}/a/b%20c?d=e"
+    )
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        b"\x00" * 100,
+        b"\x80\x2e\x01\x00\x02\x00\x15\x00\x00\x00\x10" + b"\x01" * 40,
+        b"\x16\x03\x01\xff\xff" + b"\x01" * 1000,
+        b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00",
+        b"\x17\x03\x03\x00\x10" + b"\x55" * 16,
+        b"\x16\x03\x01\x40\x00" + b"\x01\x7f\xff\xff" + b"\x00" * 16380,
+    ],
+    ids=["zeroes", "sslv2", "long", "nonsense", "data", "huge"],
+)
+def test_garbage_is_refused(start, ca, junk):
+    server = start("session_tickets = false")
+    with server.connect() as wire:
+        wire.send(junk)
+        wire.socket.shutdown(socket.SHUT_WR)
+        data = b""
+        try:
+            while piece := wire.socket.recv(4096):
+                data += piece
+        except ConnectionResetError:
+            pass
+        assert data == b"" or data[0] == 21  # an alert
+    assert curl(ca, server, "/") == b"hello https"
+
+
+def test_silence_ends_with_the_time_limit(serve, start):
+    limit = 'require "perilune".set { header_timeout = 0.2 }'
+    server = start(site=limit + SITE)
+    with server.connect() as wire:
+        wire.send(b"\x16\x03\x01")
+        assert wire.socket.recv(100) == b""
+
+
+# ---- sessions ----
+
+
+def test_sessions_are_resumed_by_all_workers(start, ca, connect):
+    server = start(workers=3)
+    context = ca.context()
+    with connect(server, context) as wire:
+        wire.request("GET", "/")
+        session = wire.socket.session
+    assert session.has_ticket
+    for _ in range(12):
+        with connect(server, context, session=session) as wire:
+            wire.request("GET", "/")
+            assert wire.socket.session_reused
+
+
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+def test_sessions_can_be_left_out(start, ca, connect, version):
+    server = start("session_tickets = false")
+    context = ca.context()
+    context.maximum_version = getattr(ssl.TLSVersion, version)
+    with connect(server, context) as wire:
+        wire.request("GET", "/")
+        session = wire.socket.session
+    with connect(server, context, session=session) as wire:
+        wire.request("GET", "/")
+        assert not wire.socket.session_reused
+
+
+def test_old_keys_of_tickets_are_forgotten(start, ca, connect):
+    server = start('ticket_key_rotation = "1s"')
+    context = ca.context()
+    with connect(server, context) as wire:
+        wire.request("GET", "/")
+        session = wire.socket.session
+
+    def forgotten():
+        with connect(server, context, session=session) as wire:
+            wire.request("GET", "/")
+            return not wire.socket.session_reused
+
+    wait_for(forgotten, "the keys to be changed twice")
+
+
+# ---- renegotiation ----
+
+
+def test_renegotiation_is_refused(start, ca):
+    server = start()
+    with subprocess.Popen(
+        ["openssl", "s_client", "-tls1_2", "-CAfile", ca.cert,
+         "-connect", f"127.0.0.1:{server.port}"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as client:
+        client.stdin.write(b"R\n")
+        client.stdin.flush()
+        text = b"".join(client.stdout)  # it gives up by itself
+    assert b"no renegotiation" in text
+    assert curl(ca, server, "/") == b"hello https"
+
+
+# ---- what a site says wrong ----
+
+
+@pytest.mark.parametrize(
+    "tls, text",
+    [
+        ('cert = "none.crt"', "cannot read .*none.crt: No such file"),
+        ('cert = "site.lua"', "no certificate in PEM form"),
+        ('key = "wild.key"', "key is not that of the certificate"),
+        ('key = "site.crt"', "no private key in PEM form"),
+        ('ciphers = "NONE"', "none among the ciphers"),
+        ('curves = "none"', "none among the curves"),
+        ('ca = "site.lua"', "no certificates in PEM form"),
+        ('min_version = "1.1"', "there is no '1.1'"),
+        ('verify = "maybe"', "there is no 'maybe'"),
+        ('cret = "a"', "did you mean 'cert'"),
+    ],
+)
+def test_wrong_options_are_named(start, tls, text):
+    server = start(tls, announced=False)
+    assert server.wait() != 0
+    assert re.search(text, server.log())
+
+
+def test_a_certificate_for_development(start):
+    site = SITE.replace("{ cert = \"site.crt\", key = \"site.key\", %s }",
+                        '"dev"')
+    server = start(site=site)
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with socket.create_connection(("127.0.0.1", server.port)) as sock:
+        with context.wrap_socket(sock, server_hostname="localhost") as tls:
+            pem = ssl.DER_cert_to_PEM_cert(tls.getpeercert(True))
+    text = subprocess.run(["openssl", "x509", "-text"], input=pem.encode(),
+                          capture_output=True, check=True).stdout
+    assert b"DNS:localhost" in text and b"IP Address:127.0.0.1" in text
