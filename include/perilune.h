@@ -82,7 +82,10 @@ PL_API bool pl_str_to_u64(struct pl_str s, uint64_t *out);
     X(SYNTAX, -18, 500, "syntax error")                                        \
     X(EOF, -19, 400, "unexpected end of input")                                \
     X(NO_SPACE, -20, 507, "no space left on the disk")                         \
-    X(ABORTED, -21, 500, "aborted: it took too much")
+    X(ABORTED, -21, 500, "aborted: it took too much")                          \
+    X(REFUSED, -22, 502, "connection refused")                                 \
+    X(UNREACHABLE, -23, 502, "not reachable")                                  \
+    X(STOPPING, -24, 503, "the server is stopping")
 
 enum pl_err {
 #define PL_ERR_ENUM(name, value, status, text) PL_ERR_##name = (value),

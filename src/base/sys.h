@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
+#include <netdb.h>
 #include <perilune.h>
 #include <pthread.h>
 #include <signal.h>
@@ -53,6 +54,9 @@
     X(setsockopt)                                                              \
     X(getsockname)                                                             \
     X(getpeername)                                                             \
+    X(getaddrinfo)                                                             \
+    X(sendto)                                                                  \
+    X(recvfrom)                                                                \
     X(epoll_create1)                                                           \
     X(epoll_ctl)                                                               \
     X(epoll_wait)                                                              \
@@ -284,6 +288,29 @@ PL_INLINE int pl_sys_getsockname(int fd, struct sockaddr *sa, socklen_t *len)
 PL_INLINE int pl_sys_getpeername(int fd, struct sockaddr *sa, socklen_t *len)
 {
     return PL_SYS_DO(getpeername, NULL, -1, getpeername(fd, sa, len));
+}
+
+/* No system call, but many: the resolver. */
+PL_INLINE int pl_sys_getaddrinfo(const char *host, const char *service,
+                                 const struct addrinfo *hints,
+                                 struct addrinfo **found)
+{
+    return PL_SYS_DO(getaddrinfo, NULL, EAI_SYSTEM,
+                     getaddrinfo(host, service, hints, found));
+}
+
+PL_INLINE ssize_t pl_sys_sendto(int fd, const void *from, size_t len, int flags,
+                                const struct sockaddr *to, socklen_t to_len)
+{
+    return PL_SYS_DO(sendto, NULL, -1,
+                     sendto(fd, from, len, flags, to, to_len));
+}
+
+PL_INLINE ssize_t pl_sys_recvfrom(int fd, void *to, size_t len, int flags,
+                                  struct sockaddr *from, socklen_t *from_len)
+{
+    return PL_SYS_DO(recvfrom, NULL, -1,
+                     recvfrom(fd, to, len, flags, from, from_len));
 }
 
 PL_INLINE int pl_sys_epoll_create1(int flags)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/str.h"
+#include "base/sys.h"
 
 static int set_unix(struct pl_str path, struct pl_addr *out,
                     struct pl_error *error)
@@ -58,7 +59,7 @@ static int look_up(const char *host, uint16_t port, bool v6,
     struct addrinfo hints = {.ai_family = AF_UNSPEC,
                              .ai_socktype = SOCK_STREAM};
     struct addrinfo *found, *at;
-    int err = getaddrinfo(host, NULL, &hints, &found);
+    int err = pl_sys_getaddrinfo(host, NULL, &hints, &found);
 
     if (err != 0)
         return pl_error_set(error, PL_ERR_NOT_FOUND, "",
@@ -81,7 +82,7 @@ static int set_bracketed(const char *host, uint16_t port, struct pl_addr *out,
                              .ai_flags = AI_NUMERICHOST};
     struct addrinfo *found;
 
-    if (getaddrinfo(host, NULL, &hints, &found) != 0)
+    if (pl_sys_getaddrinfo(host, NULL, &hints, &found) != 0)
         return pl_error_set(error, PL_ERR_INVALID, "",
                             "'%s' is not an IPv6 address", host);
     set_found(out, found, port);

@@ -62,7 +62,10 @@ void pl_conn_close(struct pl_conn *conn, int why)
     pl_loop_close_fd(net->loop, conn->source.fd);
     conn->protocol->closed(conn, why);
     net->stats.closed++;
-    net->stats.open--;
+    if (conn->listener == net->dialer)
+        net->stats.outgoing--;
+    else
+        net->stats.open--;
     /* Buried at the end of the turn: callers up the stack still look at it. */
     conn->state = net->graves;
     net->graves = conn;
@@ -241,10 +244,11 @@ static void on_ready(struct pl_source *source, unsigned events)
     if (resumed)
         conn->flags &= (uint16_t)~PL_CONN_AGAIN;
     if (events & PL_HANGUP) {
-        pl_conn_close(conn, PL_ERR_CLOSED);
-        return;
+        pl_conn_output_failed(conn, PL_ERR_CLOSED);
+        if (pl_conn_closed(conn))
+            return;
     }
-    if (events & PL_PEER_CLOSED)
+    if (events & (PL_PEER_CLOSED | PL_HANGUP))
         conn->flags |= PL_CONN_READABLE | PL_CONN_PEER_DONE;
     if (events & PL_READABLE)
         conn->flags |= PL_CONN_READABLE;
@@ -278,6 +282,17 @@ void pl_conn_resume(struct pl_conn *conn)
 size_t pl_conn_kept(const struct pl_conn *conn)
 {
     return conn->io == NULL ? 0 : conn->io->in.len;
+}
+
+struct pl_str pl_conn_rest(const struct pl_conn *conn)
+{
+    return conn->io == NULL ? pl_str(NULL, 0) : pl_buf_str(&conn->io->in);
+}
+
+void pl_conn_consume(struct pl_conn *conn, size_t n)
+{
+    pl_buf_consume(&conn->io->in, n);
+    pl_conn_io_put(conn);
 }
 
 void pl_net_each(struct pl_net *net,
@@ -327,7 +342,8 @@ static size_t size_of(const struct pl_listener *listener)
            (listener->more ? sizeof(struct pl_conn_more) : 0);
 }
 
-int pl_conn_new(struct pl_listener *listener, int fd)
+static int make(struct pl_listener *listener, int fd,
+                const struct pl_protocol *protocol, void *state)
 {
     struct pl_net *net = listener->net;
     struct pl_conn *conn = pl_pool_get(net->pool, size_of(listener));
@@ -336,7 +352,8 @@ int pl_conn_new(struct pl_listener *listener, int fd)
     if (conn == NULL)
         goto fail;
     *conn = (struct pl_conn){.source = {.ready = on_ready, .fd = fd},
-                             .protocol = listener->door,
+                             .protocol = protocol,
+                             .state = state,
                              .listener = listener,
                              .flags = PL_CONN_FRESH};
     if (listener->more)
@@ -345,8 +362,13 @@ int pl_conn_new(struct pl_listener *listener, int fd)
     if (err < 0)
         goto fail;
     listener->refs++;
-    net->stats.accepted++;
-    net->stats.open++;
+    if (listener == net->dialer) {
+        net->stats.dialed++;
+        net->stats.outgoing++;
+    } else {
+        net->stats.accepted++;
+        net->stats.open++;
+    }
     conn->protocol->opened(conn);
     if (net->nfresh == PL_NET_FRESH)
         watch_fresh(net);
@@ -377,6 +399,22 @@ size_t pl_conn_proceed_with(struct pl_conn *conn, struct pl_str bytes)
     return bytes.len == 0 || conn->flags & stop
                ? 0
                : conn->protocol->input(conn, bytes);
+}
+
+int pl_conn_new(struct pl_listener *listener, int fd)
+{
+    return make(listener, fd, listener->door, NULL);
+}
+
+int pl_conn_dialed(struct pl_net *net, int fd,
+                   const struct pl_protocol *protocol, void *state)
+{
+    if (net->dialer == NULL)
+        net->dialer = pl_listener_dialer(net);
+    if (net->dialer != NULL)
+        return make(net->dialer, fd, protocol, state);
+    pl_loop_close_fd(net->loop, fd);
+    return PL_ERR_NOMEM;
 }
 
 /* ---- time ---- */
@@ -525,8 +563,10 @@ int pl_net_init(struct pl_net *net, struct pl_loop *loop,
 void pl_net_fini(struct pl_net *net)
 {
     end_of_turn(&net->hook); /* buries what was closed between turns */
-    PL_ASSERT(net->stats.open == 0 && pl_list_empty(&net->listeners) &&
-              net->reads == 0);
+    PL_ASSERT(net->stats.open == 0 && net->stats.outgoing == 0 &&
+              pl_list_empty(&net->listeners) && net->reads == 0);
+    if (net->dialer != NULL)
+        pl_listener_drop(net->dialer);
     pl_loop_remove_hook(&net->hook);
     pl_deadlines_fini(&net->deadlines);
     if (PL_WITH_TLS)

@@ -1,8 +1,8 @@
-/* conn.h - one accepted connection: bytes in, bytes out, a deadline, a close.
+/* conn.h - one connection: bytes in, bytes out, a deadline, a close.
  *
  * Knows nothing of HTTP: hands what it reads to its protocol and writes what
- * the protocol queues. A connection stays on the worker that accepted it: call
- * these functions there only. None of them blocks.
+ * the protocol queues. A connection stays on the worker that accepted or opened
+ * it: call these functions there only. None of them blocks.
  *
  * Reading is edge-triggered: PL_CONN_READABLE is set by events and cleared by
  * what recv says; pausing leaves it set. What the protocol does not consume is
@@ -40,6 +40,9 @@ struct pl_protocol {
     void (*drain)(struct pl_conn *conn);
     /* The last call: why is 0 (closed by us) or PL_ERR_*. */
     void (*closed)(struct pl_conn *conn, int why);
+    /* A connection that is dead in both directions is read to its end, and
+     * closed by what reading says; else it is closed at once. */
+    bool reads_on;
 };
 
 enum pl_conn_flags {
@@ -56,6 +59,7 @@ enum pl_conn_flags {
     PL_CONN_CLOSED = 1024,
     PL_CONN_FRESH = 2048,  /* accepted in this turn: not watched yet */
     PL_CONN_SECURE = 4096, /* what the socket carries is TLS (tls.h) */
+    PL_CONN_HALF = 8192,   /* no more output: FIN once it has gone */
 };
 
 struct pl_conn {
@@ -100,6 +104,12 @@ int pl_conn_new(struct pl_listener *listener, int fd);
 void pl_conn_proceed(struct pl_conn *conn);
 size_t pl_conn_proceed_with(struct pl_conn *conn, struct pl_str bytes);
 
+/* The same for one that this side has opened: fd is connected. Its listener is
+ * the worker's dialer, which listens to nothing; it has pl_conn_more. opened()
+ * finds state where it belongs, which is TAKEN on success only. */
+int pl_conn_dialed(struct pl_net *net, int fd,
+                   const struct pl_protocol *protocol, void *state);
+
 /* True when the bytes are encrypted on the way, handshake included. */
 PL_INLINE bool pl_conn_secure(const struct pl_conn *conn)
 {
@@ -119,6 +129,9 @@ void pl_conn_close(struct pl_conn *conn, int why);
  * (or linger_ms), so that the peer gets the last answer even if it still sends.
  * Input is not shown to the protocol any more. */
 void pl_conn_finish(struct pl_conn *conn, bool linger);
+
+/* No more output: FIN follows what is queued. Input goes on. */
+void pl_conn_end_output(struct pl_conn *conn);
 
 /* ---- output: 0, or PL_ERR_CLOSED, PL_ERR_LIMIT ----
  *
@@ -162,6 +175,12 @@ void pl_conn_resume(struct pl_conn *conn); /* input follows in the next turn */
 
 /* Bytes that have been read and not yet consumed. */
 size_t pl_conn_kept(const struct pl_conn *conn);
+
+/* Between two inputs, a protocol that has paused may look at them, until the
+ * next call for conn, and take the first n of them: when all are taken their
+ * buffer is given back. */
+struct pl_str pl_conn_rest(const struct pl_conn *conn);
+void pl_conn_consume(struct pl_conn *conn, size_t n);
 
 /* ---- time ---- */
 

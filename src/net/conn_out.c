@@ -265,6 +265,33 @@ void pl_conn_sent(struct pl_conn *conn, size_t sent)
     }
 }
 
+void pl_conn_output_failed(struct pl_conn *conn, int err)
+{
+    bool congested = (conn->flags & PL_CONN_CONGESTED) != 0;
+
+    if (!conn->protocol->reads_on || err != PL_ERR_CLOSED ||
+        (conn->flags & PL_CONN_FINISHING)) {
+        pl_conn_close(conn, err);
+        return;
+    }
+    conn->flags |= PL_CONN_HALF | PL_CONN_READABLE | PL_CONN_PEER_DONE;
+    conn->flags &= (uint16_t)~PL_CONN_CONGESTED;
+    if (conn->class == PL_DEADLINE_WRITE)
+        pl_deadline_set(
+            &pl_conn_net(conn)->deadlines, &conn->source, &conn->class,
+            (enum pl_deadline_class)conn->io->user_class, conn->io->user_ms);
+    pl_conn_out_drop(conn);
+    pl_conn_again(conn);
+    if (congested)
+        conn->protocol->drained(conn); /* its next write will be told */
+}
+
+static void send_fin(struct pl_conn *conn)
+{
+    if (pl_loop_shutdown(pl_conn_net(conn)->loop, conn->source.fd) < 0)
+        pl_conn_output_failed(conn, PL_ERR_CLOSED);
+}
+
 static void queue_is_empty(struct pl_conn *conn)
 {
     struct pl_conn_io *io = conn->io;
@@ -273,6 +300,8 @@ static void queue_is_empty(struct pl_conn *conn)
                     (enum pl_deadline_class)io->user_class, io->user_ms);
     if (conn->flags & PL_CONN_FINISHING)
         pl_conn_finish_now(conn);
+    else if (conn->flags & PL_CONN_HALF)
+        send_fin(conn);
 }
 
 /* Sends what is at the front of the queue. Returns the bytes, or PL_ERR_*. */
@@ -319,7 +348,7 @@ void pl_conn_push(struct pl_conn *conn)
     ssize_t sent = send_queue(conn);
 
     if (sent < 0) {
-        pl_conn_close(conn, (int)sent);
+        pl_conn_output_failed(conn, (int)sent);
         return;
     }
     if (!pl_conn_has_queue(conn))
@@ -360,7 +389,7 @@ static int send_outbox(struct pl_conn *conn, const struct iovec *pieces, int n,
     if (conn->flags & PL_CONN_WRITABLE)
         got = transfer(conn, iov + first, 1 + n - first);
     if (got < 0) {
-        pl_conn_close(conn, (int)got);
+        pl_conn_output_failed(conn, (int)got);
         return PL_ERR_CLOSED;
     }
     if ((size_t)got < total)
@@ -384,7 +413,19 @@ void pl_conn_flush(struct pl_conn *conn)
 
 static bool is_over(const struct pl_conn *conn)
 {
-    return (conn->flags & (PL_CONN_CLOSED | PL_CONN_SHUT)) != 0;
+    return (conn->flags & (PL_CONN_CLOSED | PL_CONN_SHUT | PL_CONN_HALF)) != 0;
+}
+
+void pl_conn_end_output(struct pl_conn *conn)
+{
+    if (is_over(conn) || (conn->flags & PL_CONN_FINISHING))
+        return;
+    pl_conn_flush(conn);
+    if (pl_conn_closed(conn))
+        return;
+    conn->flags |= PL_CONN_HALF;
+    if (!has_queue(conn))
+        send_fin(conn);
 }
 
 /* Makes the outbox conn's. False if its bytes must go to the queue, or

@@ -95,6 +95,10 @@ bool pl_conn_file_ready(struct pl_conn *conn, struct pl_out *out);
 /* out, whose file is being read, is about to go: the reader releases it. */
 void pl_conn_file_abandon(struct pl_out *out);
 
+/* Nothing can be sent any more: closes conn; but only forgets its output where
+ * the protocol wants to read what has come before. */
+void pl_conn_output_failed(struct pl_conn *conn, int err);
+
 /* Drops the queue and the outbox's bytes of a connection that closes. */
 void pl_conn_out_drop(struct pl_conn *conn);
 

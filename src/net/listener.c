@@ -351,6 +351,21 @@ void pl_listener_configure(struct pl_listener *listener,
     }
 }
 
+struct pl_listener *pl_listener_dialer(struct pl_net *net)
+{
+    struct pl_listener *listener = pl_calloc(1, sizeof(*listener));
+
+    if (listener == NULL)
+        return NULL;
+    listener->source.fd = -1; /* in no loop: never paused */
+    pl_list_init(&listener->node);
+    listener->net = net;
+    listener->options = &pl_listen_defaults;
+    listener->refs = 1;
+    listener->more = true;
+    return listener;
+}
+
 void pl_listener_stop(struct pl_listener *listener)
 {
     struct pl_net *net = listener->net;

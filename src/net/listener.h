@@ -73,6 +73,10 @@ int pl_listener_start(struct pl_net *net, int fd, bool shared, bool nodelay,
 void pl_listener_configure(struct pl_listener *listener,
                            const struct pl_listen_options *options);
 
+/* One without a socket, for connections that are not accepted. Has
+ * pl_conn_more. NULL: no memory. Its end is pl_listener_drop(). */
+struct pl_listener *pl_listener_dialer(struct pl_net *net);
+
 /* Accepts what is queued by now, and then no more; the connections stay. */
 void pl_listener_stop(struct pl_listener *listener);
 

@@ -30,11 +30,13 @@ struct pl_net_limits {
 extern const struct pl_net_limits pl_net_default_limits;
 
 struct pl_net_stats {
-    uint64_t accepted, closed, timed_out, refused;
-    uint32_t open;
+    uint64_t accepted, closed, timed_out, refused, dialed;
+    uint32_t open;     /* accepted and not closed */
+    uint32_t outgoing; /* opened by this side and not closed */
 };
 
 struct pl_conn;
+struct pl_listener;
 struct pl_offload;
 struct pl_tls_worker;
 
@@ -51,6 +53,7 @@ struct pl_net {
     uint32_t fresh[PL_NET_FRESH]; /* slots that were accepted in this turn */
     unsigned nfresh;
     struct pl_list listeners;
+    struct pl_listener *dialer; /* of outgoing connections; NULL: none yet */
     struct pl_offload *offload; /* reads cold files; NULL: the loop does */
     unsigned reads;             /* that are on their way there */
     unsigned paused;            /* listeners that look away */
