@@ -458,6 +458,80 @@ function pl.set(settings) end
 ---@param seconds number
 function pl.sleep(seconds) end
 
+---@class pl.Socket
+---@field open boolean
+---@field remote? string
+---@field remote_port? integer
+---@field local_address? string
+---@field local_port? integer
+local Socket = {}
+
+---The next bytes as they come; nil at the end.
+---@async
+---@param n? integer
+---@return string?, pl.Error? err
+function Socket:read(n) end
+
+---@async
+---@param n integer
+---@return string?, pl.Error? err
+function Socket:read_exactly(n) end
+
+---@async
+---@param delimiter string
+---@param max? integer|string 64 KiB
+---@return string?, pl.Error? err
+function Socket:read_until(delimiter, max) end
+
+---@async
+---@param max? integer|string 64 KiB
+---@return string?, pl.Error? err
+function Socket:read_line(max) end
+
+---@async
+---@param max? integer|string 1 MiB
+---@return string?, pl.Error? err
+function Socket:read_all(max) end
+
+---@async
+---@param max? integer|string 64 KiB
+---@return async fun(): string?
+function Socket:lines(max) end
+
+---@async
+---@param ... string|number
+---@return true?, pl.Error? err
+function Socket:write(...) end
+
+function Socket:flush() end
+function Socket:shutdown() end
+function Socket:close() end
+
+---@return pl.Socket
+function Socket:keep() end
+
+---@param seconds number|string|false
+function Socket:timeout(seconds) end
+
+---@param on? boolean
+---@return true?, pl.Error? err
+function Socket:nodelay(on) end
+
+---@param seconds integer|false
+---@return true?, pl.Error? err
+function Socket:keepalive(seconds) end
+
+---@class pl.ConnectOptions
+---@field connect_timeout? number|string|false 10 s
+---@field timeout? number|string|false of each read and write: 60 s
+---@field bind? string
+
+---@async
+---@param address string "host:port", "tcp://host:port", "unix:/path"
+---@param options? pl.ConnectOptions
+---@return pl.Socket?, pl.Error? err
+function pl.connect(address, options) end
+
 ---@alias pl.Events "r"|"w"|"rw"
 ---@alias pl.Descriptor integer|{ getfd: fun(self): integer }
 ---@alias pl.WaitItem pl.Descriptor|{ [1]: pl.Descriptor, [2]: pl.Events? }

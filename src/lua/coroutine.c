@@ -104,6 +104,7 @@ struct pl_co *pl_co_new(struct pl_vm *vm, lua_State *L, struct pl_task *parent)
         return NULL;
     co->defers = LUA_NOREF;
     co->phase = PL_CO_NEW;
+    co->keeping = false;
     co->op = NULL;
     co->hooks = NULL;
     pl_task_init(&co->task, &pl_co_type, vm->sched, parent);
@@ -162,6 +163,24 @@ static void begin_exit(struct pl_co *co)
         run_defers(co);
 }
 
+/* Ready for the next function, or thrown away. A thread that is kept keeps
+ * nobody's socket. */
+static void end_thread(struct pl_co *co, int status)
+{
+    if (status != 0) {
+        drop_thread(co);
+        return;
+    }
+    lua_settop(co->L, 0);
+    if (!co->keeping)
+        return;
+    co->keeping = false;
+    lua_rawgeti(co->L, LUA_REGISTRYINDEX, co->anchor);
+    lua_pushboolean(co->L, 0);
+    lua_rawseti(co->L, -2, 2); /* is there already: needs no memory */
+    lua_pop(co->L, 1);
+}
+
 /* The Lua function is over; status is that of lua_resume. */
 static void leave(struct pl_co *co, int status, int n)
 {
@@ -177,10 +196,7 @@ static void leave(struct pl_co *co, int status, int n)
         co->hooks->returned(co, status, n);
     else if (status != 0)
         pl_vm_report(co->vm, &co->task, co->L);
-    if (status == 0)
-        lua_settop(co->L, 0);
-    else
-        drop_thread(co);
+    end_thread(co, status);
     /* At its limit LuaJIT fails without looking for garbage. */
     if (PL_LUAJIT && status == LUA_ERRMEM)
         pl_vm_collect(co->vm, LUA_GCCOLLECT);

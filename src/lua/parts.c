@@ -32,6 +32,7 @@ static const struct part {
     /* clang-format off */
     PART(CORE, all, group, pl_lua_group),
     PART(LIBRARY, base64, codec, pl_lua_codec),
+    PART(SOCKETS, connect, socket, pl_lua_socket),
     PART(LIBRARY, crypto, crypto, pl_lua_crypto),
     PART(CORE, env, env, pl_lua_env),
     PART(LIBRARY, escape, codec, pl_lua_codec),

@@ -52,6 +52,7 @@ struct pl_vm {
     void *alloc_arg;
 
     struct pl_list live, spare; /* pl_co.node */
+    struct pl_list sockets;     /* that no task owns (lib_socket.c) */
     unsigned live_count, spare_count;
     uint64_t threads;
     struct pl_op *drained; /* completed when nothing is live; or NULL */

@@ -110,6 +110,7 @@ struct pl_co *pl_co_may_wait(lua_State *L, const char *call)
  * so this needs no memory. */
 static void keep_alive(lua_State *L, struct pl_co *co, int keep)
 {
+    co->keeping = true;
     lua_rawgeti(L, LUA_REGISTRYINDEX, co->anchor);
     lua_pushvalue(L, keep);
     lua_rawseti(L, -2, 2);

@@ -288,6 +288,11 @@ void pl_conn_output_failed(struct pl_conn *conn, int err)
 
 static void send_fin(struct pl_conn *conn)
 {
+    if (pl_conn_is_secure(conn)) {
+        pl_conn_tls_goodbye(conn);
+        if (pl_conn_closed(conn) || pl_conn_has_queue(conn))
+            return; /* once more when that has gone */
+    }
     if (pl_loop_shutdown(pl_conn_net(conn)->loop, conn->source.fd) < 0)
         pl_conn_output_failed(conn, PL_ERR_CLOSED);
 }
@@ -424,7 +429,7 @@ void pl_conn_end_output(struct pl_conn *conn)
     if (pl_conn_closed(conn))
         return;
     conn->flags |= PL_CONN_HALF;
-    if (!has_queue(conn))
+    if (!pl_conn_has_queue(conn))
         send_fin(conn);
 }
 

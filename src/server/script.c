@@ -10,8 +10,11 @@
 #include "lua/vm.h"
 #include "server/exit.h"
 #include "share/member.h"
+#include "socket/socket.h"
 
-enum { OFFLOAD_THREADS = 4, OFFLOAD_QUEUE = 1024 };
+enum { OFFLOAD_THREADS = 4, OFFLOAD_QUEUE = 1024, LEAVE_STEP_MS = 100 };
+
+#define LEAVE_NS ((uint64_t)5 * 1000000000)
 
 struct script {
     struct pl_share *share;
@@ -19,9 +22,12 @@ struct script {
     struct pl_offload *offload;
     struct pl_loop *loop;
     struct pl_sched sched;
+    struct pl_net net;
+    struct pl_sockets sockets;
     struct pl_vm *vm;
     struct pl_vm_load load;
     bool scheduling; /* sched is there */
+    bool connecting; /* net and sockets are there */
     bool stopped;    /* by pl.stop(status) */
     int status;
 };
@@ -41,6 +47,20 @@ static void on_report(void *ctx, struct pl_task *task, struct pl_str text)
     (void)ctx;
     (void)task;
     fprintf(stderr, "perilune: %.*s\n", PL_STR_ARG(text));
+}
+
+/* A script is the only user of its threads: it waits for its names with those
+ * that wait for the disk. */
+static int open_net(struct script *script)
+{
+    int err = pl_net_init(&script->net, script->loop, NULL);
+
+    if (err < 0)
+        return err;
+    pl_sockets_init(&script->sockets, &script->net, &script->sched,
+                    script->offload);
+    script->connecting = true;
+    return 0;
 }
 
 static int open_script(struct script *script, const char *path,
@@ -77,6 +97,8 @@ static int open_script(struct script *script, const char *path,
         return pl_error_set(error, err, "", "cannot start: %s",
                             pl_err_text(err));
     script->scheduling = true;
+    if (PL_WITH_SOCKETS && open_net(script) < 0)
+        return pl_error_set(error, PL_ERR_NOMEM, "", "out of memory");
     err = pl_vm_new(&script->sched, &vm_options, &script->vm, error);
     if (err < 0)
         return err;
@@ -100,12 +122,27 @@ static void end_tasks(struct script *script)
         pl_loop_step(script->loop, -1);
 }
 
+/* What was written to sockets still leaves, if their peers read. */
+static void let_leave(struct script *script)
+{
+    uint64_t end = pl_now(script->loop) + LEAVE_NS;
+
+    while (script->sockets.leaving > 0 && pl_now(script->loop) < end)
+        pl_loop_step(script->loop, LEAVE_STEP_MS);
+}
+
 /* Also of one that could not be opened. */
 static void close_script(struct script *script)
 {
     if (script->vm != NULL) {
         end_tasks(script);
         pl_vm_free(script->vm);
+    }
+    if (PL_WITH_SOCKETS && script->connecting)
+        let_leave(script);
+    if (PL_WITH_SOCKETS && script->connecting) {
+        pl_sockets_fini(&script->sockets);
+        pl_net_fini(&script->net);
     }
     if (script->offload != NULL)
         pl_offload_free(script->offload);

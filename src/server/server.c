@@ -14,7 +14,12 @@
 #include "server/dev.h"
 #include "server/listeners.h"
 
-enum { OFFLOAD_THREADS = 4, OFFLOAD_QUEUE = 1024 };
+enum {
+    OFFLOAD_THREADS = 4,
+    OFFLOAD_QUEUE = 1024,
+    NAME_THREADS = 4, /* of lookups that may take seconds each */
+    NAME_QUEUE = 256,
+};
 
 /* Without it the built-in table serves. */
 static const char MIME_TYPES[] = "/etc/mime.types";
@@ -33,7 +38,10 @@ int pl_server_init(struct pl_server *server,
     err = pl_share_new(&server->share);
     if (err == 0)
         err = pl_offload_new(OFFLOAD_THREADS, OFFLOAD_QUEUE, &server->offload);
+    if (err == 0 && PL_WITH_SOCKETS)
+        err = pl_offload_new(NAME_THREADS, NAME_QUEUE, &server->names);
     if (err < 0) {
+        pl_offload_free(server->offload);
         pl_share_free(server->share);
         pl_sys_close(server->control);
     }
@@ -44,6 +52,7 @@ void pl_server_fini(struct pl_server *server)
 {
     pl_listeners_free(server);
     pl_free(server->workers);
+    pl_offload_free(server->names);
     pl_offload_free(server->offload);
     pl_share_free(server->share);
     pl_sys_close(server->control);

@@ -43,7 +43,8 @@ struct pl_server {
     struct pl_server_options options;
     const struct pl_loader *loader;
     struct pl_offload *offload;
-    struct pl_share *share; /* what the workers have together */
+    struct pl_offload *names; /* looks up hosts: its threads for nothing else */
+    struct pl_share *share;   /* what the workers have together */
     struct pl_listen_group **groups;
     unsigned ngroups;
     struct pl_worker *workers;

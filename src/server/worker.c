@@ -128,6 +128,9 @@ static int open_worker(struct pl_worker *worker)
     if (err < 0)
         goto fail_member;
     worker->net.offload = worker->server->offload;
+    if (PL_WITH_SOCKETS)
+        pl_sockets_init(&worker->sockets, &worker->net, &worker->sched,
+                        worker->server->names);
     pl_http_init(&worker->http, &worker->net, &worker->sched,
                  &pl_http_default_settings, &http_ops, worker);
     worker->http.files = pl_files_new(&worker->sched, 0, 0);
@@ -138,6 +141,8 @@ static int open_worker(struct pl_worker *worker)
     worker->made = true;
     return 0;
 fail_net:
+    if (PL_WITH_SOCKETS)
+        pl_sockets_fini(&worker->sockets);
     pl_net_fini(&worker->net);
 fail_member:
     pl_member_leave(&worker->member);
@@ -190,6 +195,8 @@ void pl_worker_fini(struct pl_worker *worker)
     pl_member_leave(&worker->member);
     pl_timer_stop(pl_loop_wheel(worker->loop), &worker->upkeep);
     pl_files_free(worker->http.files);
+    if (PL_WITH_SOCKETS)
+        pl_sockets_fini(&worker->sockets);
     pl_net_fini(&worker->net);
     pl_sched_fini(&worker->sched);
     pl_loop_free(worker->loop);

@@ -15,6 +15,7 @@
 #include "http/http.h"
 #include "server/generation.h"
 #include "share/member.h"
+#include "socket/socket.h"
 
 struct pl_server;
 
@@ -36,6 +37,7 @@ struct pl_worker {
     struct pl_loop *loop;
     struct pl_sched sched;
     struct pl_net net;
+    struct pl_sockets sockets;
     struct pl_http http; /* http.files is the worker's */
     struct pl_generation *generation;
     struct pl_member member; /* what others share with it, and send to it */

@@ -6,6 +6,7 @@
  *           (OVER)    the loop turns no more */
 #include "server/worker.h"
 
+#include "base/features.h"
 #include "base/log.h"
 #include "lua/vm.h"
 #include "server/server.h"
@@ -51,7 +52,8 @@ static void end_now(struct pl_worker *worker)
 static bool quiet(const struct pl_worker *worker)
 {
     return worker->net.stats.open == 0 && worker->http.stats.open == 0 &&
-           worker->net.reads == 0;
+           worker->net.reads == 0 &&
+           (!PL_WITH_SOCKETS || worker->sockets.leaving == 0);
 }
 
 /* Idle connections are closed when the second turn has gone by without a new
@@ -115,6 +117,8 @@ static void begin_stop(struct pl_worker *worker)
                    pl_now(worker->loop) + limit);
     pl_member_withdraw(&worker->member);
     stop_listening(worker);
+    if (PL_WITH_SOCKETS)
+        pl_sockets_drain(&worker->sockets);
     worker->http.draining = true;
     worker->stop_requests = worker->http.stats.requests;
     if (committed && gen->vm != NULL &&

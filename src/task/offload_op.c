@@ -73,6 +73,7 @@ void pl_offload_end(struct pl_offload_op *offload)
 
 /* A job in the hands of the offload threads; err says why there is none. */
 static struct pl_offload_job *submit(struct pl_offload_op *offload,
+                                     struct pl_offload *threads,
                                      int (*work)(void *arg), void *arg,
                                      void (*free_arg)(void *arg), int *err)
 {
@@ -93,24 +94,24 @@ static struct pl_offload_job *submit(struct pl_offload_op *offload,
         .arg = arg,
         .free_arg = free_arg,
     };
-    *err = pl_offload_submit(sched->offload, &job->job);
+    *err = pl_offload_submit(threads, &job->job);
     if (*err == 0)
         return job;
     pl_pool_put(pool, job, sizeof(*job));
     return NULL;
 }
 
-void pl_offload_begin(struct pl_offload_op *offload, struct pl_sched *sched,
-                      int (*work)(void *arg), void *arg,
-                      void (*free_arg)(void *arg))
+void pl_offload_begin_on(struct pl_offload_op *offload, struct pl_sched *sched,
+                         struct pl_offload *threads, int (*work)(void *arg),
+                         void *arg, void (*free_arg)(void *arg))
 {
     int err;
 
-    PL_ASSERT(sched->offload != NULL);
+    PL_ASSERT(threads != NULL);
     pl_op_init(&offload->op, sched, abandon_work);
     pl_op_begin(&offload->op);
     offload->counted = false;
-    offload->job = submit(offload, work, arg, free_arg, &err);
+    offload->job = submit(offload, threads, work, arg, free_arg, &err);
     if (offload->job != NULL) {
         sched->jobs++;
         return;
@@ -118,4 +119,11 @@ void pl_offload_begin(struct pl_offload_op *offload, struct pl_sched *sched,
     if (free_arg != NULL)
         free_arg(arg);
     pl_op_complete(&offload->op, err);
+}
+
+void pl_offload_begin(struct pl_offload_op *offload, struct pl_sched *sched,
+                      int (*work)(void *arg), void *arg,
+                      void (*free_arg)(void *arg))
+{
+    pl_offload_begin_on(offload, sched, sched->offload, work, arg, free_arg);
 }

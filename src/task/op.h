@@ -21,6 +21,7 @@
 
 #include "loop/loop.h"
 
+struct pl_offload;
 struct pl_task;
 struct pl_sched;
 
@@ -124,6 +125,11 @@ struct pl_offload_op {
 void pl_offload_begin(struct pl_offload_op *offload, struct pl_sched *sched,
                       int (*work)(void *arg), void *arg,
                       void (*free_arg)(void *arg));
+
+/* The same on threads of one's own, instead of those of the scheduler. */
+void pl_offload_begin_on(struct pl_offload_op *offload, struct pl_sched *sched,
+                         struct pl_offload *threads, int (*work)(void *arg),
+                         void *arg, void (*free_arg)(void *arg));
 
 /* The caller is through with arg. The op is DONE; after a cancellation or an
  * error this does nothing. */
