@@ -8,9 +8,9 @@
 #ifndef PL_LUA_JSON_PRIV_H
 #define PL_LUA_JSON_PRIV_H
 
+#include "base/json_number.h"
+#include "base/json_text.h"
 #include "lua/json.h"
-#include "lua/json_number.h"
-#include "lua/json_text.h"
 
 /* Decoding and encoding recurse: this bounds the C stack (about 300 bytes a
  * level) and Lua's. */

@@ -3,13 +3,13 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/json_text.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "http/negotiate.h"
 #include "http/query.h"
 #include "http/status.h"
 #include "http/uri.h"
-#include "lua/json_text.h"
 #include "server/trace.h"
 #include "template/fields.h"
 

@@ -7,10 +7,10 @@
 
 #include "base/buf.h"
 #include "base/check.h"
+#include "base/json_number.h"
+#include "base/json_text.h"
 #include "base/str.h"
 #include "lua/json.h"
-#include "lua/json_number.h"
-#include "lua/json_text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "lua/json_number.h"
+#include "base/json_number.h"
 
 static struct pl_str format(double value)
 {

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
-#include "lua/json_text.h"
+#include "base/json_text.h"
 
 static struct pl_pool pool;
 static struct pl_buf out;

@@ -7,14 +7,14 @@
  *                                         +--> exact comparison with the half
  *
  * Every step gives the correctly rounded result or passes on. */
-#include "lua/json_number.h"
+#include "base/json_number.h"
 
 #include <string.h>
 
 #include <perilune.h>
 
 #include "base/check.h"
-#include "lua/json_powers.h"
+#include "base/json_powers.h"
 
 typedef pl_u128 u128;
 

@@ -47,8 +47,8 @@ def main():
     ]
     halves = [half for row in rows for half in (row >> 64, row & (1 << 64) - 1)]
     with open(sys.argv[1], "w", encoding="ascii") as out:
-        out.write(f"""/* Written by src/lua/json_powers.py. */
-#include "lua/json_powers.h"
+        out.write(f"""/* Written by src/base/json_powers.py. */
+#include "base/json_powers.h"
 
 _Static_assert(PL_JSON_POWER_FIRST == {FIRST} &&
                PL_JSON_POWER_MIN >= {FIRST} && PL_JSON_POWER_MAX <= {LAST} &&

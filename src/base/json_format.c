@@ -7,12 +7,12 @@
  * inside) and then at those of 10^k (one or two do). All comparisons are made
  * on v and its two boundaries times 4 * 10^-k, rounded to odd: the lowest bit
  * says whether something was cut off, which keeps every comparison exact. */
-#include "lua/json_number.h"
+#include "base/json_number.h"
 
 #include <string.h>
 
 #include "base/str.h"
-#include "lua/json_powers.h"
+#include "base/json_powers.h"
 
 typedef pl_u128 u128;
 

@@ -1,4 +1,4 @@
-#include "lua/json_text.h"
+#include "base/json_text.h"
 
 #include "base/str.h"
 #include "base/utf8.h"

@@ -3,8 +3,8 @@
  * Reading needs -342 (19 digits at the edge of the smallest double) to 308,
  * writing -292 to 324. A table of all is 10 KiB; here are every 16th, and what
  * makes the others of them. json_powers.py writes the tables at build time. */
-#ifndef PL_LUA_JSON_POWERS_H
-#define PL_LUA_JSON_POWERS_H
+#ifndef PL_BASE_JSON_POWERS_H
+#define PL_BASE_JSON_POWERS_H
 
 #include <stdint.h>
 

@@ -3,9 +3,9 @@
  * Writing gives the shortest digits that read back as the same double (the
  * Schubfach algorithm of R. Giulietti); reading rounds correctly, to nearest,
  * ties to even (the method of Eisel and Lemire, with exact integer arithmetic
- * where 128 bits do not decide). Knows nothing of Lua; allocates nothing. */
-#ifndef PL_LUA_JSON_NUMBER_H
-#define PL_LUA_JSON_NUMBER_H
+ * where 128 bits do not decide). Allocates nothing. */
+#ifndef PL_BASE_JSON_NUMBER_H
+#define PL_BASE_JSON_NUMBER_H
 
 #include <stdbool.h>
 #include <stddef.h>

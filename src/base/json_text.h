@@ -1,9 +1,9 @@
 /* json_text.h - strings of JSON texts: quoting, unquoting, white space.
  *
  * What comes out is always valid UTF-8. Plain runs are found 16 bytes at a time
- * where the machine can. Knows nothing of Lua. */
-#ifndef PL_LUA_JSON_TEXT_H
-#define PL_LUA_JSON_TEXT_H
+ * where the machine can. */
+#ifndef PL_BASE_JSON_TEXT_H
+#define PL_BASE_JSON_TEXT_H
 
 #include <perilune.h>
 
