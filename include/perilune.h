@@ -1032,7 +1032,7 @@ PL_API void pl_hash_each(struct pl_hash *hash,
 
     static const struct pl_field entry_fields[] = {
         PL_FIELD(STR, struct entry, name),
-        PL_FIELD(U64, struct entry, size),
+        PL_FIELD(UINT, struct entry, size),
         PL_FIELD_END,
     };
     static const struct pl_field entry = PL_FIELD_OF(struct entry,
@@ -1044,45 +1044,57 @@ PL_API void pl_hash_each(struct pl_hash *hash,
     };
     static const struct pl_field page = PL_FIELD_OF(struct page, page_fields);
 
- * What a template shows of a struct is said by such tables, which never change.
- * Nothing of the struct is copied. */
+ * What templates and JSON show of a struct is said by such tables, which never
+ * change. Nothing of the struct is copied. In a template's section a value is
+ * true unless it says otherwise here. */
 
 enum pl_field_kind {
     PL_FIELD_NONE,
-    PL_FIELD_STR,    /* struct pl_str; absent or empty: false */
-    PL_FIELD_TEXT,   /* const char *; NULL or empty: false */
+    PL_FIELD_STR,    /* struct pl_str; absent or empty: false; absent: null */
+    PL_FIELD_TEXT,   /* const char *; NULL or empty: false; NULL: null */
+    PL_FIELD_CHARS,  /* char [N], up to a NUL or its end; empty: false */
     PL_FIELD_BOOL,   /* bool */
-    PL_FIELD_U64,    /* uint64_t; always true, also 0 */
-    PL_FIELD_I64,    /* int64_t */
-    PL_FIELD_INT,    /* int */
+    PL_FIELD_INT,    /* a signed integer of any size; true, also 0 */
+    PL_FIELD_UINT,   /* an unsigned one: uint8_t, size_t, uint64_t, ... */
+    PL_FIELD_REAL,   /* float or double */
     PL_FIELD_STRUCT, /* a struct of `type` at this place */
-    PL_FIELD_PTR,    /* a pointer to a struct of `type`; NULL: false */
-    PL_FIELD_ARRAY   /* a pointer to elements of `type`, size_t of them */
+    PL_FIELD_PTR,    /* a pointer to a `type`; NULL: false, and null */
+    PL_FIELD_ARRAY,  /* a pointer to elements of `type`, size_t of them */
+    PL_FIELD_INLINE  /* the same, but the elements are in the struct itself */
 };
 
 struct pl_field {
     const char *name;
     enum pl_field_kind kind;
     size_t offset;
-    size_t count;                  /* ARRAY: the offset of the number */
-    size_t size;                   /* of an element of this type */
-    const struct pl_field *type;   /* STRUCT, PTR, ARRAY */
+    size_t count;                  /* of elements: the offset of the number */
+    size_t size;                   /* of what is there */
+    const struct pl_field *type;   /* STRUCT, PTR, ARRAY, INLINE */
     const struct pl_field *fields; /* of a type; PL_FIELD_END is the last */
 };
 
-/* A member of a struct, and one whose name or type needs to be said. */
+/* A member of a struct; one whose name or type needs to be said; elements that
+ * a pointer leads to (struct item *items; size_t nitems), and those in the
+ * struct (struct item items[8]; size_t nitems). */
 #define PL_FIELD(kind, of, member)                                             \
     {                                                                          \
-#member, PL_FIELD_##kind, offsetof(of, member), 0, 0, NULL, NULL       \
+#member, PL_FIELD_##kind, offsetof(of, member), 0,                     \
+            sizeof(((of *)0)->member), NULL, NULL                              \
     }
 #define PL_FIELD_SUB(kind, name, of, member, type)                             \
     {                                                                          \
-        name, PL_FIELD_##kind, offsetof(of, member), 0, 0, type, NULL          \
+        name, PL_FIELD_##kind, offsetof(of, member), 0,                        \
+            sizeof(((of *)0)->member), type, NULL                              \
     }
 #define PL_FIELD_LIST(name, of, member, number, type)                          \
     {                                                                          \
-        name, PL_FIELD_ARRAY, offsetof(of, member), offsetof(of, number), 0,   \
-            type, NULL                                                         \
+        name, PL_FIELD_ARRAY, offsetof(of, member), offsetof(of, number),      \
+            sizeof(((of *)0)->member), type, NULL                              \
+    }
+#define PL_FIELD_LIST_INLINE(name, of, member, number, type)                   \
+    {                                                                          \
+        name, PL_FIELD_INLINE, offsetof(of, member), offsetof(of, number),     \
+            sizeof(((of *)0)->member), type, NULL                              \
     }
 #define PL_FIELD_END                                                           \
     {                                                                          \
@@ -1131,6 +1143,203 @@ PL_API int pl_render(struct pl_request *req, const struct pl_template_set *set,
 PL_API int pl_respond_template(struct pl_response *res, int status,
                                const struct pl_template_set *set,
                                const struct pl_field *type, const void *data);
+
+/* ---- JSON: writing --------------------------------------------------------
+ *
+ * RFC 8259, in UTF-8. What is no UTF-8 in a string becomes U+FFFD. Doubles have
+ * the fewest digits that read back the same, integers all of theirs. */
+
+/* A struct of that type (see above) as the response, application/json unless
+ * its type was set. Its strings are escaped, so it is fit for any client.
+ * BORROWS data until this returns; copies nothing but the text itself, into
+ * memory of the response. Returns 0, PL_ERR_INVALID (a number that is not
+ * finite), PL_ERR_LIMIT ("request_memory", or more than PL_JSON_LEVELS levels),
+ * PL_ERR_NOMEM, PL_ERR_STATE; why was logged. */
+PL_API int pl_respond_json(struct pl_response *res, int status,
+                           const struct pl_field *type, const void *data);
+
+/* How deep arrays and objects may be in each other. */
+enum { PL_JSON_LEVELS = 128 };
+
+enum pl_json_flags {
+    PL_JSON_HTML = 1,    /* also fit for <script> in HTML: < > & and U+2028,
+                            U+2029 are escaped */
+    PL_JSON_PRETTY = 4,  /* a line for each item, indented by 2 */
+    PL_JSON_NAN_NULL = 8 /* numbers that are not finite are null */
+};
+
+/* Writes JSON value by value:
+
+    pl_json_begin_object(json);
+    pl_json_key(json, PL_STR("id"));
+    pl_json_add_u64(json, id);
+    pl_json_end(json);
+
+ * A builder that failed stays so, and its functions do nothing and return the
+ * same error: one look at the end is enough. */
+struct pl_json_builder;
+
+/* With req it lives as long as the request, and takes its memory from there;
+ * with NULL until pl_json_builder_free(), for one thread at a time. flags: of
+ * enum pl_json_flags. NULL when out of memory; the functions below take that
+ * for a builder that failed. */
+PL_API struct pl_json_builder *pl_json_builder_new(struct pl_request *req,
+                                                   unsigned flags);
+
+/* For those made without a request. json may be NULL. */
+PL_API void pl_json_builder_free(struct pl_json_builder *json);
+
+/* Begin an object or an array, which pl_json_end() ends. In an object each
+ * value comes behind its key; nobody looks whether a key came before. Return 0,
+ * PL_ERR_STATE (a value, a key or an end where none may be), PL_ERR_LIMIT
+ * (more than PL_JSON_LEVELS, or "request_memory"), PL_ERR_NOMEM. */
+PL_API int pl_json_begin_object(struct pl_json_builder *json);
+PL_API int pl_json_begin_array(struct pl_json_builder *json);
+PL_API int pl_json_end(struct pl_json_builder *json);
+PL_API int pl_json_key(struct pl_json_builder *json, struct pl_str key);
+
+/* Values; COPY. An absent string is null. PL_ERR_INVALID: a double that is not
+ * finite. */
+PL_API int pl_json_add_str(struct pl_json_builder *json, struct pl_str value);
+PL_API int pl_json_add_i64(struct pl_json_builder *json, int64_t value);
+PL_API int pl_json_add_u64(struct pl_json_builder *json, uint64_t value);
+PL_API int pl_json_add_double(struct pl_json_builder *json, double value);
+PL_API int pl_json_add_bool(struct pl_json_builder *json, bool value);
+PL_API int pl_json_add_null(struct pl_json_builder *json);
+
+/* A struct of that type (NULL: null), a value that was read (missing: null),
+ * and a text which is JSON already: nobody looks whether it is. */
+struct pl_json;
+PL_API int pl_json_add_struct(struct pl_json_builder *json,
+                              const struct pl_field *type, const void *data);
+PL_API int pl_json_add_value(struct pl_json_builder *json,
+                             const struct pl_json *value);
+PL_API int pl_json_add_raw(struct pl_json_builder *json, struct pl_str text);
+
+/* The text, once its value is complete; absent before that, and after a
+ * failure. Valid until more is added. */
+PL_API struct pl_str pl_json_builder_str(const struct pl_json_builder *json);
+
+/* What the builder failed with, in words; "" if it did not. */
+PL_API const char *pl_json_builder_error(const struct pl_json_builder *json);
+
+/* Forgets text and failure, and keeps the memory: for the next text. */
+PL_API void pl_json_builder_clear(struct pl_json_builder *json);
+
+/* The text as the response, application/json unless its type was set. BORROWS
+ * it: json must be the request's and not be used again. Returns the builder's
+ * error, which was logged, PL_ERR_STATE if the value is not complete. */
+PL_API int pl_respond_json_built(struct pl_response *res, int status,
+                                 struct pl_json_builder *json);
+
+/* Sends what was written so far as a piece of a stream (pl_response_write())
+ * and forgets it, whatever is open: so a text of any length takes the memory of
+ * a piece. The first one makes the type application/json unless it was set.
+ * Returns the builder's error, or as pl_response_write() does. WAITS. */
+PL_API int pl_response_write_json(struct pl_response *res,
+                                  struct pl_json_builder *json);
+
+/* ---- JSON: reading --------------------------------------------------------
+
+    const struct pl_json *order;
+    int64_t count = 1;
+    int err = pl_request_json(req, NULL, &order, NULL);
+
+    if (err < 0)
+        return err;
+    pl_json_to_i64(pl_json_get(order, PL_STR("count")), &count);
+
+ * A text is read at once into values that never change. All of RFC 8259 and
+ * nothing beside it: no comments, no trailing commas; but a byte order mark at
+ * the beginning is passed over. Of members with the same name the last one
+ * counts. */
+
+/* A value. NULL is one that is missing: all functions below take it, as they
+ * take a value of another type, so that a chain of them needs one look at its
+ * end. */
+struct pl_json;
+
+enum pl_json_type {
+    PL_JSON_NONE, /* missing */
+    PL_JSON_NULL,
+    PL_JSON_BOOL,
+    PL_JSON_NUMBER,
+    PL_JSON_STRING,
+    PL_JSON_ARRAY,
+    PL_JSON_OBJECT
+};
+
+struct pl_json_options {
+    size_t size;        /* sizeof(struct pl_json_options) */
+    size_t max_size;    /* bytes of the text; 0: 64 MiB; at most 4 GiB - 1 */
+    unsigned max_depth; /* arrays and objects in each other; 0: 128 */
+    bool replace;       /* what is not UTF-8, and half a surrogate pair, becomes
+                           U+FFFD: no error */
+};
+
+struct pl_json_error {
+    int code;            /* what was returned */
+    size_t offset;       /* of the byte in the text, from 0 */
+    size_t line, column; /* the same, from 1; columns count bytes */
+    const char *text;    /* what is wrong; a constant */
+};
+
+/* The value of text. With req it lives as long as the request, of whose memory
+ * it takes 16 bytes for each value and name; with NULL until pl_json_free().
+ * BORROWS text as long as the value lives: strings without escapes lie in it.
+ * options and error may be NULL; *error is filled on failure. Returns 0,
+ * PL_ERR_PROTO (not JSON), PL_ERR_LIMIT (an option, or "request_memory"),
+ * PL_ERR_NOMEM. */
+PL_API int pl_json_parse(struct pl_request *req, struct pl_str text,
+                         const struct pl_json_options *options,
+                         const struct pl_json **value,
+                         struct pl_json_error *error);
+
+/* The request's body, whatever its Content-Type says; or what
+ * pl_request_body() returns. WAITS. */
+PL_API int pl_request_json(struct pl_request *req,
+                           const struct pl_json_options *options,
+                           const struct pl_json **value,
+                           struct pl_json_error *error);
+
+/* For those read without a request: takes what pl_json_parse() gave, or NULL.
+ */
+PL_API void pl_json_free(const struct pl_json *value);
+
+PL_API enum pl_json_type pl_json_type(const struct pl_json *value);
+
+/* A string, unescaped and not terminated; absent if it is none. It may have NUL
+ * bytes in it. */
+PL_API struct pl_str pl_json_str(const struct pl_json *value);
+
+/* False (and *out left alone, so a default may stand there) if it is something
+ * else, or a number that does not fit. 1.0 and 1e3 are integers too, up to 2^53
+ * on both sides; as a double, an integer beyond that is rounded. */
+PL_API bool pl_json_to_i64(const struct pl_json *value, int64_t *out);
+PL_API bool pl_json_to_u64(const struct pl_json *value, uint64_t *out);
+PL_API bool pl_json_to_double(const struct pl_json *value, double *out);
+PL_API bool pl_json_to_bool(const struct pl_json *value, bool *out);
+
+/* The member of that name, and item number index from 0. They look from the
+ * beginning on: go through large ones as below. */
+PL_API const struct pl_json *pl_json_get(const struct pl_json *object,
+                                         struct pl_str name);
+PL_API const struct pl_json *pl_json_at(const struct pl_json *array,
+                                        size_t index);
+
+/* What a JSON pointer (RFC 6901) leads to: "/users/0/name"; "" is value. */
+PL_API const struct pl_json *pl_json_find(const struct pl_json *value,
+                                          struct pl_str pointer);
+
+/* How many items or members there are, the first one, the one that follows it,
+ * and the name of a member (else absent):
+
+    for (item = pl_json_first(list); item != NULL; item = pl_json_next(item))
+ */
+PL_API size_t pl_json_count(const struct pl_json *value);
+PL_API const struct pl_json *pl_json_first(const struct pl_json *value);
+PL_API const struct pl_json *pl_json_next(const struct pl_json *value);
+PL_API struct pl_str pl_json_name(const struct pl_json *value);
 
 /* ---- the toolbox: values kept for a while ---------------------------------
  */

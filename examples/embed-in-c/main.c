@@ -311,7 +311,8 @@ struct visit {
     int64_t times;
 };
 
-/* What the page is filled from, and how it finds it there. */
+/* What the page is filled from, and how it finds it there. JSON is written by
+ * the same tables. */
 struct report {
     struct pl_request *req;
     struct visit *visits;
@@ -320,7 +321,7 @@ struct report {
 
 static const struct pl_field visit_fields[] = {
     PL_FIELD(STR, struct visit, page),
-    PL_FIELD(I64, struct visit, times),
+    PL_FIELD(INT, struct visit, times),
     PL_FIELD_END,
 };
 static const struct pl_field visit_type =
@@ -342,20 +343,74 @@ static bool add_page(void *arg, struct pl_str key)
     return report->nvisits < VISITS_MAX;
 }
 
+static int collect_visits(struct report *report)
+{
+    struct pl_shared *visits = state_of(report->req)->visits;
+    int err = pl_shared_keys(visits, add_page, report);
+
+    for (size_t i = 0; i < report->nvisits; i++) /* unless it has just gone */
+        pl_shared_get_integer(visits, report->visits[i].page,
+                              &report->visits[i].times);
+    return err;
+}
+
 /* /visits: a page of HTML, made by a template. */
 static int all_visits(struct pl_request *req, struct pl_response *res,
                       void *arg)
 {
-    struct pl_shared *visits = state_of(req)->visits;
     struct visit list[VISITS_MAX] = {{{NULL, 0}, 0}};
     struct report report = {req, list, 0};
-    int err = pl_shared_keys(visits, add_page, &report);
+    int err = collect_visits(&report);
 
-    for (size_t i = 0; i < report.nvisits; i++) /* unless it has just gone */
-        pl_shared_get_integer(visits, list[i].page, &list[i].times);
     return err < 0 ? err
                    : pl_respond_template(res, 200, state_of(req)->page,
                                          &report_type, &report);
+}
+
+/* /visits.json: the same, by the same tables. */
+static int visits_json(struct pl_request *req, struct pl_response *res,
+                       void *arg)
+{
+    struct visit list[VISITS_MAX] = {{{NULL, 0}, 0}};
+    struct report report = {req, list, 0};
+    int err = collect_visits(&report);
+
+    return err < 0 ? err : pl_respond_json(res, 200, &report_type, &report);
+}
+
+/* ---- JSON that no table describes ---- */
+
+/* POST /total: [{"name": "...", "price": 1.5, "count": 2}, ...]; count is 1
+ * unless it is given. The answer repeats what the client has ordered. */
+static int total(struct pl_request *req, struct pl_response *res, void *arg)
+{
+    struct pl_json_builder *json = pl_json_builder_new(req, 0);
+    const struct pl_json *order, *item;
+    struct pl_json_error error;
+    double sum = 0;
+    int err = pl_request_json(req, NULL, &order, &error);
+
+    if (err == PL_ERR_PROTO)
+        return pl_respondf(res, 400, "text/plain", "line %zu, column %zu: %s\n",
+                           error.line, error.column, error.text);
+    if (err < 0)
+        return err; /* too large, broken off, no memory */
+    for (item = pl_json_first(order); item; item = pl_json_next(item)) {
+        double price;
+        int64_t count = 1;
+
+        if (!pl_json_to_double(pl_json_get(item, PL_STR("price")), &price))
+            return pl_respond_error(res, 422, "each item has a price");
+        pl_json_to_i64(pl_json_get(item, PL_STR("count")), &count);
+        sum += price * count;
+    }
+    pl_json_begin_object(json);
+    pl_json_key(json, PL_STR("total"));
+    pl_json_add_double(json, sum);
+    pl_json_key(json, PL_STR("order"));
+    pl_json_add_value(json, order);
+    pl_json_end(json);
+    return pl_respond_json_built(res, 200, json);
 }
 
 /* GET /events: what is posted there, until the client goes. */
@@ -429,6 +484,8 @@ static void add_routes(struct pl_app *app, bool with_uploads)
     pl_app_get(app, "/resolve", resolve, NULL);
     pl_app_get(app, "/visits/:page", visits, NULL);
     pl_app_get(app, "/visits", all_visits, NULL);
+    pl_app_get(app, "/visits.json", visits_json, NULL);
+    pl_app_post(app, "/total", total, NULL);
     pl_app_get(app, "/events", events, NULL);
     pl_app_post(app, "/events", post_event, NULL);
     pl_app_every(app, PL_ONE_WORKER, 1000, tick, NULL);

@@ -70,16 +70,25 @@ static struct decimal shortest(uint64_t c, int q, bool at_power)
     return (struct decimal){s + above, k};
 }
 
-static struct decimal decompose(uint64_t bits)
+/* Binary floating point: bits of the fraction, and the exponent of its lowest
+ * one in the smallest numbers. */
+struct form {
+    int fraction, lowest;
+};
+
+static const struct form double_form = {52, -1074}, float_form = {23, -149};
+
+/* Of a positive number. */
+static struct decimal decompose(uint64_t bits, struct form form)
 {
-    uint64_t fraction = bits & (((uint64_t)1 << 52) - 1);
-    int biased = (int)(bits >> 52 & 0x7ff);
+    uint64_t one = (uint64_t)1 << form.fraction, fraction = bits & (one - 1);
+    int biased = (int)(bits >> form.fraction);
     struct decimal d;
 
     if (biased == 0)
-        d = shortest(fraction, -1074, false);
+        d = shortest(fraction, form.lowest, false);
     else
-        d = shortest(fraction | (uint64_t)1 << 52, biased - 1075,
+        d = shortest(fraction | one, biased - 1 + form.lowest,
                      fraction == 0 && biased > 1);
     while (d.digits % 10 == 0) {
         d.digits /= 10;
@@ -133,24 +142,39 @@ size_t pl_json_format_i64(char out[PL_JSON_NUMBER_MAX], int64_t value)
     return 1 + pl_u64_format(out + 1, -(uint64_t)value);
 }
 
-size_t pl_json_format_double(char out[PL_JSON_NUMBER_MAX], double value)
+/* bits: those of the number without its sign. */
+static size_t format(char *out, uint64_t bits, bool negative, struct form form)
 {
     char digits[20];
     struct decimal d;
+    size_t n;
+
+    out[0] = '-';
+    out += negative;
+    if (bits == 0) {
+        out[0] = '0';
+        return 1u + negative;
+    }
+    d = decompose(bits, form);
+    n = pl_u64_format(digits, d.digits);
+    return negative + place_point(out, digits, (int)n, (int)n + d.exponent);
+}
+
+size_t pl_json_format_double(char out[PL_JSON_NUMBER_MAX], double value)
+{
     uint64_t bits;
-    size_t sign, n;
 
     memcpy(&bits, &value, sizeof(bits));
     if (value >= -0x1p53 && value <= 0x1p53 &&
         value == (double)(int64_t)value && bits != (uint64_t)1 << 63)
         return pl_json_format_i64(out, (int64_t)value);
-    sign = bits >> 63;
-    out[0] = '-';
-    if (bits << 1 == 0) {
-        out[sign] = '0';
-        return sign + 1;
-    }
-    d = decompose(bits & ~((uint64_t)1 << 63));
-    n = pl_u64_format(digits, d.digits);
-    return sign + place_point(out + sign, digits, (int)n, (int)n + d.exponent);
+    return format(out, bits & ~((uint64_t)1 << 63), bits >> 63, double_form);
+}
+
+size_t pl_json_format_float(char out[PL_JSON_NUMBER_MAX], float value)
+{
+    uint32_t bits;
+
+    memcpy(&bits, &value, sizeof(bits));
+    return format(out, bits & ~((uint32_t)1 << 31), bits >> 31, float_form);
 }

@@ -1,6 +1,6 @@
 /* json_number.h - numbers of JSON texts: exact both ways, in no locale.
  *
- * Writing gives the shortest digits that read back as the same double (the
+ * Writing gives the shortest digits that read back as the same number (the
  * Schubfach algorithm of R. Giulietti); reading rounds correctly, to nearest,
  * ties to even (the method of Eisel and Lemire, with exact integer arithmetic
  * where 128 bits do not decide). Allocates nothing. */
@@ -14,8 +14,10 @@
 enum { PL_JSON_NUMBER_MAX = 32 }; /* bytes that any number takes */
 
 /* Writes value, which is finite, and returns the length. The notation is that
- * of JavaScript: 1, -0.5, 1e+21, 1e-7; except that -0 keeps its sign. */
+ * of JavaScript: 1, -0.5, 1e+21, 1e-7; except that -0 keeps its sign. A float
+ * has the digits that tell it from other floats. */
 size_t pl_json_format_double(char out[PL_JSON_NUMBER_MAX], double value);
+size_t pl_json_format_float(char out[PL_JSON_NUMBER_MAX], float value);
 size_t pl_json_format_i64(char out[PL_JSON_NUMBER_MAX], int64_t value);
 
 enum pl_json_kind {

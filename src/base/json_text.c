@@ -245,6 +245,16 @@ int pl_json_quote(struct pl_buf *out, struct pl_str s, unsigned flags)
     return 0;
 }
 
+int pl_json_newline(struct pl_buf *out, size_t n)
+{
+    if (pl_buf_reserve(out, n + 1) < 0)
+        return out->err;
+    out->data[out->len] = '\n';
+    memset(out->data + out->len + 1, ' ', n);
+    out->len += n + 1;
+    return 0;
+}
+
 /* ---- unquoting ---- */
 
 static int hex_digit(char c)

@@ -10,14 +10,16 @@
 #include "base/buf.h"
 #include "base/compiler.h"
 
-enum {
-    PL_JSON_HTML = 1,   /* quoting: also escape < > & U+2028 U+2029 */
-    PL_JSON_REPLACE = 2 /* what is not UTF-8 becomes U+FFFD: no error */
-};
+/* A flag beside PL_JSON_HTML, which is for quoting only: what is not UTF-8
+ * becomes U+FFFD, and is no error. */
+enum { PL_JSON_REPLACE = 2 };
 
 /* Appends s with quotes. Returns 0, the error of out, or PL_ERR_PROTO if s is
  * not UTF-8 (and PL_JSON_REPLACE is not given). "/" is not escaped. */
 int pl_json_quote(struct pl_buf *out, struct pl_str s, unsigned flags);
+
+/* Appends a line end and n spaces. */
+int pl_json_newline(struct pl_buf *out, size_t n);
 
 /* Reads the string whose opening quote is just before *at; moves *at behind the
  * closing one. *out is a piece of the text itself if nothing had to be changed,

@@ -18,7 +18,7 @@ struct page {
 
 /* One more field has the status itself as its name: {{#404}}. */
 static const struct pl_field fields[] = {
-    PL_FIELD(U64, struct page, status),
+    PL_FIELD(UINT, struct page, status),
     PL_FIELD(STR, struct page, reason),
     PL_FIELD(STR, struct page, detail),
     PL_FIELD(STR, struct page, id),

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "base/json_text.h"
 #include "base/str.h"
 #include "base/utf8.h"
 #include "http/uri.h"
@@ -52,7 +53,7 @@ static const struct pl_field entry_fields[] = {
     PL_FIELD(STR, struct entry, name),    PL_FIELD(STR, struct entry, href),
     PL_FIELD(STR, struct entry, size),    PL_FIELD(STR, struct entry, modified),
     PL_FIELD(STR, struct entry, date),    PL_FIELD(STR, struct entry, clock),
-    PL_FIELD(TEXT, struct entry, kind),   PL_FIELD(U64, struct entry, bytes),
+    PL_FIELD(TEXT, struct entry, kind),   PL_FIELD(UINT, struct entry, bytes),
     PL_FIELD(BOOL, struct entry, folder), {0},
 };
 static const struct pl_field entry_type =
@@ -89,10 +90,10 @@ static const struct pl_field page_fields[] = {
     PL_FIELD(STR, struct page, summary),
     PL_FIELD(BOOL, struct page, up),
     PL_FIELD(BOOL, struct page, truncated),
-    PL_FIELD(U64, struct page, limit),
-    PL_FIELD(U64, struct page, folders),
-    PL_FIELD(U64, struct page, files),
-    PL_FIELD(U64, struct page, bytes),
+    PL_FIELD(UINT, struct page, limit),
+    PL_FIELD(UINT, struct page, folders),
+    PL_FIELD(UINT, struct page, files),
+    PL_FIELD(UINT, struct page, bytes),
     PL_FIELD_LIST("crumbs", struct page, crumbs, ncrumbs, &crumb_type),
     PL_FIELD_LIST("columns", struct page, column, ncolumns, &column_type),
     PL_FIELD_LIST("entries", struct page, entries, nentries, &entry_type),
@@ -354,26 +355,11 @@ int pl_listing_html(const struct pl_folder *folder,
 
 /* ---- JSON ---- */
 
-/* Also safe within HTML: "<" is never written as it is. */
-static void add_string(struct pl_buf *out, struct pl_str text)
-{
-    pl_buf_addc(out, '"');
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.data[i];
-
-        if (c < ' ' || c == '"' || c == '\\' || c == '<' || c == 0x7f)
-            pl_buf_printf(out, "\\u%04x", c);
-        else
-            pl_buf_addc(out, (char)c);
-    }
-    pl_buf_addc(out, '"');
-}
-
 static void add_member(struct pl_buf *out, const char *name,
                        struct pl_str value)
 {
     pl_buf_printf(out, "\"%s\":", name);
-    add_string(out, value);
+    pl_json_quote(out, value, PL_JSON_REPLACE | PL_JSON_HTML);
 }
 
 static void add_entry(struct pl_buf *out, const struct entry *entry)

@@ -4,8 +4,8 @@
  * collected on Lua's stack first, so that small tables are made in their final
  * size; Lua takes ten times longer to grow one.
  *
- * d->at is always the place of the next byte, and of the fault once d->what is
- * set. Only Lua running out of memory raises. */
+ * d->scan.at is always the place of the next byte, and of the fault once
+ * d->scan.what is set. Only Lua running out of memory raises. */
 #include "lua/json_priv.h"
 
 #include "base/str.h"
@@ -20,10 +20,9 @@ enum {
 
 struct decoder {
     lua_State *L;
-    const char *at, *end;
+    struct pl_json_scan scan;
     const struct pl_json_decoding *options;
     struct pl_json_scratch *scratch; /* taken with the first escape */
-    const char *what;
     size_t depth;
     int slot; /* stack index: scratch */
     int mark; /* stack index: metatable of arrays */
@@ -35,17 +34,6 @@ const struct pl_json_decoding pl_json_decoding_default = {
 
 static int decode_value(struct decoder *d);
 
-PL_COLD static int fail(struct decoder *d, const char *what)
-{
-    d->what = what;
-    return PL_ERR_PROTO;
-}
-
-PL_COLD static int unexpected(struct decoder *d, const char *what)
-{
-    return fail(d, d->at == d->end ? "unexpected end" : what);
-}
-
 /* ---- scalars ---- */
 
 /* Most strings are a piece of the text. The scratch stays on the stack, taken,
@@ -56,13 +44,14 @@ static int push_string(struct decoder *d)
     struct pl_str s;
     int err;
 
-    d->at++;
-    err = pl_json_unquote(&d->at, d->end, d->flags, buf, &s, &d->what);
+    d->scan.at++;
+    err = pl_json_unquote(&d->scan.at, d->scan.end, d->flags, buf, &s,
+                          &d->scan.what);
     if (err == PL_ERR_AGAIN) {
         d->scratch = pl_json_scratch_take(d->L);
         lua_replace(d->L, d->slot);
-        err = pl_json_unquote(&d->at, d->end, d->flags, &d->scratch->buf, &s,
-                              &d->what);
+        err = pl_json_unquote(&d->scan.at, d->scan.end, d->flags,
+                              &d->scratch->buf, &s, &d->scan.what);
     }
     if (err == 0)
         lua_pushlstring(d->L, s.data, s.len);
@@ -79,14 +68,15 @@ static bool fits_number(const struct pl_json_number *number)
 
 static int push_number(struct decoder *d)
 {
-    const char *begin = d->at;
+    const char *begin = d->scan.at;
     struct pl_json_number number;
-    int err = pl_json_parse_number(&d->at, d->end, &number, &d->what);
+    int err =
+        pl_json_parse_number(&d->scan.at, d->scan.end, &number, &d->scan.what);
 
     if (err < 0)
         return err;
     if (d->options->int64_strings && !fits_number(&number))
-        lua_pushlstring(d->L, begin, (size_t)(d->at - begin));
+        lua_pushlstring(d->L, begin, (size_t)(d->scan.at - begin));
     else if (number.kind != PL_JSON_INTEGER)
         lua_pushnumber(d->L, number.value);
     else if (PL_LUAJIT)
@@ -96,26 +86,16 @@ static int push_number(struct decoder *d)
     return 0;
 }
 
-/* True if the text goes on with word, and moves behind it. */
-static bool word(struct decoder *d, struct pl_str word)
-{
-    if ((size_t)(d->end - d->at) < word.len ||
-        memcmp(d->at, word.data, word.len) != 0)
-        return false;
-    d->at += word.len;
-    return true;
-}
-
 static int push_word(struct decoder *d)
 {
-    if (word(d, PL_STR("true")))
-        lua_pushboolean(d->L, 1);
-    else if (word(d, PL_STR("false")))
-        lua_pushboolean(d->L, 0);
-    else if (word(d, PL_STR("null")))
+    int word = pl_json_word(&d->scan);
+
+    if (word < 0)
+        return word;
+    if (word == 'n')
         lua_pushlightuserdata(d->L, NULL);
     else
-        return unexpected(d, "a value was expected");
+        lua_pushboolean(d->L, word == 't');
     return 0;
 }
 
@@ -134,7 +114,7 @@ static int open_table(struct decoder *d, struct table *table)
 {
     if (d->depth >= d->options->depth ||
         !lua_checkstack(d->L, STACK_PER_LEVEL)) {
-        d->what = "nesting too deep";
+        d->scan.what = "nesting too deep";
         return PL_ERR_LIMIT;
     }
     d->depth++;
@@ -142,7 +122,7 @@ static int open_table(struct decoder *d, struct table *table)
     table->batch = d->depth < BATCH_DEPTH ? BATCH : 1;
     table->made = false;
     table->stored = 0;
-    d->at = pl_json_skip(d->at + 1, d->end);
+    d->scan.at = pl_json_skip(d->scan.at + 1, d->scan.end);
     return 0;
 }
 
@@ -192,30 +172,6 @@ static bool is_full(struct decoder *d, const struct table *table)
     return lua_gettop(d->L) - table->base - table->made >= table->batch;
 }
 
-/* After an item: 1 if a comma and so another one follows, 0 at the end. */
-static int next_item(struct decoder *d, char bracket)
-{
-    d->at = pl_json_skip(d->at, d->end);
-    if (d->at < d->end && *d->at == ',') {
-        d->at = pl_json_skip(d->at + 1, d->end);
-        return 1;
-    }
-    if (d->at < d->end && *d->at == bracket) {
-        d->at++;
-        return 0;
-    }
-    return unexpected(d, bracket == ']' ? "',' or ']' was expected"
-                                        : "',' or '}' was expected");
-}
-
-static bool is_empty(struct decoder *d, char bracket)
-{
-    if (d->at == d->end || *d->at != bracket)
-        return false;
-    d->at++;
-    return true;
-}
-
 static int push_array(struct decoder *d)
 {
     struct table table;
@@ -223,7 +179,8 @@ static int push_array(struct decoder *d)
 
     if (more < 0)
         return more;
-    for (more = !is_empty(d, ']'); more > 0; more = next_item(d, ']')) {
+    for (more = !pl_json_is_empty(&d->scan, ']'); more > 0;
+         more = pl_json_next_item(&d->scan, ']')) {
         int err = decode_value(d);
 
         if (err < 0)
@@ -244,18 +201,13 @@ static int push_array(struct decoder *d)
 
 static int push_pair(struct decoder *d)
 {
-    int err;
+    int err = pl_json_before_key(&d->scan);
 
-    if (d->at == d->end || *d->at != '"')
-        return unexpected(d, "a string was expected as a key");
-    err = push_string(d);
-    if (err < 0)
-        return err;
-    d->at = pl_json_skip(d->at, d->end);
-    if (d->at == d->end || *d->at != ':')
-        return unexpected(d, "':' was expected");
-    d->at = pl_json_skip(d->at + 1, d->end);
-    return decode_value(d);
+    if (err == 0)
+        err = push_string(d);
+    if (err == 0)
+        err = pl_json_after_key(&d->scan);
+    return err < 0 ? err : decode_value(d);
 }
 
 static int push_object(struct decoder *d)
@@ -265,7 +217,8 @@ static int push_object(struct decoder *d)
 
     if (more < 0)
         return more;
-    for (more = !is_empty(d, '}'); more > 0; more = next_item(d, '}')) {
+    for (more = !pl_json_is_empty(&d->scan, '}'); more > 0;
+         more = pl_json_next_item(&d->scan, '}')) {
         int err = push_pair(d);
 
         if (err < 0)
@@ -280,12 +233,12 @@ static int push_object(struct decoder *d)
     return 0;
 }
 
-/* Pushes the value that begins at d->at. */
+/* Pushes the value that begins at d->scan.at. */
 static int decode_value(struct decoder *d)
 {
-    if (d->at == d->end)
-        return unexpected(d, "");
-    switch (*d->at) {
+    if (d->scan.at == d->scan.end)
+        return pl_json_unexpected(&d->scan, "");
+    switch (*d->scan.at) {
     case '"':
         return push_string(d);
     case '{':
@@ -306,31 +259,20 @@ static int decode_text(struct decoder *d)
 {
     int err;
 
-    word(d, PL_STR("\xef\xbb\xbf")); /* a byte order mark: RFC 8259, 8.1 */
-    d->at = pl_json_skip(d->at, d->end);
+    pl_json_begin(&d->scan);
     err = decode_value(d);
-    if (err < 0)
-        return err;
-    d->at = pl_json_skip(d->at, d->end);
-    return d->at == d->end ? 0 : fail(d, "nothing more was expected");
+    return err < 0 ? err : pl_json_finish(&d->scan);
 }
 
 /* "line L column C: what"; columns count bytes. */
 static void set_error(const struct decoder *d, const char *text, int err,
                       struct pl_error *error)
 {
-    const char *line = text;
-    size_t lines = 1;
+    size_t line, column;
 
-    for (const char *p = text; p < d->at; p++) {
-        if (*p == '\n') {
-            line = p + 1;
-            lines++;
-        }
-    }
-    pl_error_set(error, err, "", "line %zu column %zu: %s", lines,
-                 (size_t)(d->at - line) + 1,
-                 d->what != NULL ? d->what : pl_err_text(err));
+    pl_json_place(&d->scan, text, &line, &column);
+    pl_error_set(error, err, "", "line %zu column %zu: %s", line, column,
+                 d->scan.what != NULL ? d->scan.what : pl_err_text(err));
 }
 
 int pl_json_decode(lua_State *L, struct pl_str text,
@@ -339,8 +281,7 @@ int pl_json_decode(lua_State *L, struct pl_str text,
 {
     int top = lua_gettop(L), err;
     struct decoder d = {.L = L,
-                        .at = text.data,
-                        .end = text.data + text.len,
+                        .scan = {text.data, text.data + text.len, NULL},
                         .options = options,
                         .slot = top + 1,
                         .mark = top + 2,
@@ -360,7 +301,7 @@ int pl_json_decode(lua_State *L, struct pl_str text,
     err = decode_text(&d);
     pl_json_scratch_give(d.scratch);
     if (err < 0) {
-        *offset = (size_t)(d.at - text.data);
+        *offset = (size_t)(d.scan.at - text.data);
         set_error(&d, text.data, err, error);
         lua_settop(L, top);
         return err;

@@ -143,18 +143,10 @@ static int encode_pointer(struct encoder *e, int index)
 
 /* ---- tables ---- */
 
-static int begin_line(struct encoder *e, size_t depth)
+static void begin_line(struct encoder *e, size_t depth)
 {
-    size_t n = depth * e->options->indent;
-
-    if (e->options->indent == 0)
-        return 0;
-    if (pl_buf_reserve(e->out, n + 1) < 0)
-        return e->out->err;
-    e->out->data[e->out->len] = '\n';
-    memset(e->out->data + e->out->len + 1, ' ', n);
-    e->out->len += n + 1;
-    return 0;
+    if (e->options->indent > 0)
+        pl_json_newline(e->out, depth * e->options->indent);
 }
 
 static void open_item(struct encoder *e, bool first)

@@ -9,13 +9,12 @@
 #define PL_LUA_JSON_PRIV_H
 
 #include "base/json_number.h"
-#include "base/json_text.h"
+#include "base/json_scan.h"
 #include "lua/json.h"
 
 /* Decoding and encoding recurse: this bounds the C stack (about 300 bytes a
  * level) and Lua's. */
-enum { PL_JSON_DEPTH_MAX = 1000, PL_JSON_DEPTH = 128 };
-#define PL_JSON_SIZE ((size_t)64 << 20)
+enum { PL_JSON_DEPTH_MAX = 1000 };
 
 struct pl_json_encoding {
     size_t depth, size; /* limits */

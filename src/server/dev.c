@@ -39,7 +39,7 @@ struct page {
 };
 
 static const struct pl_field line_fields[] = {
-    PL_FIELD(U64, struct pl_trace_line, number),
+    PL_FIELD(UINT, struct pl_trace_line, number),
     PL_FIELD(STR, struct pl_trace_line, text),
     PL_FIELD(BOOL, struct pl_trace_line, here),
     {0},
@@ -86,7 +86,7 @@ static const struct pl_field table_type =
 
 static const struct pl_field page_fields[] = {
     PL_FIELD_SUB(STRUCT, "trace", struct page, trace, &trace_type),
-    PL_FIELD(U64, struct page, status),
+    PL_FIELD(UINT, struct page, status),
     PL_FIELD(STR, struct page, reason),
     PL_FIELD(STR, struct page, method),
     PL_FIELD(STR, struct page, path),

@@ -1,7 +1,9 @@
 #include "template/fields.h"
 
 #include <inttypes.h>
+#include <math.h>
 
+#include "base/field.h"
 #include "base/str.h"
 
 const struct pl_field pl_field_strings = PL_FIELD_ITEM(STR, struct pl_str);
@@ -12,26 +14,22 @@ static const struct pl_field *as(struct pl_template_value value)
     return value.as;
 }
 
-static const void *pointer(struct pl_template_value value)
+/* What a pointer leads to; at NULL: nothing. */
+static struct pl_template_value follow(struct pl_template_value value)
 {
-    const void *target;
-
-    memcpy(&target, value.at, sizeof(target));
-    return target;
+    while (value.at != NULL && as(value)->kind == PL_FIELD_PTR)
+        value = (struct pl_template_value){pl_field_target(as(value), value.at),
+                                           as(value)->type};
+    return value;
 }
 
-/* The struct itself, whatever leads to it; at NULL: it is none. */
-static struct pl_template_value resolve(struct pl_template_value value)
+/* The fields of the struct that value is or leads to; NULL if it does not. */
+static const struct pl_field *fields_of(struct pl_template_value value)
 {
-    const struct pl_field *field = as(value);
-
-    if (field->kind == PL_FIELD_PTR)
-        return (struct pl_template_value){pointer(value), field->type};
-    if (field->kind == PL_FIELD_STRUCT && field->type != NULL)
-        return (struct pl_template_value){value.at, field->type};
-    if (field->kind == PL_FIELD_STRUCT)
-        return value;
-    return (struct pl_template_value){NULL, NULL};
+    if (value.at == NULL || as(value)->kind != PL_FIELD_STRUCT)
+        return NULL;
+    return as(value)->type != NULL ? as(value)->type->fields
+                                   : as(value)->fields;
 }
 
 static bool get(void *arg, struct pl_template_value value, struct pl_str name,
@@ -39,10 +37,9 @@ static bool get(void *arg, struct pl_template_value value, struct pl_str name,
 {
     const struct pl_field *field;
 
-    value = resolve(value);
-    if (value.at == NULL)
-        return false;
-    for (field = as(value)->fields; field->name != NULL; field++) {
+    value = follow(value);
+    field = fields_of(value);
+    for (; field != NULL && field->name != NULL; field++) {
         if (!pl_str_eq(pl_str_c(field->name), name))
             continue;
         *out = (struct pl_template_value){
@@ -52,25 +49,42 @@ static bool get(void *arg, struct pl_template_value value, struct pl_str name,
     return false;
 }
 
+static struct pl_str text_of_real(struct pl_template_value real,
+                                  struct pl_buf *scratch)
+{
+    double value = pl_field_real(as(real), real.at);
+    char text[PL_JSON_NUMBER_MAX];
+
+    if (isnan(value))
+        return PL_STR("nan");
+    if (isinf(value))
+        return value < 0 ? PL_STR("-inf") : PL_STR("inf");
+    pl_buf_add(scratch,
+               pl_str(text, pl_field_format_real(as(real), real.at, text)));
+    return pl_buf_str(scratch);
+}
+
 static struct pl_str text(void *arg, struct pl_template_value value,
                           struct pl_buf *scratch)
 {
+    value = follow(value);
+    if (value.at == NULL)
+        return PL_STR("");
     switch (as(value)->kind) {
     case PL_FIELD_STR:
-        return *(const struct pl_str *)value.at;
     case PL_FIELD_TEXT:
-        return pl_str_c(pointer(value));
+    case PL_FIELD_CHARS:
+        return pl_field_str(as(value), value.at);
     case PL_FIELD_BOOL:
         return *(const bool *)value.at ? PL_STR("true") : PL_STR("false");
-    case PL_FIELD_U64:
-        pl_buf_add_u64(scratch, *(const uint64_t *)value.at);
-        break;
-    case PL_FIELD_I64:
-        pl_buf_printf(scratch, "%" PRIi64, *(const int64_t *)value.at);
+    case PL_FIELD_UINT:
+        pl_buf_add_u64(scratch, pl_field_uint(as(value), value.at));
         break;
     case PL_FIELD_INT:
-        pl_buf_printf(scratch, "%d", *(const int *)value.at);
+        pl_buf_printf(scratch, "%" PRIi64, pl_field_int(as(value), value.at));
         break;
+    case PL_FIELD_REAL:
+        return text_of_real(value, scratch);
     default: /* structs and lists have no text */
         break;
     }
@@ -81,20 +95,20 @@ static enum pl_template_kind kind(void *arg, struct pl_template_value value)
 {
     bool is = true;
 
+    value = follow(value);
+    if (value.at == NULL)
+        return PL_TEMPLATE_FALSE;
     switch (as(value)->kind) {
     case PL_FIELD_STR:
-        is = ((const struct pl_str *)value.at)->len > 0;
-        break;
     case PL_FIELD_TEXT:
-        is = pl_str_c(pointer(value)).len > 0;
+    case PL_FIELD_CHARS:
+        is = pl_field_str(as(value), value.at).len > 0;
         break;
     case PL_FIELD_BOOL:
         is = *(const bool *)value.at;
         break;
-    case PL_FIELD_PTR:
-        is = pointer(value) != NULL;
-        break;
     case PL_FIELD_ARRAY:
+    case PL_FIELD_INLINE:
         return PL_TEMPLATE_LIST;
     default:
         break;
@@ -105,15 +119,14 @@ static enum pl_template_kind kind(void *arg, struct pl_template_value value)
 static bool item(void *arg, struct pl_template_value list, size_t index,
                  struct pl_template_value *out)
 {
-    const struct pl_field *field = as(list), *type = field->type;
-    const char *start = (const char *)list.at - field->offset;
-    size_t count;
+    const struct pl_field *field;
 
-    memcpy(&count, start + field->count, sizeof(count));
-    if (index >= count)
+    list = follow(list);
+    field = as(list);
+    if (index >= pl_field_count(field, list.at))
         return false;
-    *out = (struct pl_template_value){
-        (const char *)pointer(list) + index * type->size, type};
+    *out = (struct pl_template_value){pl_field_item(field, list.at, index),
+                                      field->type};
     return true;
 }
 
@@ -122,5 +135,6 @@ struct pl_data pl_fields_data(const struct pl_field *type, const void *at)
     static const struct pl_data_ops ops = {
         .get = get, .kind = kind, .item = item, .text = text};
 
-    return (struct pl_data){&ops, NULL, {at, type}};
+    return (struct pl_data){
+        &ops, NULL, {(const char *)at + type->offset, type}};
 }

@@ -1,6 +1,7 @@
 """examples/embed-in-c: a C program around libperilune, over real sockets."""
 
 import gzip
+import json
 import re
 import sys
 
@@ -70,6 +71,50 @@ def test_a_template_shows_a_struct(example):
     page = text(example, "/visits")
     assert "<li>home: 2\n" in page and "<li>a&lt;b: 1\n" in page
     assert "None yet" not in page
+
+
+def test_json_shows_the_same_struct(example):
+    assert text(example, "/visits.json") == '{"visits":[]}'
+    for page in "home", "home", "a%22%3C":
+        text(example, f"/visits/{page}")
+    response = example.get("/visits.json")
+    assert response.header("content-type") == "application/json"
+    visits = json.loads(response.body)["visits"]
+    assert sorted(visits, key=lambda visit: visit["page"]) == [
+        {"page": 'a"<', "times": 1},
+        {"page": "home", "times": 2},
+    ]
+
+
+def total(example, order: bytes):
+    return example.request("POST", "/total", body=order)
+
+
+def test_json_is_read_and_written(example):
+    order = [
+        {"name": 'tea \U0001f375 "\n', "price": 2.5, "count": 2},
+        {"name": "milk", "price": 1},
+        {"price": 0.1, "count": 1e1, "more": [None, True, {}]},
+    ]
+    for dumped in json.dumps(order), json.dumps(order, ensure_ascii=False):
+        answer = total(example, dumped.encode())
+        assert answer.status == 200
+        assert json.loads(answer.body) == {"total": 7.0, "order": order}
+    assert total(example, b"[]").text == '{"total":0,"order":[]}'
+    assert total(example, b'[{"price": "1"}]').status == 422
+
+
+def test_json_that_is_none_is_refused_with_its_place(example):
+    valid = json.dumps([{"price": 1.5, "name": "\u00e4"}]).encode()
+    for cut in range(len(valid)):
+        refused = total(example, valid[:cut])
+        assert refused.status == 400
+        assert refused.text.startswith("line 1, column ")
+    assert total(example, b"[\n{]").text == (
+        "line 2, column 2: a string was expected as a key\n"
+    )
+    assert total(example, b"[" * 129).status == 413
+    assert total(example, b"[" * (2 << 20)).status == 413
 
 
 def test_events_reach_whoever_listens(example):

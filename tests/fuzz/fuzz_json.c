@@ -1,7 +1,9 @@
 /* fuzz_json.c - any bytes as a JSON text, a number and a Lua string: what is
- * accepted must come back the same, numbers as strtod reads them. The first
- * byte chooses the options. */
+ * accepted must come back the same, numbers as strtod reads them, and both
+ * readers, into Lua tables and into values of C, must agree. The first byte
+ * chooses the options. */
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,6 +56,63 @@ static void check_number(struct pl_str s)
     free(copy);
 }
 
+/* Whatever way a value is gone through, it is the same. */
+static void check_walk(const struct pl_json *value)
+{
+    const struct pl_json *item = pl_json_first(value);
+    size_t n = 0;
+
+    for (; item != NULL; item = pl_json_next(item), n++) {
+        struct pl_str name = pl_json_name(item);
+
+        PL_ASSERT((name.data != NULL) ==
+                  (pl_json_type(value) == PL_JSON_OBJECT));
+        PL_ASSERT(name.data == NULL || pl_json_get(value, name) >= item);
+        PL_ASSERT(name.data != NULL || pl_json_at(value, n) == item);
+        check_walk(item);
+    }
+    PL_ASSERT(n == pl_json_count(value));
+}
+
+/* Reads text and writes it again to json. */
+static int rewrite(struct pl_str text, struct pl_json_builder *json,
+                   struct pl_json_error *error)
+{
+    const struct pl_json *value;
+    int err = pl_json_parse(NULL, text, NULL, &value, error);
+
+    if (err < 0)
+        return err;
+    check_walk(value);
+    PL_ASSERT(pl_json_add_value(json, value) == 0);
+    pl_json_free(value);
+    return 0;
+}
+
+/* want: what the reader of Lua returned, with its words. */
+static void check_value(struct pl_str s, unsigned flags, int want,
+                        const char *words)
+{
+    struct pl_json_builder *first = pl_json_builder_new(NULL, flags);
+    struct pl_json_builder *second = pl_json_builder_new(NULL, flags);
+    struct pl_json_error error;
+    char message[200];
+    int err = rewrite(s, first, &error);
+
+    PL_ASSERT(err == want);
+    if (err == 0) {
+        PL_ASSERT(rewrite(pl_json_builder_str(first), second, &error) == 0);
+        PL_ASSERT(
+            pl_str_eq(pl_json_builder_str(first), pl_json_builder_str(second)));
+    } else {
+        snprintf(message, sizeof(message), "line %zu column %zu: %s",
+                 error.line, error.column, error.text);
+        PL_ASSERT(strcmp(message, words) == 0);
+    }
+    pl_json_builder_free(second);
+    pl_json_builder_free(first);
+}
+
 /* encode(value at index) under the options on top of the stack, or NULL. */
 static const char *encode(lua_State *L, int index)
 {
@@ -65,11 +124,14 @@ static const char *encode(lua_State *L, int index)
 }
 
 /* What was decoded can be encoded, and that means the same. */
-static void check_text(lua_State *L, struct pl_str s)
+static void check_text(lua_State *L, struct pl_str s, unsigned flags)
 {
+    struct pl_error error = {.code = 0};
+    int err = pl_lua_json_decode(L, s, &error);
     struct pl_str text;
 
-    if (pl_lua_json_decode(L, s, NULL) < 0)
+    check_value(s, flags, err, error.text);
+    if (err < 0)
         return;
     PL_ASSERT(encode(L, 1) != NULL);
     text.data = lua_tolstring(L, -1, &text.len);
@@ -116,7 +178,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_number(s);
     L = new_state(); /* a new one each time: so leaks are seen */
     set_options(L, data[0]);
-    check_text(L, s);
+    check_text(L, s,
+               (data[0] & 1 ? PL_JSON_HTML : 0) |
+                   (data[0] & 6 ? PL_JSON_PRETTY : 0));
     lua_close(L);
     return 0;
 }

@@ -8,6 +8,14 @@ struct moon {
     size_t ncraters;
 };
 
+struct probe {
+    char name[16];
+    double mass;
+    unsigned short port;
+    struct moon seen[4];
+    size_t nseen;
+};
+
 static const struct pl_field crater = PL_FIELD_ITEM(STR, struct pl_str);
 static const struct pl_field moon_fields[] = {
     PL_FIELD(STR, struct moon, name),
@@ -16,6 +24,15 @@ static const struct pl_field moon_fields[] = {
 };
 static const struct pl_field moon = PL_FIELD_OF(struct moon, moon_fields);
 
+static const struct pl_field probe_fields[] = {
+    PL_FIELD(CHARS, struct probe, name),
+    PL_FIELD(REAL, struct probe, mass),
+    PL_FIELD_SUB(UINT, "Port", struct probe, port, NULL),
+    PL_FIELD_LIST_INLINE("seen", struct probe, seen, nseen, &moon),
+    PL_FIELD_END,
+};
+static const struct pl_field probe = PL_FIELD_OF(struct probe, probe_fields);
+
 static int on_moon(struct pl_request *req, struct pl_response *res, void *arg)
 {
     const struct moon luna = {PL_STR("Luna"), NULL, 0};
@@ -23,6 +40,17 @@ static int on_moon(struct pl_request *req, struct pl_response *res, void *arg)
     (void)req;
     return pl_respond_template(res, 200, (const struct pl_template_set *)arg,
                                &moon, &luna);
+}
+
+static int on_probe(struct pl_request *req, struct pl_response *res, void *arg)
+{
+    const struct pl_json *body;
+    int64_t mass = 1;
+    int err = pl_request_json(req, NULL, &body, NULL);
+
+    if (err < 0 || !pl_json_to_i64(pl_json_get(body, PL_STR("mass")), &mass))
+        return 400;
+    return pl_respond_json(res, 200, &probe, arg);
 }
 
 static int on_request(struct pl_request *req, struct pl_response *res,
@@ -56,5 +84,6 @@ struct pl_app *use(void)
     pl_app_use(app, on_filter, NULL);
     pl_app_get(app, "/", on_request, NULL);
     pl_app_get(app, "/moon", on_moon, NULL);
+    pl_app_post(app, "/probe", on_probe, NULL);
     return app;
 }

@@ -26,6 +26,12 @@ struct landing {
     size_t ncrew;
     const struct pl_str *words;
     size_t nwords;
+    char code[4];
+    double speed;
+    float thrust;
+    uint16_t days[4];
+    size_t ndays;
+    const int16_t *year, *month;
 };
 
 static const struct pl_field place_fields[] = {
@@ -37,22 +43,30 @@ static const struct pl_field place = PL_FIELD_OF(struct place, place_fields);
 
 static const struct pl_field crew_fields[] = {
     PL_FIELD(STR, struct crew, name),
-    PL_FIELD(U64, struct crew, number),
+    PL_FIELD(UINT, struct crew, number),
     {0},
 };
 static const struct pl_field crew = PL_FIELD_OF(struct crew, crew_fields);
 
+static const struct pl_field day = PL_FIELD_ITEM(UINT, uint16_t);
+static const struct pl_field year = PL_FIELD_ITEM(INT, int16_t);
 static const struct pl_field landing_fields[] = {
     PL_FIELD(STR, struct landing, mission),
     PL_FIELD(TEXT, struct landing, note),
     PL_FIELD(BOOL, struct landing, crewed),
-    PL_FIELD(U64, struct landing, mass),
-    PL_FIELD(I64, struct landing, offset),
+    PL_FIELD(UINT, struct landing, mass),
+    PL_FIELD(INT, struct landing, offset),
     PL_FIELD_SUB(STRUCT, "site", struct landing, site, &place),
     PL_FIELD_SUB(PTR, "next", struct landing, next, &place),
     PL_FIELD_SUB(PTR, "none", struct landing, none, &place),
     PL_FIELD_LIST("crew", struct landing, crew, ncrew, &crew),
     PL_FIELD_LIST("words", struct landing, words, nwords, &pl_field_strings),
+    PL_FIELD(CHARS, struct landing, code),
+    PL_FIELD(REAL, struct landing, speed),
+    PL_FIELD(REAL, struct landing, thrust),
+    PL_FIELD_LIST_INLINE("days", struct landing, days, ndays, &day),
+    PL_FIELD_SUB(PTR, "year", struct landing, year, &year),
+    PL_FIELD_SUB(PTR, "month", struct landing, month, &year),
     {0},
 };
 static const struct pl_field type = PL_FIELD_OF(struct landing, landing_fields);
@@ -60,6 +74,7 @@ static const struct pl_field type = PL_FIELD_OF(struct landing, landing_fields);
 static const struct place there = {"Descartes", 8000};
 static const struct crew three[] = {{{"Armstrong", 9}, 1}, {{"Aldrin", 6}, 2}};
 static const struct pl_str words[] = {{"one", 3}, {"<", 1}};
+static const int16_t landed = -1969;
 static const struct landing landing = {
     .mission = {"Apollo 11", 9},
     .note = "",
@@ -72,6 +87,12 @@ static const struct landing landing = {
     .ncrew = 2,
     .words = words,
     .nwords = 2,
+    .code = {'A', '1', '1', '<'},
+    .speed = 1.5e-7,
+    .thrust = 0.1f,
+    .days = {16, 20, 24, 99},
+    .ndays = 3,
+    .year = &landed,
 };
 
 static const struct {
@@ -89,6 +110,11 @@ static const struct {
     {"{{#crew}}{{number}} {{name}} of {{mission}}; {{/crew}}",
      "1 Armstrong of Apollo 11; 2 Aldrin of Apollo 11; "},
     {"{{#words}}{{.}},{{.x}}{{/words}}", "one,&lt;,"},
+    {"{{code}}{{#code}}.{{/code}} {{speed}} {{#thrust}}{{.}}{{/thrust}}",
+     "A11&lt;. 1.5e-7 0.1"},
+    {"{{#days}}{{.}} {{/days}}", "16 20 24 "},
+    {"{{year}} {{#year}}{{.}}{{/year}}{{month}}{{^month}}, no month{{/month}}",
+     "-1969 -1969, no month"},
     {"[{{site}}{{crew}}{{next}}{{missing}}{{mission.x}}{{crew.x}}]", "[]"},
 };
 

@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "json_cases.h"
 #include "lua/json.h"
 
 static lua_State *L;
@@ -280,62 +281,17 @@ static void test_json__integers_are_exact(void **state)
               "the sign of zero");
 }
 
-/* ---- decoding: in the categories of the JSON Parsing Test Suite ---- */
-
-/* y_: must be accepted. What comes back when encoded with sorted keys. */
-static const struct {
-    struct pl_str text;
-    const char *back; /* NULL: the same as text */
-} accepted[] = {
-    {PL_STR("[]"), NULL},
-    {PL_STR("{}"), NULL},
-    {PL_STR("null"), NULL},
-    {PL_STR("true"), NULL},
-    {PL_STR("false"), NULL},
-    {PL_STR("-0.1"), NULL},
-    {PL_STR("\"\""), NULL},
-    {PL_STR("\"\\\"\""), NULL},
-    {PL_STR(" \t\r\n[ \n] \t\r\n"), "[]"},
-    {PL_STR("[[],{},[{}]]"), NULL},
-    {PL_STR("{\"a\":[]}"), NULL},
-    {PL_STR("{\"a\" : 1 , \"b\" : [ 1 , 2 ] }"), "{\"a\":1,\"b\":[1,2]}"},
-    {PL_STR("{\"\":0}"), NULL},
-    {PL_STR("{\"a\":\"b\",\"a\":\"c\"}"), "{\"a\":\"c\"}"},
-    {PL_STR("{\"a\":1,\"a\":2,\"b\":3,\"c\":4,\"d\":5,\"e\":6,\"f\":7,"
-            "\"g\":8,\"h\":9,\"i\":10,\"a\":11}"),
-     "{\"a\":11,\"b\":3,\"c\":4,\"d\":5,\"e\":6,\"f\":7,\"g\":8,\"h\":9,"
-     "\"i\":10}"},
-    {PL_STR("{\"a\\u0000b\":0}"), NULL},
-    {PL_STR("[null,1,null]"), NULL},
-    {PL_STR("[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,"
-            "25,26,27,28,29,30,31,32,33,34,35,36,37,38,39,40]"),
-     NULL},
-    {PL_STR("[20e1,1E22,1E+2,1E-2,123e45,0e1,0e+1,-0,-1,123.456e78]"),
-     "[200,1e+22,100,0.01,1.23e+47,0,0,-0,-1,1.23456e+80]"},
-    {PL_STR("[0.1,1e-5,1.5]"), "[0.1,0.00001,1.5]"},
-    {PL_STR("[\"\\u0060\\u012a\\u12AB\"]"), "[\"`\xc4\xaa\xe1\x8a\xab\"]"},
-    {PL_STR("[\"\\uD801\\udc37\"]"), "[\"\xf0\x90\x90\xb7\"]"},
-    {PL_STR("[\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"]"),
-     "[\"\\\"\\\\/\\b\\f\\n\\r\\t\"]"},
-    {PL_STR("[\"a/*b*/c\"]"), NULL},
-    {PL_STR("[\"\xc3\xa4\xe2\x80\xa8\xef\xbf\xbf\"]"), NULL},
-    {PL_STR("[\"\x7f\"]"), NULL},
-    {PL_STR("[[1],[2,[3,[4]]],{\"a\":{\"b\":{}}}]"), NULL},
-    /* i_: up to us */
-    {PL_STR("\xef\xbb\xbf{}"), "{}"}, /* byte order mark: ignored */
-    {PL_STR("[1e-400,123e-10000000]"), "[0,0]"},
-    {PL_STR("[100000000000000000000]"), "[100000000000000000000]"},
-};
+/* ---- decoding ---- */
 
 static void test_json__decodes(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < PL_COUNT(accepted); i++) {
-        const char *name = accepted[i].text.data;
+    for (size_t i = 0; i < PL_COUNT(json_accepted); i++) {
+        const char *name = json_accepted[i].text.data;
 
-        lua_pushlstring(L, name, accepted[i].text.len);
+        lua_pushlstring(L, name, json_accepted[i].text.len);
         lua_setglobal(L, "text");
-        CHECK_STR(accepted[i].back == NULL ? name : accepted[i].back,
+        CHECK_STR(json_accepted[i].back == NULL ? name : json_accepted[i].back,
                   pl_str_c(run("local v, err = json.decode(text) "
                                "if err then return err end "
                                "return json.encode(v, {sort_keys = true})")),
@@ -343,87 +299,18 @@ static void test_json__decodes(void **state)
     }
 }
 
-/* n_: must be refused; then what of i_ is refused. */
-static const struct {
-    struct pl_str text;
-    const char *message;
-} refused[] = {
-    {PL_STR(""), "line 1 column 1: unexpected end"},
-    {PL_STR(" "), "line 1 column 2: unexpected end"},
-    {PL_STR("["), "line 1 column 2: unexpected end"},
-    {PL_STR("[1"), "line 1 column 3: unexpected end"},
-    {PL_STR("[1,"), "line 1 column 4: unexpected end"},
-    {PL_STR("[1,]"), "line 1 column 4: a value was expected"},
-    {PL_STR("[,1]"), "line 1 column 2: a value was expected"},
-    {PL_STR("[1,,2]"), "line 1 column 4: a value was expected"},
-    {PL_STR("[1 true]"), "line 1 column 4: ',' or ']' was expected"},
-    {PL_STR("[1:2]"), "line 1 column 3: ',' or ']' was expected"},
-    {PL_STR("[1}"), "line 1 column 3: ',' or ']' was expected"},
-    {PL_STR("[1]]"), "line 1 column 4: nothing more was expected"},
-    {PL_STR("[] x"), "line 1 column 4: nothing more was expected"},
-    {PL_STR("[]\0"), "line 1 column 3: nothing more was expected"},
-    {PL_STR("]"), "line 1 column 1: a value was expected"},
-    {PL_STR("{"), "line 1 column 2: unexpected end"},
-    {PL_STR("{\"a\""), "line 1 column 5: unexpected end"},
-    {PL_STR("{\"a\":"), "line 1 column 6: unexpected end"},
-    {PL_STR("{\"a\":1"), "line 1 column 7: unexpected end"},
-    {PL_STR("{\"a\":1,}"), "line 1 column 8: a string was expected as a key"},
-    {PL_STR("{\"a\" 1}"), "line 1 column 6: ':' was expected"},
-    {PL_STR("{\"a\"::1}"), "line 1 column 6: a value was expected"},
-    {PL_STR("{\"a\":1 \"b\":2}"), "line 1 column 8: ',' or '}' was expected"},
-    {PL_STR("{a:1}"), "line 1 column 2: a string was expected as a key"},
-    {PL_STR("{'a':1}"), "line 1 column 2: a string was expected as a key"},
-    {PL_STR("{1:1}"), "line 1 column 2: a string was expected as a key"},
-    {PL_STR("{\"a\":1,,}"), "line 1 column 8: a string was expected as a key"},
-    {PL_STR("{\n \"a\":\n  tru}"), "line 3 column 3: a value was expected"},
-    {PL_STR("nul"), "line 1 column 1: a value was expected"},
-    {PL_STR("True"), "line 1 column 1: a value was expected"},
-    {PL_STR("truex"), "line 1 column 5: nothing more was expected"},
-    {PL_STR("NaN"), "line 1 column 1: a value was expected"},
-    {PL_STR("-Infinity"),
-     "line 1 column 2: malformed number: a digit is missing"},
-    {PL_STR("+1"), "line 1 column 1: a value was expected"},
-    {PL_STR(".5"), "line 1 column 1: a value was expected"},
-    {PL_STR("[01]"), "line 1 column 2: malformed number: leading zero"},
-    {PL_STR("[1.]"), "line 1 column 4: malformed number: a digit is missing"},
-    {PL_STR("[1e]"), "line 1 column 4: malformed number: a digit is missing"},
-    {PL_STR("[0x1]"), "line 1 column 3: ',' or ']' was expected"},
-    {PL_STR("[1_000]"), "line 1 column 3: ',' or ']' was expected"},
-    {PL_STR("[1 000]"), "line 1 column 4: ',' or ']' was expected"},
-    {PL_STR("\""), "line 1 column 2: string without end"},
-    {PL_STR("\"abc"), "line 1 column 5: string without end"},
-    {PL_STR("'abc'"), "line 1 column 1: a value was expected"},
-    {PL_STR("\"a\nb\""), "line 1 column 3: control character in a string"},
-    {PL_STR("\"\\x41\""), "line 1 column 2: unknown escape"},
-    {PL_STR("\"\\"), "line 1 column 2: unknown escape"},
-    {PL_STR("\"\\u00g0\""), "line 1 column 2: malformed \\u escape"},
-    {PL_STR("[\"a\",\n\"\\u12\"]"), "line 2 column 2: malformed \\u escape"},
-    {PL_STR("[1] // x"), "line 1 column 5: nothing more was expected"},
-    {PL_STR("/* x */1"), "line 1 column 1: a value was expected"},
-    {PL_STR("[\f1]"), "line 1 column 2: a value was expected"},
-    {PL_STR("[\xc2\xa0]"), "line 1 column 2: a value was expected"},
-    {PL_STR("\xef\xbb\xbf"), "line 1 column 4: unexpected end"},
-    /* i_: up to us */
-    {PL_STR("[1e999]"), "line 1 column 2: number too large"},
-    {PL_STR("\"\\ud800\""), "line 1 column 2: half a surrogate pair"},
-    {PL_STR("\"\\udc00\\ud800\""), "line 1 column 2: half a surrogate pair"},
-    {PL_STR("\"\xff\""), "line 1 column 2: invalid UTF-8"},
-    {PL_STR("\"\xc0\xaf\""), "line 1 column 2: invalid UTF-8"},
-    {PL_STR("\"\xed\xa0\x80\""), "line 1 column 2: invalid UTF-8"},
-    {PL_STR("\xff\xfe[\0]\0"), "line 1 column 1: a value was expected"},
-};
-
 static void test_json__refuses_what_is_no_json(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < PL_COUNT(refused); i++) {
+    for (size_t i = 0; i < PL_COUNT(json_refused); i++) {
         struct pl_error error = {0};
 
-        CHECK(pl_lua_json_decode(L, refused[i].text, &error) == PL_ERR_PROTO,
-              refused[i].text.data);
-        CHECK_INT(0, lua_gettop(L), refused[i].text.data);
-        CHECK_STR(refused[i].message, pl_str_c(error.text),
-                  refused[i].text.data);
+        CHECK(pl_lua_json_decode(L, json_refused[i].text, &error) ==
+                  PL_ERR_PROTO,
+              json_refused[i].text.data);
+        CHECK_INT(0, lua_gettop(L), json_refused[i].text.data);
+        CHECK_STR(json_refused[i].message, pl_str_c(error.text),
+                  json_refused[i].text.data);
     }
 }
 

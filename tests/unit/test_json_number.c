@@ -118,6 +118,49 @@ static void test_json_number__random_doubles_come_back(void **state)
     }
 }
 
+/* Floats have the fewest digits that tell them from other floats. */
+static void test_json_number__random_floats_come_back(void **state)
+{
+    static const float edges[] = {0,
+                                  1,
+                                  0.1f,
+                                  16777216,
+                                  33554432,
+                                  8.589973e9f,
+                                  FLT_MAX,
+                                  FLT_MIN,
+                                  1e-45f,
+                                  1.1754942e-38f,
+                                  9007199254740992.0f,
+                                  1e21f};
+    char text[PL_JSON_NUMBER_MAX + 1], digits[64], rounded[64];
+
+    (void)state;
+    for (int i = 0; i < 500000; i++) {
+        uint32_t bits = (uint32_t)random_bits();
+        float value;
+        int n;
+
+        if (i % 4 == 1) /* next to a power of two */
+            bits &= ~(((uint32_t)1 << 23) - 2);
+        memcpy(&value, &bits, sizeof(value));
+        if (i < (int)PL_COUNT(edges))
+            value = edges[i];
+        if (!isfinite(value))
+            continue;
+        text[pl_json_format_float(text, value)] = '\0';
+        CHECK(strtof(text, NULL) == value &&
+                  signbit(strtof(text, NULL)) == signbit(value),
+              text);
+        n = digits_of(text, digits);
+        snprintf(rounded, sizeof(rounded), "%.*e", PL_MAX(n - 2, 0),
+                 (double)value);
+        CHECK(n < 2 || strtof(rounded, NULL) != value, text);
+    }
+    CHECK_INT(3, pl_json_format_float(text, 0.1f), "0.1");
+    CHECK_INT(2, pl_json_format_float(text, -0.0f), "-0");
+}
+
 /* Decimals of any length are read as strtod reads them: at random, and as the
  * exact text of the half between two doubles, a bit above it and below. */
 static void test_json_number__reads_as_strtod(void **state)
@@ -336,6 +379,7 @@ static void test_json_number__never_reads_behind_the_end(void **state)
 }
 
 RUN_TESTS(cmocka_unit_test(test_json_number__random_doubles_come_back),
+          cmocka_unit_test(test_json_number__random_floats_come_back),
           cmocka_unit_test(test_json_number__reads_as_strtod),
           cmocka_unit_test(test_json_number__halves_are_exact),
           cmocka_unit_test(test_json_number__writes_known_texts),

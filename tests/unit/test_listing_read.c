@@ -266,7 +266,8 @@ static void test_listing_read__json(void **state)
         "{\"path\":\"/files/b/\",\"truncated\":false,\"entries\":["
         "{\"name\":\"A1\",\"href\":\"A1/\",\"type\":\"folder\",\"modified\":";
     static const char last[] =
-        "{\"name\":\"Z\\u003c&>.txt\",\"href\":\"Z%3C%26%3E.txt\",\"type\":"
+        "{\"name\":\"Z\\u003c\\u0026\\u003e.txt\",\"href\":\"Z%3C%26%3E.txt\","
+        "\"type\":"
         "\"file\",\"size\":4,\"modified\":\"1970-01-01T00:03:20Z\"}]}\n";
 
     (void)state;
