@@ -41,7 +41,7 @@ function Timer:cancel() end
 ---@field host? string without port
 ---@field rest? string below a mount: what follows its prefix
 ---@field scheme "http"|"https"
----@field version string `"1.1"`
+---@field version string `"1.1"`, `"2"`
 ---@field remote string address of the client; "" for UNIX sockets
 ---@field remote_port integer
 ---@field id string 16 hexadecimal digits, also in the log
@@ -406,6 +406,10 @@ function pl.listen(addresses) end
 ---@field file_cache? string|number ["16m"]
 ---@field header_timeout? string|number
 ---@field idle_timeout? string|number
+---@field http2? boolean
+---@field http2_streams? integer
+---@field http2_resets? integer
+---@field http2_controls? integer
 ---@field body_rate? string|number
 ---@field body_grace? string|number
 ---@field server? string|false

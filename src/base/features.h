@@ -11,12 +11,14 @@
 
 #define PL_FEATURE_MAP(X)                                                      \
     X(FORMS)                                                                   \
+    X(HTTP2)                                                                   \
     X(LIBRARY)                                                                 \
     X(PAGES) X(PROXY) X(SHARE) X(SOCKETS) X(STREAMS) X(TLS) X(WATCHDOG)
 
 /* As people write them. */
 #define PL_FEATURE_CORE "core"
 #define PL_FEATURE_FORMS "forms"
+#define PL_FEATURE_HTTP2 "http2"
 #define PL_FEATURE_LIBRARY "library"
 #define PL_FEATURE_PAGES "pages"
 #define PL_FEATURE_PROXY "proxy"

@@ -20,11 +20,14 @@
 #include "base/str.h"
 #include "http/h1_state.h"
 #include "http/h1_write.h"
+#include "http/h2.h"
 #include "http/trailer.h"
 #include "net/tls.h"
 
 /* Bytes of unread body that are worth reading to keep the connection. */
 enum { DRAIN_MAX = 256 * 1024 };
+
+enum user { SERVED = 1 }; /* conn->user: a request has come on it */
 
 static struct pl_h1 *h1_new(struct pl_conn *conn)
 {
@@ -276,6 +279,20 @@ static struct pl_request *make_request(struct pl_h1 *h1,
     return req;
 }
 
+/* The request asks for HTTP/2, and goes on there. */
+PL_COLD static bool leave(struct pl_h1 *h1)
+{
+    struct pl_request *req = h1->req;
+    struct pl_conn *conn = h1->conn;
+
+    if (!PL_WITH_HTTP2 || h1->minor0 || h1->body != PL_H1_BODY_NONE ||
+        !req->settings->h2.on || !pl_h2_is_asked_for(req))
+        return false;
+    pl_h1_free(h1);
+    pl_h2_upgrade(conn, req);
+    return true;
+}
+
 /* A complete head: starts its request. Returns the bytes of head and body that
  * were used. */
 static size_t start(struct pl_conn *conn, const struct pl_h1_parser *parser,
@@ -288,6 +305,7 @@ static size_t start(struct pl_conn *conn, const struct pl_h1_parser *parser,
         refuse(conn, 503, "out of memory");
         return bytes.len;
     }
+    conn->user = SERVED;
     take_framing(h1, parser);
     h1->req = make_request(h1, parser, bytes);
     free_parser(h1);
@@ -296,6 +314,8 @@ static size_t start(struct pl_conn *conn, const struct pl_h1_parser *parser,
         refuse(conn, 503, "out of memory");
         return bytes.len;
     }
+    if (PL_UNLIKELY(h1->req->upgrade) && leave(h1))
+        return used;
     /* Body bytes that came along are there before the handler looks. */
     if (h1->body != PL_H1_BODY_NONE)
         used += body_input(h1, pl_str_skip(bytes, used));
@@ -331,16 +351,42 @@ static void keep_head(struct pl_conn *conn)
         pl_conn_close(conn, PL_ERR_NOMEM);
 }
 
+/* HTTP/2 with prior knowledge: the first bytes of the connection, and no later
+ * ones, are its preface. While that may still come nothing is parsed. */
+PL_COLD static bool begin_h2(struct pl_conn *conn, struct pl_str bytes,
+                             size_t *used)
+{
+    struct pl_h1 *h1 = conn->state;
+    bool part;
+
+    if (!PL_WITH_HTTP2 || conn->user == SERVED ||
+        !pl_h1_http(conn)->settings->h2.on || !pl_h2_is_preface(bytes, &part))
+        return false;
+    *used = 0;
+    if (part) {
+        keep_head(conn);
+        return true;
+    }
+    if (h1 != NULL)
+        pl_h1_free(h1);
+    if (pl_h2_begin(conn) == 0)
+        *used = pl_h2_protocol.input(conn, bytes);
+    return true;
+}
+
 static size_t head_input(struct pl_conn *conn, struct pl_str bytes)
 {
     struct pl_http *http = pl_h1_http(conn);
     struct pl_h1 *h1 = conn->state;
     struct pl_h1_parser *parser = h1 != NULL ? h1->parser : &http->parser;
     struct pl_h1_refusal why;
+    size_t used;
     int err;
 
     if (h1 == NULL)
         pl_h1_parser_init(parser, &http->settings->h1);
+    if (PL_UNLIKELY(bytes.data[0] == 'P') && begin_h2(conn, bytes, &used))
+        return used;
     err = pl_h1_parse_head(parser, bytes);
     if (err == 0)
         return start(conn, parser, bytes);

@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "base/str.h"
-#include "base/sys.h"
+#include "http/content.h"
 #include "http/h1_state.h"
 #include "http/h1_write.h"
 #include "http/semantics.h"
@@ -24,11 +24,6 @@ static struct pl_conn *conn_of(const struct pl_request *req)
 static void drop_hold(void *req)
 {
     pl_request_drop(req);
-}
-
-static bool is_whole(const struct pl_response *res)
-{
-    return res->content == PL_CONTENT_BYTES || res->content == PL_CONTENT_FILE;
 }
 
 /* A 426 says what it wants (RFC 9110, 15.5.22), and handlers ask for nothing
@@ -70,39 +65,6 @@ static struct pl_h1_framing frame(struct pl_h1 *h1)
 
 /* ---- the head, with a small body ---- */
 
-/* All of a small file. PL_ERR_AGAIN if it is not in memory (only where somebody
- * else can read it), PL_ERR_IO if it has become shorter: its length is not yet
- * said. */
-static int read_file(const struct pl_request *req, char *to, size_t len)
-{
-    const struct pl_response *res = &req->response;
-    int flags = req->http->net->offload != NULL ? RWF_NOWAIT : 0;
-    size_t done = 0;
-
-    while (done < len) {
-        struct iovec iov = {to + done, len - done};
-        ssize_t n = pl_sys_preadv2(res->file, &iov, 1,
-                                   (off_t)(res->file_off + done), flags);
-
-        if (n > 0)
-            done += (size_t)n;
-        else if (n < 0 && flags != 0 && errno != EINTR)
-            return PL_ERR_AGAIN; /* also where it cannot be asked for */
-        else if (n == 0 || errno != EINTR)
-            return PL_ERR_IO;
-    }
-    return 0;
-}
-
-static int copy_body(const struct pl_request *req, char *to, size_t len)
-{
-    if (req->response.content == PL_CONTENT_FILE)
-        return read_file(req, to, len);
-    if (len > 0)
-        memcpy(to, req->response.bytes.data, len);
-    return 0;
-}
-
 /* While output is queued the head goes by way of the arena. */
 static int queue_head(struct pl_conn *conn, struct pl_request *req,
                       const struct pl_h1_framing *framing, size_t bound)
@@ -120,18 +82,22 @@ static int send_head(struct pl_conn *conn, struct pl_request *req, bool *more)
 {
     struct pl_response *res = &req->response;
     struct pl_h1_framing framing = frame(req->stream);
-    bool body = !res->bodyless && is_whole(res);
+    bool body = !res->bodyless && pl_content_is_whole(res);
     bool small = body && res->parts == NULL && res->length <= COPY_MAX;
     size_t bound = pl_h1_head_bound(req);
     size_t len = small ? (size_t)res->length : 0;
     char *out = pl_conn_reserve(conn, bound + len), *end;
-    int err;
+    int err = 0;
 
     *more = body && (!small || out == NULL);
     if (out == NULL)
         return queue_head(conn, req, &framing, bound);
     end = pl_h1_head_write(out, req, &framing);
-    err = copy_body(req, end, len);
+    if (len > 0) {
+        struct pl_content_piece piece = pl_content_at(res, 0);
+
+        err = pl_content_copy(req, &piece, end, len);
+    }
     if (err == PL_ERR_IO)
         return err;
     if (err == PL_ERR_AGAIN) { /* the connection waits for the disk */
@@ -190,7 +156,7 @@ static int h1_send(struct pl_request *req)
         pl_conn_close(conn, err);
         return err;
     }
-    if (!res->bodyless && is_whole(res))
+    if (!res->bodyless && pl_content_is_whole(res))
         res->sent = (uint64_t)res->length;
     if (res->events != NULL && (conn->flags & PL_CONN_EOF)) {
         pl_conn_close(conn, PL_ERR_CLOSED); /* as h1_conn.c does later */

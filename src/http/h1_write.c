@@ -83,30 +83,14 @@ static char *put_connection(char *out, const struct pl_h1_framing *framing)
     return out;
 }
 
-/* Has the handler set a field itself? */
-static bool says(const struct pl_response *res, enum pl_header_id id)
-{
-    for (unsigned i = 0; i < res->nheaders; i++)
-        if (res->headers[i].id == id)
-            return true;
-    return false;
-}
-
-static bool says_name(const struct pl_response *res, struct pl_str name)
-{
-    for (unsigned i = 0; i < res->nheaders; i++)
-        if (pl_str_ieq(pl_header_name(&res->headers[i]), name))
-            return true;
-    return false;
-}
-
 static char *put_defaults(char *out, const struct pl_http_settings *settings,
                           const struct pl_response *res)
 {
     for (unsigned i = 0; i < settings->nheaders; i++) {
         const struct pl_header *header = &settings->headers[i];
 
-        if (res->nheaders == 0 || !says_name(res, pl_header_name(header)))
+        if (res->nheaders == 0 ||
+            !pl_response_says_name(res, pl_header_name(header)))
             out =
                 put_line(out, pl_header_name(header), pl_header_value(header));
     }
@@ -189,7 +173,8 @@ char *pl_h1_head_write(char *out, struct pl_request *req,
 
     out = put_status(out, res->status);
     out = put_date(out, req->http);
-    if (req->settings->server.len > 0 && !says(res, PL_HEADER_SERVER))
+    if (req->settings->server.len > 0 &&
+        !pl_response_says(res, PL_HEADER_SERVER))
         out = put_line(out, PL_STR("Server"), req->settings->server);
     if (ready.data != NULL) {
         out = put(out, ready);

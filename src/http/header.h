@@ -54,6 +54,7 @@
     X(WWW_AUTHENTICATE, "www-authenticate") \
     X(X_REQUEST_ID, "x-request-id") \
     X(HTTP2_SETTINGS, "http2-settings") \
+    X(PRIORITY, "priority") \
     X(SEC_WEBSOCKET_KEY, "sec-websocket-key") \
     X(SEC_WEBSOCKET_VERSION, "sec-websocket-version")
 /* clang-format on */

@@ -8,6 +8,7 @@
 
 const struct pl_http_settings pl_http_default_settings = {
     .h1 = {.line = 8 << 10, .head = 32 << 10, .headers = 100},
+    .h2 = {.on = true, .streams = 128, .resets = 200, .controls = 100},
     .body = {.max_body = 1 << 20,
              .spool = 64 << 10,
              .max_fields = 1000,

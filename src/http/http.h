@@ -5,6 +5,7 @@
 #include "http/body.h"
 #include "http/date.h"
 #include "http/h1_parse.h"
+#include "http/h2_limit.h"
 #include "http/header.h"
 #include "net/conn.h"
 #include "task/task.h"
@@ -17,7 +18,8 @@ struct pl_request;
 struct pl_http_settings {
     struct pl_budget budget; /* of requests whose route has none */
     bool usage;              /* the access log has CPU and memory of Lua */
-    struct pl_h1_limits h1;
+    struct pl_h1_limits h1;  /* of heads, whatever the wire */
+    struct pl_h2_limits h2;
     struct pl_body_limits body;
     uint64_t request_memory; /* bytes one request may allocate; 0 = unlimited */
     uint64_t file_cache;     /* bytes of files a worker keeps: 16 MiB */

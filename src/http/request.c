@@ -16,16 +16,24 @@
 struct pl_request *pl_request_new(struct pl_http *http)
 {
     struct pl_arena arena;
-    struct pl_request *req;
 
     pl_arena_init(&arena, http->net->pool, NULL);
-    req = pl_arena_alloc(&arena, sizeof(*req));
-    if (req == NULL)
+    return pl_request_new_in(http, &arena);
+}
+
+struct pl_request *pl_request_new_in(struct pl_http *http,
+                                     struct pl_arena *arena)
+{
+    struct pl_request *req = pl_arena_alloc(arena, sizeof(*req));
+
+    if (req == NULL) {
+        pl_arena_fini(arena);
         return NULL;
+    }
     pl_zero(req, sizeof(*req));
     req->magic = PL_REQUEST_MAGIC;
     req->holders = 1;
-    req->arena = arena;
+    req->arena = *arena;
     req->http = http;
     req->settings = http->settings;
     pl_account_init(&req->account, NULL, http->settings->request_memory);
@@ -194,8 +202,7 @@ void pl_request_finish(struct pl_request *req, int result)
 
 /* ---- the start ---- */
 
-/* Answers without a handler. */
-static void refuse(struct pl_request *req, int status, const char *why)
+void pl_request_refuse(struct pl_request *req, int status, const char *why)
 {
     req->http->stats.refused++;
     pl_response_error(&req->response, status, pl_str_c(why));
@@ -230,10 +237,10 @@ void pl_request_begin(struct pl_request *req)
 
     if (wrong != NULL) {
         req->last = true; /* who knows what it takes the target for */
-        refuse(req, 400, wrong);
+        pl_request_refuse(req, 400, wrong);
     } else if (req->method == PL_METHOD_UNKNOWN ||
                req->method == PL_METHOD_CONNECT) {
-        refuse(req, 501, "this method is not supported");
+        pl_request_refuse(req, 501, "this method is not supported");
     } else if (req->https_port != 0) {
         pl_request_send_away(req);
     } else {

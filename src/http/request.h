@@ -49,6 +49,9 @@ struct pl_request {
     uint16_t nheaders, nparams;
     uint64_t hsts_s; /* RFC 6797: max-age; 0: is not said */
     struct pl_str method_name, target;
+    /* Of an extended CONNECT (RFC 8441: "websocket"), whose method is GET here;
+     * absent: it is none. */
+    struct pl_str connect_protocol;
     struct pl_str path;      /* decoded once, normalised, starts with '/' */
     struct pl_str raw_path;  /* as it came */
     struct pl_str query;     /* raw, without '?'; absent: no '?' */
@@ -87,9 +90,16 @@ struct pl_request {
 /* A request with one holder (the stream), not routed yet; NULL: no memory. */
 struct pl_request *pl_request_new(struct pl_http *http);
 
+/* The same in an arena that has something of it already: TAKES that. */
+struct pl_request *pl_request_new_in(struct pl_http *http,
+                                     struct pl_arena *arena);
+
 /* Target and headers have been set: fills path and query and hands it to
  * http->ops, or answers 400/501 itself. */
 void pl_request_begin(struct pl_request *req);
+
+/* Answers without a handler; why is shown. */
+void pl_request_refuse(struct pl_request *req, int status, const char *why);
 
 /* ---- front.c ---- */
 

@@ -216,6 +216,14 @@ struct pl_str pl_response_get(const struct pl_response *res, struct pl_str name)
     return (struct pl_str){NULL, 0};
 }
 
+bool pl_response_says_name(const struct pl_response *res, struct pl_str name)
+{
+    for (unsigned i = 0; i < res->nheaders; i++)
+        if (pl_str_ieq(pl_header_name(&res->headers[i]), name))
+            return true;
+    return false;
+}
+
 /* ---- content ---- */
 
 void pl_response_release(struct pl_response *res)

@@ -88,6 +88,18 @@ void pl_response_reset(struct pl_response *res);
 int pl_response_error(struct pl_response *res, int status,
                       struct pl_str detail);
 
+/* Has the handler set a field itself? */
+PL_INLINE bool pl_response_says(const struct pl_response *res,
+                                enum pl_header_id id)
+{
+    for (unsigned i = 0; i < res->nheaders; i++)
+        if (res->headers[i].id == id)
+            return true;
+    return false;
+}
+
+bool pl_response_says_name(const struct pl_response *res, struct pl_str name);
+
 /* ---- sending ---- */
 
 /* Sends what has been built (once; semantics first). */

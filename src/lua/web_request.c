@@ -55,7 +55,8 @@ static int get_version(lua_State *L)
     char text[4] = {(char)('0' + req->version / 10), '.',
                     (char)('0' + req->version % 10)};
 
-    lua_pushlstring(L, text, 3);
+    /* From HTTP/2 on there are no minor ones. */
+    lua_pushlstring(L, text, req->version < 20 ? 3 : 1);
     return 1;
 }
 

@@ -33,9 +33,18 @@ void pl_conn_io_put(struct pl_conn *conn)
 
     if (io == NULL || io->in.len > 0 || io->head != NULL)
         return;
-    conn->io = NULL;
     pl_buf_fini(&io->in);
+    if (io->account.used > 0) /* the protocol's */
+        return;
+    conn->io = NULL;
     pl_pool_put(pl_conn_net(conn)->pool, io, sizeof(*io));
+}
+
+struct pl_account *pl_conn_account(struct pl_conn *conn)
+{
+    struct pl_conn_io *io = pl_conn_io_get(conn);
+
+    return io == NULL ? NULL : &io->account;
 }
 
 void pl_conn_again(struct pl_conn *conn)
@@ -236,6 +245,27 @@ static void read_input(struct pl_conn *conn)
     }
 }
 
+/* The protocol has let others go first. */
+static void go_on(struct pl_conn *conn)
+{
+    conn->flags &= (uint16_t)~PL_CONN_YIELDED;
+    if (!pl_conn_closed(conn))
+        conn->protocol->drained(conn);
+}
+
+PL_INLINE uint16_t flags_of(unsigned events)
+{
+    uint16_t flags = 0;
+
+    if (events & (PL_PEER_CLOSED | PL_HANGUP))
+        flags |= PL_CONN_READABLE | PL_CONN_PEER_DONE;
+    if (events & PL_READABLE)
+        flags |= PL_CONN_READABLE;
+    if (events & PL_WRITABLE)
+        flags |= PL_CONN_WRITABLE;
+    return flags;
+}
+
 static void on_ready(struct pl_source *source, unsigned events)
 {
     struct pl_conn *conn = PL_CONTAINER_OF(source, struct pl_conn, source);
@@ -248,15 +278,12 @@ static void on_ready(struct pl_source *source, unsigned events)
         if (pl_conn_closed(conn))
             return;
     }
-    if (events & (PL_PEER_CLOSED | PL_HANGUP))
-        conn->flags |= PL_CONN_READABLE | PL_CONN_PEER_DONE;
-    if (events & PL_READABLE)
-        conn->flags |= PL_CONN_READABLE;
-    if (events & PL_WRITABLE)
-        conn->flags |= PL_CONN_WRITABLE;
+    conn->flags |= flags_of(events);
     if (conn->io != NULL && conn->io->head != NULL &&
         (conn->flags & PL_CONN_WRITABLE))
         pl_conn_push(conn);
+    if (resumed && (conn->flags & PL_CONN_YIELDED))
+        go_on(conn);
     if (resumed && !(conn->flags & (PL_CONN_PAUSED | PL_CONN_CLOSED)) &&
         conn->io != NULL && conn->io->in.len > 0)
         show_kept(conn);
@@ -264,6 +291,12 @@ static void on_ready(struct pl_source *source, unsigned events)
     pl_conn_flush(conn);
     if (!pl_conn_closed(conn))
         pl_conn_io_put(conn);
+}
+
+void pl_conn_yield(struct pl_conn *conn)
+{
+    conn->flags |= PL_CONN_YIELDED;
+    pl_conn_again(conn);
 }
 
 void pl_conn_pause(struct pl_conn *conn)
@@ -508,6 +541,7 @@ static void bury(struct pl_net *net, struct pl_conn *conn)
         conn->io->in.len = 0;
         pl_conn_io_put(conn);
     }
+    PL_ASSERT(conn->io == NULL);
     if (PL_WITH_PROXY)
         pl_proxy_forget(conn);
     if (PL_WITH_TLS)

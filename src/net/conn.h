@@ -32,7 +32,8 @@ struct pl_protocol {
     size_t (*input)(struct pl_conn *conn, struct pl_str bytes);
     /* The peer has finished sending. */
     void (*eof)(struct pl_conn *conn);
-    /* The queue has fallen below output_low after pl_conn_congested(). */
+    /* The queue has fallen below output_low after pl_conn_congested(), or the
+     * turn after pl_conn_yield() has come. */
     void (*drained)(struct pl_conn *conn);
     /* A deadline of the protocol's own classes has passed. */
     void (*timeout)(struct pl_conn *conn, enum pl_deadline_class class);
@@ -57,9 +58,10 @@ enum pl_conn_flags {
     PL_CONN_LINGER = 256,    /* ... with a FIN first */
     PL_CONN_SHUT = 512,      /* our FIN has been sent */
     PL_CONN_CLOSED = 1024,
-    PL_CONN_FRESH = 2048,  /* accepted in this turn: not watched yet */
-    PL_CONN_SECURE = 4096, /* what the socket carries is TLS (tls.h) */
-    PL_CONN_HALF = 8192,   /* no more output: FIN once it has gone */
+    PL_CONN_FRESH = 2048,    /* accepted in this turn: not watched yet */
+    PL_CONN_SECURE = 4096,   /* what the socket carries is TLS (tls.h) */
+    PL_CONN_HALF = 8192,     /* no more output: FIN once it has gone */
+    PL_CONN_YIELDED = 16384, /* drained() is owed: pl_conn_yield() */
 };
 
 struct pl_conn {
@@ -161,6 +163,10 @@ int pl_conn_write_ref(struct pl_conn *conn, struct pl_str bytes,
 int pl_conn_write_file(struct pl_conn *conn, int file, uint64_t off,
                        uint64_t len, void (*release)(void *arg), void *arg);
 
+/* The protocol has more to write, but others shall have their turn before:
+ * drained() is called in the next one. */
+void pl_conn_yield(struct pl_conn *conn);
+
 /* Sends what is gathered now, if it is this connection's. */
 void pl_conn_flush(struct pl_conn *conn);
 
@@ -181,6 +187,15 @@ size_t pl_conn_kept(const struct pl_conn *conn);
  * buffer is given back. */
 struct pl_str pl_conn_rest(const struct pl_conn *conn);
 void pl_conn_consume(struct pl_conn *conn, size_t n);
+
+/* ---- memory ---- */
+
+/* All that the connection may hold (conn_memory) is on this account: its input
+ * and output, and what its protocol keeps for the peer beside them (heads,
+ * tables, bodies that nobody reads). It is there as long as something is
+ * charged to it, which the protocol has released when closed() returns. NULL:
+ * no memory. */
+struct pl_account *pl_conn_account(struct pl_conn *conn);
 
 /* ---- time ---- */
 

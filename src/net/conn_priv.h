@@ -26,7 +26,8 @@ struct pl_out {
     char bytes[];
 };
 
-/* The buffers of a connection that has something in them. */
+/* The buffers of a connection that has something in them, or whose protocol
+ * holds memory. */
 struct pl_conn_io {
     struct pl_account account;
     struct pl_buf in; /* read, but not consumed by the protocol */

@@ -91,8 +91,10 @@ static void put_request(struct line *line, const struct pl_request *req)
     put_escaped(line, req->target, TARGET_MAX);
     put(line, PL_STR(" HTTP/"));
     put_u64(line, req->version / 10u);
-    put(line, PL_STR("."));
-    put_u64(line, req->version % 10u);
+    if (req->version < 20) {
+        put(line, PL_STR("."));
+        put_u64(line, req->version % 10u);
+    }
     put(line, PL_STR("\" "));
 }
 

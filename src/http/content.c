@@ -1,0 +1,74 @@
+#include "http/content.h"
+
+#include "base/error.h"
+#include "base/str.h"
+#include "base/sys.h"
+#include "http/request.h"
+#include "http/semantics.h"
+
+static struct pl_content_piece plain_piece(const struct pl_response *res,
+                                           uint64_t at, uint64_t len)
+{
+    if (res->content == PL_CONTENT_FILE)
+        return (struct pl_content_piece){NULL, res->file_off + at, len};
+    return (struct pl_content_piece){res->bytes.data + at, 0, len};
+}
+
+PL_COLD static struct pl_content_piece part_piece(const struct pl_response *res,
+                                                  uint64_t at)
+{
+    const struct pl_parts *parts = res->parts;
+
+    for (unsigned i = 0; i < parts->count; i++) {
+        struct pl_str head = parts->heads[i];
+        const struct pl_range *range = &parts->ranges[i];
+
+        if (at < head.len)
+            return (struct pl_content_piece){head.data + at, 0, head.len - at};
+        at -= head.len;
+        if (at < range->len)
+            return plain_piece(res, range->first + at, range->len - at);
+        at -= range->len;
+    }
+    return (struct pl_content_piece){parts->end.data + at, 0,
+                                     parts->end.len - at};
+}
+
+struct pl_content_piece pl_content_at(const struct pl_response *res,
+                                      uint64_t at)
+{
+    if (res->parts != NULL)
+        return part_piece(res, at);
+    return plain_piece(res, at, (uint64_t)res->length - at);
+}
+
+static int read_file(const struct pl_request *req, uint64_t off, char *to,
+                     size_t len)
+{
+    int flags = req->http->net->offload != NULL ? RWF_NOWAIT : 0;
+    size_t done = 0;
+
+    while (done < len) {
+        struct iovec iov = {to + done, len - done};
+        ssize_t n = pl_sys_preadv2(req->response.file, &iov, 1,
+                                   (off_t)(off + done), flags);
+
+        if (n > 0)
+            done += (size_t)n;
+        else if (n < 0 && flags != 0 && errno != EINTR)
+            return PL_ERR_AGAIN; /* also where it cannot be asked for */
+        else if (n == 0 || errno != EINTR)
+            return PL_ERR_IO;
+    }
+    return 0;
+}
+
+int pl_content_copy(const struct pl_request *req,
+                    const struct pl_content_piece *piece, char *to, size_t len)
+{
+    if (piece->bytes == NULL)
+        return read_file(req, piece->off, to, len);
+    if (len > 0)
+        memcpy(to, piece->bytes, len);
+    return 0;
+}
