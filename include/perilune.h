@@ -758,6 +758,17 @@ PL_API int pl_ws_close(struct pl_ws *ws, unsigned code, struct pl_str reason);
  * reason (may be NULL); 0 while it is open. */
 PL_API unsigned pl_ws_closed(const struct pl_ws *ws, struct pl_str *reason);
 
+/* The socket is sent what is published to topic from now on, by whatever worker
+ * (pl_publish()), until it leaves or is closed: as text if it is UTF-8, else as
+ * binary. A message is made a frame once for all sockets of a worker. Who has
+ * 256 KiB to read already misses it (drop), or is closed with 1013. Returns 0,
+ * PL_ERR_CLOSED, PL_ERR_INVALID or PL_ERR_TOO_LONG (the topic), PL_ERR_LIMIT
+ * (too many topics), PL_ERR_NOMEM. */
+PL_API int pl_ws_subscribe(struct pl_ws *ws, struct pl_str topic, bool drop);
+
+/* Returns 0, or PL_ERR_NOT_FOUND. */
+PL_API int pl_ws_unsubscribe(struct pl_ws *ws, struct pl_str topic);
+
 /* The subprotocol that was chosen; absent: none. */
 PL_API struct pl_str pl_ws_protocol(const struct pl_ws *ws);
 

@@ -1260,6 +1260,17 @@ function WebSocket:messages() end
 ---@return true?, pl.Error?
 function WebSocket:close(code, reason) end
 
+---What is published to the topic is sent to the socket. full: what becomes of
+---one that reads too slowly, "close" unless said.
+---@param topic string
+---@param options? { full?: "close"|"drop" }
+---@return true?, pl.Error?
+function WebSocket:subscribe(topic, options) end
+
+---@param topic string
+---@return boolean was it subscribed?
+function WebSocket:unsubscribe(topic) end
+
 ---@return integer? code, string? reason nil while it is open
 function WebSocket:closed() end
 

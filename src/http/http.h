@@ -2,6 +2,7 @@
 #ifndef PL_HTTP_HTTP_H
 #define PL_HTTP_HTTP_H
 
+#include "base/table.h"
 #include "http/body.h"
 #include "http/date.h"
 #include "http/h1_parse.h"
@@ -13,6 +14,7 @@
 
 struct pl_files;
 struct pl_request;
+struct pl_ws;
 
 /* What a site sets (pl.set); fixed for the life of a generation. */
 struct pl_http_settings {
@@ -68,6 +70,8 @@ struct pl_http {
     struct pl_list requests; /* in progress */
     bool draining;           /* close connections after their response */
     uint32_t ws_tick; /* ms between two looks of a WebSocket at the clock */
+    struct pl_table ws_topics; /* that sockets listen to: ws_topics.c; and */
+    void (*ws_left)(struct pl_ws *ws); /* ... one of them is closed */
     uint64_t id_seed, id_count;
     int64_t date_second;
     char date[PL_HTTP_DATE_LEN + 1];

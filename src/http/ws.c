@@ -36,8 +36,8 @@ void pl_ws_drop(struct pl_ws *ws)
     if (--ws->holders > 0)
         return;
     ws->magic = 0;
-    if (ws->reason.data != NULL)
-        pl_pool_put(pool, (char *)ws->reason.data, ws->reason.len);
+    if (ws->reason != NULL)
+        pl_pool_put(pool, ws->reason, 1 + (uint8_t)ws->reason[0]);
     pl_pool_put(pool, ws, sizeof(*ws));
 }
 
@@ -358,17 +358,15 @@ int pl_ws_ping(struct pl_ws *ws)
 /* The first close frame, either way, says why. */
 static void note_reason(struct pl_ws *ws, unsigned code, struct pl_str reason)
 {
-    char *copy = NULL;
-
     if (ws->code != 0)
         return;
     ws->code = (uint16_t)code;
     if (reason.len > 0)
-        copy = pl_pool_get(pl_ws_pool(ws), reason.len);
-    if (copy == NULL)
+        ws->reason = pl_pool_get(pl_ws_pool(ws), 1 + reason.len);
+    if (ws->reason == NULL)
         return;
-    memcpy(copy, reason.data, reason.len);
-    ws->reason = pl_str(copy, reason.len);
+    ws->reason[0] = (char)reason.len;
+    memcpy(ws->reason + 1, reason.data, reason.len);
 }
 
 /* OPEN -> CLOSING or CLOSED: nothing is read or written any more. */
@@ -377,8 +375,10 @@ static void leave_open(struct pl_ws *ws, enum pl_ws_state state)
     bool open = ws->state == PL_WS_OPEN;
 
     ws->state = (uint8_t)state;
-    ws->since = pl_ws_now(ws);
+    ws->active = pl_ws_now(ws);
     if (open) {
+        if (ws->places != NULL)
+            ws->http->ws_left(ws);
         tell_writers(ws);
         pl_ws_tell(ws);
     }
@@ -571,7 +571,7 @@ void pl_ws_tick(struct pl_ws *ws)
     pl_ws_hold(ws);
     ws->transport->deadline(ws->link, ws->http->ws_tick);
     if (ws->state == PL_WS_CLOSING) {
-        if (passed(now, ws->since, ws->settings->close_ms))
+        if (passed(now, ws->active, ws->settings->close_ms))
             ws->transport->close(ws->link, PL_ERR_TIMEOUT);
     } else if (is_slow(ws, now)) {
         pl_ws_fail(ws, PL_WS_POLICY, "a frame comes too slowly");
@@ -588,7 +588,9 @@ void pl_ws_tick(struct pl_ws *ws)
 unsigned pl_ws_closed(const struct pl_ws *ws, struct pl_str *reason)
 {
     if (reason != NULL)
-        *reason = ws->reason;
+        *reason = ws->reason == NULL
+                      ? PL_STR("")
+                      : pl_str(ws->reason + 1, (uint8_t)ws->reason[0]);
     return ws->code;
 }
 

@@ -93,8 +93,8 @@ struct pl_ws {
     uint16_t controls; /* control frames in the window */
     uint32_t window;   /* ms: when it began */
     uint32_t heard;    /* ms: when a frame was last read, */
-    uint32_t active;   /* a message last read or written, */
-    uint32_t since;    /* our close frame sent */
+    uint32_t active;   /* a message last read or written; in CLOSING: when our
+                          close frame was sent */
     const struct pl_ws_transport *transport;
     void *link; /* NULL: gone */
     struct pl_http *http;
@@ -103,9 +103,10 @@ struct pl_ws {
     void *user;                        /* the reader's */
     void *own;                         /* pl_ws_state() */
     struct pl_ws_work *work;
-    struct pl_str reason; /* of the close frame; its memory is the pool's */
+    char *reason; /* of the close frame, its length in front; or NULL */
     struct pl_ws_receive_op *receiver; /* or NULL */
     struct pl_ws_drain_op *drainers;   /* who waits for the output */
+    struct pl_ws_place *places;        /* among those that listen to topics */
 };
 
 _Static_assert(sizeof(struct pl_ws) <= 128, "192 bytes with its connection");

@@ -121,6 +121,7 @@ static int run(void *arg)
     struct pl_ws *ws = arg;
     const struct pl_ws_route *route = ws->user;
     struct pl_ws_message message;
+    struct pl_str reason;
     int got, err;
 
     while ((got = pl_ws_take(ws, &message)) == 1) {
@@ -134,8 +135,9 @@ static int run(void *arg)
     if (got == PL_ERR_AGAIN)
         return 0;
     ws->reader = NULL;
+    pl_ws_closed(ws, &reason);
     if (route->callbacks.close != NULL)
-        route->callbacks.close(ws, ws->code, ws->reason, route->arg);
+        route->callbacks.close(ws, ws->code, reason, route->arg);
     pl_ws_release(ws, PL_WS_NORMAL);
     return 0;
 }

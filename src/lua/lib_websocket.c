@@ -6,9 +6,11 @@
  * and ends with the handler. With callbacks it stands alone: when there is
  * something new, a task runs run(socket), which takes one message after another
  * and at last tells of the end. */
+#include "base/features.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "base/utf8.h"
+#include "handlers/ws_topics.h"
 #include "http/ws_handshake.h"
 #include "lua/parts.h"
 #include "lua/web_priv.h"
@@ -346,6 +348,45 @@ static int ping(lua_State *L)
                                              : pl_ws_ping(socket->ws));
 }
 
+/* ---- topics ---- */
+
+static struct pl_str topic_arg(lua_State *L, const char *call)
+{
+    struct pl_str topic = pl_arg_str(L, 2, call, "the topic");
+
+    if (topic.len == 0)
+        pl_lua_fail(L, "%s: the topic must not be empty", call);
+    return topic;
+}
+
+/* natives.subscribe(ref, topic, drop): 0 or a negative code */
+static int subscribe(lua_State *L)
+{
+    static const char call[] = "ws:subscribe";
+    struct socket *socket = check_socket(L, call);
+    struct pl_str topic = topic_arg(L, call);
+    struct pl_member *member = socket->vm->options.member;
+
+    if (!PL_WITH_SHARE || member == NULL)
+        pl_lua_fail(L, "%s: there is nobody to listen to here", call);
+    if (socket->ws == NULL)
+        return push_result(L, PL_ERR_CLOSED);
+    return push_result(
+        L, pl_ws_listen(socket->ws, member, topic, lua_toboolean(L, 3) != 0));
+}
+
+/* natives.unsubscribe(ref, topic) -> whether it was subscribed */
+static int unsubscribe(lua_State *L)
+{
+    static const char call[] = "ws:unsubscribe";
+    struct socket *socket = check_socket(L, call);
+    struct pl_str topic = topic_arg(L, call);
+
+    lua_pushboolean(L, socket->ws != NULL &&
+                           pl_ws_unsubscribe(socket->ws, topic) == 0);
+    return 1;
+}
+
 /* ---- the end ---- */
 
 /* natives.close(ref, code, reason) */
@@ -381,7 +422,7 @@ static int closed(lua_State *L)
     if (socket->ws == NULL || socket->ws->code == 0)
         return 0;
     lua_pushinteger(L, (lua_Integer)pl_ws_closed(socket->ws, &reason));
-    lua_pushlstring(L, reason.len == 0 ? "" : reason.data, reason.len);
+    lua_pushlstring(L, reason.data, reason.len);
     return 2;
 }
 
@@ -417,6 +458,8 @@ const luaL_Reg pl_lua_ws[] = {
     {"close", close_socket},
     {"closed", closed},
     {"subprotocol", subprotocol},
+    {"subscribe", subscribe},
+    {"unsubscribe", unsubscribe},
     {"release", release},
     {NULL, NULL},
 };

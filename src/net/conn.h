@@ -154,7 +154,8 @@ char *pl_conn_reserve(struct pl_conn *conn, size_t size);
 void pl_conn_commit(struct pl_conn *conn, size_t used);
 
 /* BORROWS bytes until release(arg) is called (once, also on failure or close).
- * For large bodies: gathered with what is before them, never copied. */
+ * For large bodies: gathered with what is before them, never copied; and for
+ * what goes to many: copied only if it can leave at once. */
 int pl_conn_write_ref(struct pl_conn *conn, struct pl_str bytes,
                       void (*release)(void *arg), void *arg);
 

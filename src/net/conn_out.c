@@ -17,6 +17,7 @@
 enum {
     SEGMENT = 4096,
     COPY_MAX = 16 * 1024, /* larger bodies are gathered, not copied */
+    REF_MIN = 256,        /* shorter than what a reference in the queue takes */
 };
 
 /* ---- the queue ---- */
@@ -522,15 +523,17 @@ int pl_conn_write_ref(struct pl_conn *conn, struct pl_str bytes,
                       void (*release)(void *arg), void *arg)
 {
     struct iovec piece = {(char *)bytes.data, bytes.len};
+    bool copy = bytes.len <=
+                (pl_conn_has_queue(conn) ? (size_t)REF_MIN : (size_t)COPY_MAX);
     struct pl_out *out;
     size_t sent = 0;
     int err;
 
-    if (bytes.len <= COPY_MAX)
+    if (copy)
         err = pl_conn_write(conn, bytes);
     else
         err = send_now(conn, &piece, 1, &sent);
-    if (err < 0 || bytes.len <= COPY_MAX || sent == bytes.len) {
+    if (err < 0 || copy || sent == bytes.len) {
         release(arg);
         return err;
     }

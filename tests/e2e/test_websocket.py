@@ -1,9 +1,11 @@
 """WebSockets from Lua, with a client of another make (python3-websockets)."""
 
 import asyncio
+import socket
 
 import pytest
 
+from harness.server import sanitized
 from harness.wait import GUARD
 
 websockets = pytest.importorskip("websockets")
@@ -220,6 +222,128 @@ def test_other_origins(server):
 
     own = f"http://127.0.0.1:{server.port}"
     assert talk(server, "/echo", nothing, origin=own)[0] == 1000
+
+
+ROOMS = """
+local pl = require "perilune"
+pl.websocket("/room/:name", {
+  open = function(ws, req)
+    ws.room = req.params.name
+    assert(ws:subscribe(ws.room, { full = req.args.full }))
+    ws:send("worker " .. pl.workers.id)
+  end,
+  message = function(ws, data, kind)
+    if data == "leave" then
+      return ws:send(tostring(ws:unsubscribe(ws.room)))
+    end
+    pl.publish(ws.room, data)
+  end,
+  close = function(_, code) pl.log("left with", code) end,
+})
+pl.get("/publish/:room", function(req)
+  local room, n = req.params.room, 0
+  for i = 1, tonumber(req.args.n) do
+    n = pl.publish(room, (req.args.text or "news ") .. i)
+  end
+  return { receivers = n }
+end)
+pl.get("/odd", function()
+  for _, value in ipairs { 1, 1.5, true, "\\255", {} } do
+    pl.publish("odd", value)
+  end
+end)
+"""
+
+
+async def enter(server, path, count):
+    url = f"ws://127.0.0.1:{server.port}{path}"
+    sockets = [
+        await websockets.connect(url, compression=None, max_queue=None)
+        for _ in range(count)
+    ]
+    workers = {await ws.recv() for ws in sockets}
+    return sockets, workers
+
+
+def test_topics_reach_all_workers(serve):
+    server = serve(ROOMS, workers=4)
+
+    async def run():
+        (first, *others), workers = await enter(server, "/room/a", 60)
+        assert len(workers) > 1, "several workers"
+        (stranger,), _ = await enter(server, "/room/b", 1)
+        for n in range(20):
+            await first.send(f"hello {n}")
+        for ws in (first, *others):
+            for n in range(20):
+                assert await ws.recv() == f"hello {n}"
+        answer = server.get("/publish/b?n=1").json()
+        assert answer["receivers"] == 1, "a subscription for each worker"
+        assert await stranger.recv() == "news 1"
+        await others[0].send("leave")
+        assert await others[0].recv() == "true"
+        await others[0].send("leave")
+        assert await others[0].recv() == "false"
+        await first.send(b"\xff")
+        for ws in (first, *others[1:]):
+            assert await ws.recv() == b"\xff"
+        await asyncio.gather(*(ws.close() for ws in (first, *others, stranger)))
+
+    asyncio.run(asyncio.wait_for(run(), GUARD))
+    server.wait_log("left with 1000", 61)
+
+
+def test_topics_of_other_values(serve):
+    server = serve(ROOMS, workers=2)
+
+    async def run():
+        (ws,), _ = await enter(server, "/room/odd", 1)
+        server.get("/odd")
+        got = [await ws.recv() for _ in range(4)]
+        assert got == ["1", "1.5", "true", b"\xff"]
+        await ws.close()
+
+    asyncio.run(asyncio.wait_for(run(), GUARD))
+    server.wait_log("a table was published")
+
+
+def slow_reader(server, path):
+    """A socket that does not read, with small buffers."""
+    raw = socket.socket()
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    raw.connect(("127.0.0.1", server.port))
+    raw.sendall(
+        f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\n"
+        "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
+    )
+    assert b" 101 " in raw.recv(4096)
+    return raw
+
+
+@pytest.mark.parametrize("full", ["close", "drop"])
+def test_slow_subscribers_are_bounded(serve, full):
+    server = serve(ROOMS, workers=1)
+    text = "x" * 6000
+
+    async def run():
+        (ws,), _ = await enter(server, "/room/a", 1)
+        slow = [slow_reader(server, f"/room/a?full={full}") for _ in range(20)]
+        before = server.proc.rss_kib()
+        for _ in range(100):
+            await asyncio.to_thread(server.get, f"/publish/a?n=30&text={text}")
+            for n in range(30):
+                assert (await ws.recv()).startswith("x")
+        if full == "close":
+            server.wait_log("left with 1013", 20)
+        grown = server.proc.rss_kib() - before
+        if not sanitized():
+            assert grown < 20 * 512, "18 MB were published to each"
+        for raw in slow:
+            raw.close()
+        await ws.close()
+
+    asyncio.run(asyncio.wait_for(run(), GUARD))
 
 
 def test_the_server_stops(serve):

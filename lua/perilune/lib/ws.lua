@@ -7,6 +7,7 @@ local core, _, c = ...
 local accept, settings, subprotocol = c.accept, c.settings, c.subprotocol
 local take, receive, send, drain = c.take, c.receive, c.send, c.drain
 local ping, close, closed = c.ping, c.close, c.closed
+local subscribe, unsubscribe = c.subscribe, c.unsubscribe
 local check_function, check_options, check_string =
   core.check_function, core.check_options, core.check_string
 local fail, failure, raise = core.fail, core.failure, core.raise
@@ -192,6 +193,29 @@ function WebSocket:close(code, reason)
     return true
   end
   return nil, failure(result, "ws:close")
+end
+
+local topic_options = { full = "text" }
+
+--- ws:subscribe(topic [, { full = "close" }]) -> true, or nil, err: what is
+--- published to topic from now on is sent to this socket. full: what becomes of
+--- one that reads too slowly: "close" (1013), or "drop" what it does not take.
+function WebSocket:subscribe(topic, options)
+  local full = options
+    and check_options("ws:subscribe", topic_options, options).full
+  if full and full ~= "drop" and full ~= "close" then
+    fail("ws:subscribe: option 'full' must be \"drop\" or \"close\"")
+  end
+  local result = subscribe(self.ref, topic, full == "drop")
+  if result == 0 then
+    return true
+  end
+  return give("ws:subscribe", result)
+end
+
+--- ws:unsubscribe(topic) -> whether it was subscribed to it
+function WebSocket:unsubscribe(topic)
+  return unsubscribe(self.ref, topic)
 end
 
 --- ws:closed() -> why it was closed: the code and the reason; nil while it is
