@@ -23,4 +23,7 @@ bool pl_h2_is_asked_for(struct pl_request *req);
  * begun. TAKES it. */
 void pl_h2_upgrade(struct pl_conn *conn, struct pl_request *req);
 
+/* The version of the library that compresses header fields. */
+const char *pl_h2_library(void);
+
 #endif

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/str.h"
+#include "http/h2.h"
 
 struct pl_h2_hpack {
     struct pl_pool *pool;
@@ -187,4 +188,9 @@ int pl_h2_hpack_resize(struct pl_h2_hpack *hpack, uint32_t size)
                hpack->out, PL_MIN(size, (uint32_t)PL_H2_TABLE)) == 0
                ? 0
                : PL_ERR_NOMEM;
+}
+
+const char *pl_h2_library(void)
+{
+    return nghttp2_version(0)->version_str;
 }

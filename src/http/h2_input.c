@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "http/h2_head.h"
+#include "http/trailer.h"
 
 static int wrong(struct pl_h2 *h2, const char *why)
 {
@@ -284,6 +285,16 @@ static int take_request(struct pl_h2 *h2, const struct pl_h2_frame *frame,
     return open_stream(h2, frame, &head);
 }
 
+/* What there is no room for is left out: the body is whole without it. */
+static void receive(struct pl_request *req, const struct pl_h2_head *head)
+{
+    int err = 0;
+
+    for (unsigned i = 0; i < head->nfields && err == 0; i++)
+        err = pl_trailer_receive(req, pl_header_name(&head->fields[i]),
+                                 pl_header_value(&head->fields[i]));
+}
+
 static int take_trailers(struct pl_h2_stream *stream,
                          const struct pl_h2_frame *frame, struct pl_str block)
 {
@@ -294,6 +305,8 @@ static int take_trailers(struct pl_h2_stream *stream,
     if (read_head(h2, &head, PL_H2_TRAILERS, block) < 0)
         return PL_ERR_CLOSED;
     malformed = head.wrong != NULL || !(frame->flags & PL_H2_END_STREAM);
+    if (!malformed && stream->body && stream->req != NULL)
+        receive(stream->req, &head);
     pl_arena_fini(&head.arena);
     if (!stream->body)
         return pl_h2_stream_refuse(stream, PL_H2_STREAM_CLOSED);

@@ -114,7 +114,8 @@ static int send_memory(struct pl_h2 *h2, const char *head, const char *bytes,
 
 static bool is_last(const struct pl_h2_stream *stream, size_t len)
 {
-    return (stream->source != NULL || stream->ended) &&
+    return (stream->source != NULL ||
+            (stream->ended && stream->tail == NULL)) &&
            pl_h2_waiting(stream) == len;
 }
 
@@ -162,6 +163,25 @@ static int send_frame(struct pl_h2_stream *stream, size_t *sent)
 
 /* ---- behind it ---- */
 
+int pl_h2_end_pieces(struct pl_h2_stream *stream)
+{
+    struct pl_request *tail = stream->tail;
+    char frame[PL_H2_FRAME_HEAD];
+    int err = PL_ERR_NOMEM;
+
+    stream->done = true;
+    stream->tail = NULL;
+    if (tail != NULL) {
+        err = pl_h2_trailers_send(stream, tail);
+        pl_request_drop(tail);
+    }
+    if (err != PL_ERR_NOMEM) /* without them the content is whole, too */
+        return err;
+    return pl_h2_say(
+        stream->h2, frame,
+        pl_h2_put_head(frame, 0, PL_H2_DATA, PL_H2_END_STREAM, stream->id));
+}
+
 /* All that was there has gone. */
 static int over(struct pl_h2_stream *stream)
 {
@@ -174,6 +194,8 @@ static int over(struct pl_h2_stream *stream)
     stream->done = source != NULL || stream->ended;
     if (source != NULL)
         pl_request_drop(source);
+    else if (stream->tail != NULL && pl_h2_end_pieces(stream) < 0)
+        return PL_ERR_CLOSED;
     return stream->done ? pl_h2_stream_settle(stream) : 0;
 }
 

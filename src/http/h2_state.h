@@ -5,6 +5,7 @@
  *     h2_stream.c  the streams: found, opened, reset, ended
  *     h2_output.c  frames that go: control frames, and bodies as windows allow
  *     h2_wire.c    responses: struct pl_wire
+ *     h2_block.c   header blocks that do not go with a response
  *     h2_enter.c   how an HTTP/1 connection becomes one
  *
  * Every write may find the connection dead; the struct pl_h2 and all of its
@@ -38,6 +39,7 @@ struct pl_h2_stream {
     struct pl_h2 *h2;
     struct pl_request *req;    /* until its answer has been said */
     struct pl_request *source; /* whose content is being sent: held */
+    struct pl_request *tail;   /* whose trailers are to follow: held */
     struct pl_buf out;         /* pieces of a stream that wait */
     uint64_t at;               /* how much of content or out has gone */
     int64_t announced;         /* body bytes to come; -1: nobody said */
@@ -183,6 +185,10 @@ int pl_h2_say_number(struct pl_h2 *h2, enum pl_h2_type type, uint32_t stream,
 /* Content of stream that has not gone. */
 uint64_t pl_h2_waiting(const struct pl_h2_stream *stream);
 
+/* The last piece of a stream has gone: trailers, or END_STREAM alone. 0 or
+ * PL_ERR_CLOSED. */
+int pl_h2_end_pieces(struct pl_h2_stream *stream);
+
 /* Puts it among those that may send, or takes it out. */
 void pl_h2_schedule(struct pl_h2_stream *stream);
 
@@ -194,5 +200,22 @@ void pl_h2_spend(struct pl_h2_stream *stream, size_t len);
 
 /* Sends of what waits as much as may go now. 0 or PL_ERR_CLOSED. */
 int pl_h2_pump(struct pl_h2 *h2);
+
+/* ---- h2_block.c ---- */
+
+struct pl_h2_field;
+
+/* A head by way of the arena of req: there is a queue, or it is a large one.
+ * 0, PL_ERR_NOMEM (nothing has been said) or PL_ERR_CLOSED. */
+int pl_h2_block_send(struct pl_h2_stream *stream, struct pl_request *req,
+                     const struct pl_h2_field *fields, unsigned n,
+                     unsigned flags);
+
+/* An informational head; see struct pl_wire. */
+int pl_h2_inform(struct pl_request *req, int status,
+                 const struct pl_header *fields, unsigned n);
+
+/* The trailers of the response, which end the stream; as pl_h2_block_send(). */
+int pl_h2_trailers_send(struct pl_h2_stream *stream, struct pl_request *req);
 
 #endif

@@ -64,7 +64,7 @@ void pl_h2_stream_free(struct pl_h2_stream *stream)
 {
     struct pl_h2 *h2 = stream->h2;
     struct pl_h2_stream **at = bucket_of(h2, stream->id);
-    struct pl_request *source = stream->source;
+    struct pl_request *source = stream->source, *tail = stream->tail;
 
     while (*at != stream)
         at = &(*at)->next;
@@ -77,6 +77,8 @@ void pl_h2_stream_free(struct pl_h2_stream *stream)
     pl_pool_put(pl_conn_net(h2->conn)->pool, stream, sizeof(*stream));
     if (source != NULL)
         pl_request_drop(source);
+    if (tail != NULL)
+        pl_request_drop(tail);
 }
 
 void pl_h2_stream_lose(struct pl_h2_stream *stream, int why)

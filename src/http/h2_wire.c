@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "http/content.h"
 #include "http/h2_write.h"
+#include "http/trailer.h"
 
 enum { USUAL = 24 }; /* fields that need no memory of their own */
 
@@ -18,52 +19,6 @@ static struct pl_conn *conn_of(const struct pl_request *req)
 }
 
 /* ---- heads ---- */
-
-/* A head block as frames, the first of which is HEADERS. */
-static int send_block(struct pl_h2_stream *stream, const char *block,
-                      size_t len, unsigned flags)
-{
-    enum pl_h2_type type = PL_H2_HEADERS;
-    struct pl_h2 *h2 = stream->h2;
-    uint32_t id = stream->id;
-
-    do {
-        size_t part = PL_MIN(len, (size_t)PL_H2_FRAME_MAX);
-        char head[PL_H2_FRAME_HEAD];
-        struct iovec pieces[2] = {{head, sizeof(head)}, {(char *)block, part}};
-        int err;
-
-        pl_h2_put_head(head, part, type,
-                       flags | (part == len ? PL_H2_END_HEADERS : 0), id);
-        err = pl_conn_writev(h2->conn, pieces, 2);
-        if (err < 0) {
-            pl_conn_close(h2->conn, err);
-            return PL_ERR_CLOSED;
-        }
-        block += part;
-        len -= part;
-        type = PL_H2_CONTINUATION;
-        flags = 0;
-    } while (len > 0);
-    return 0;
-}
-
-/* By way of the arena: there is a queue, or it is a large one. */
-static int queue_head(struct pl_h2_stream *stream, struct pl_request *req,
-                      const struct pl_h2_field *fields, unsigned n,
-                      unsigned flags)
-{
-    size_t bound = pl_h2_hpack_bound(fields, n);
-    char *block = pl_arena_bytes(&req->arena, bound);
-    ssize_t len;
-
-    if (block == NULL)
-        return PL_ERR_NOMEM;
-    len = pl_h2_hpack_write(stream->h2->hpack, fields, n, block, bound);
-    if (len < 0)
-        return (int)len;
-    return send_block(stream, block, (size_t)len, flags);
-}
 
 /* A small body behind its head, both of which are in room: commits them. */
 static void put_body(struct pl_h2_stream *stream, struct pl_request *req,
@@ -101,7 +56,7 @@ static int send_fields(struct pl_h2_stream *stream, struct pl_request *req,
     if (pl_conn_closed(conn))
         return PL_ERR_CLOSED;
     if (room == NULL)
-        return queue_head(stream, req, fields, n, flags);
+        return pl_h2_block_send(stream, req, fields, n, flags);
     got = pl_h2_hpack_write(stream->h2->hpack, fields, n,
                             room + PL_H2_FRAME_HEAD, bound);
     if (got < 0)
@@ -244,14 +199,9 @@ static void h2_abort(struct pl_request *req)
     pl_h2_stream_reset(stream, PL_H2_INTERNAL_ERROR);
 }
 
-static int end_stream(struct pl_h2_stream *stream)
+static bool has_trailers(const struct pl_response *res)
 {
-    char frame[PL_H2_FRAME_HEAD];
-    char *end =
-        pl_h2_put_head(frame, 0, PL_H2_DATA, PL_H2_END_STREAM, stream->id);
-
-    stream->done = true;
-    return pl_h2_say(stream->h2, frame, end);
+    return res->trailers != NULL && res->trailers->n > 0;
 }
 
 static void h2_end(struct pl_request *req)
@@ -265,7 +215,11 @@ static void h2_end(struct pl_request *req)
             return;
         }
         stream->ended = true;
-        if (pl_h2_waiting(stream) == 0 && end_stream(stream) < 0)
+        if (has_trailers(res)) {
+            stream->tail = req;
+            pl_request_hold(req);
+        }
+        if (pl_h2_waiting(stream) == 0 && pl_h2_end_pieces(stream) < 0)
             return;
     }
     detach(stream, req);
@@ -288,21 +242,6 @@ static void h2_flush(struct pl_request *req)
 
 /* ---- the request ---- */
 
-/* 100 Continue, before the final status. */
-static int say_continue(struct pl_h2_stream *stream)
-{
-    struct pl_h2_field field = {PL_STR(":status"), PL_STR("100")};
-    char block[32];
-    ssize_t len =
-        pl_h2_hpack_write(stream->h2->hpack, &field, 1, block, sizeof(block));
-
-    if (len < 0) {
-        pl_conn_close(stream->h2->conn, (int)len);
-        return PL_ERR_CLOSED;
-    }
-    return send_block(stream, block, (size_t)len, 0);
-}
-
 static void h2_want_body(struct pl_request *req)
 {
     struct pl_h2_stream *stream = req->stream;
@@ -313,7 +252,7 @@ static void h2_want_body(struct pl_request *req)
         pl_h2_stream_claim(stream);
     if (stream->expect && !req->response.started) {
         stream->expect = false;
-        if (say_continue(stream) < 0)
+        if (pl_h2_inform(req, 100, NULL, 0) < 0)
             return;
     }
     pl_h2_body_open(stream);
@@ -345,6 +284,7 @@ const struct pl_wire pl_h2_wire = {
     .flush = h2_flush,
     .want_body = h2_want_body,
     .upgrade = h2_upgrade,
+    .inform = pl_h2_inform,
     .peer = h2_peer,
     .local = h2_local,
 };

@@ -26,6 +26,13 @@ static struct pl_str date_of(char *out, int64_t seconds)
     return pl_str(out, PL_HTTP_DATE_LEN);
 }
 
+struct pl_str pl_h2_status(char *text, unsigned status)
+{
+    for (int i = 2; i >= 0; i--, status /= 10)
+        text[i] = (char)('0' + status % 10);
+    return pl_str(text, 3);
+}
+
 static bool has_capitals(struct pl_str name)
 {
     for (size_t i = 0; i < name.len; i++)
@@ -34,9 +41,8 @@ static bool has_capitals(struct pl_str name)
     return false;
 }
 
-/* In lower case (RFC 9113, 8.2). Absent if out of memory. */
-static struct pl_str name_of(struct pl_request *req,
-                             const struct pl_header *header)
+struct pl_str pl_h2_field_name(struct pl_request *req,
+                               const struct pl_header *header)
 {
     struct pl_str name = pl_header_name(header);
     char *copy;
@@ -62,7 +68,7 @@ static struct pl_h2_field *put_all(struct pl_h2_field *at,
         if (defaults &&
             pl_response_says_name(&req->response, pl_header_name(&headers[i])))
             continue;
-        name = name_of(req, &headers[i]);
+        name = pl_h2_field_name(req, &headers[i]);
         if (name.data == NULL)
             return NULL;
         at = put(at, name, pl_header_value(&headers[i]));
@@ -75,11 +81,8 @@ static struct pl_h2_field *put_head(struct pl_h2_field *at,
                                     struct pl_h2_texts *texts)
 {
     const struct pl_response *res = &req->response;
-    unsigned status = res->status;
 
-    for (int i = 2; i >= 0; i--, status /= 10)
-        texts->status[i] = (char)('0' + status % 10);
-    at = put(at, PL_STR(":status"), pl_str(texts->status, 3));
+    at = put(at, PL_STR(":status"), pl_h2_status(texts->status, res->status));
     at = put(at, PL_STR("date"),
              pl_str(pl_http_date(req->http), PL_HTTP_DATE_LEN));
     if (req->settings->server.len > 0 &&

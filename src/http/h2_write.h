@@ -19,4 +19,11 @@ unsigned pl_h2_fields_bound(const struct pl_request *req);
 int pl_h2_fields(struct pl_request *req, struct pl_h2_field *fields,
                  struct pl_h2_texts *texts);
 
+/* Its name in lower case (RFC 9113, 8.2); absent if out of memory. */
+struct pl_str pl_h2_field_name(struct pl_request *req,
+                               const struct pl_header *header);
+
+/* The value of :status, in text[3]. */
+struct pl_str pl_h2_status(char *text, unsigned status);
+
 #endif

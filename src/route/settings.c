@@ -102,7 +102,7 @@ static const struct pl_setting settings[] = {
     TEXT("server", http.server, true, pl_header_value_valid,
          "the Server field; false: none"),
     ROW("http2", BOOL, http.h2.on, 0, 1,
-        "HTTP/2 without TLS, by prior knowledge or Upgrade"),
+        "HTTP/2: over TLS, by prior knowledge and by Upgrade"),
     ROW("http2_streams", COUNT, http.h2.streams, 1, 1000,
         "requests of one connection in progress; beyond it they are refused"),
     ROW("http2_resets", COUNT, http.h2.resets, 1, 1000000,

@@ -4,6 +4,7 @@
 #include <zlib.h>
 
 #include "base/features.h"
+#include "http/h2.h"
 #include "base/plugin.h"
 #include "base/str.h"
 #include "lua/vm.h"
@@ -134,7 +135,10 @@ int pl_command_version(void)
 {
     printf("perilune " PL_VERSION "\n");
     print_features();
-    printf("libraries: %s, zlib %s\n", pl_vm_version(), zlibVersion());
+    printf("libraries: %s, zlib %s", pl_vm_version(), zlibVersion());
+    if (PL_WITH_HTTP2)
+        printf(", nghttp2 %s", pl_h2_library());
+    printf("\n");
     print_plugin("crypto");
     if (PL_WITH_TLS)
         print_plugin("tls");

@@ -5,6 +5,7 @@
 #include "base/features.h"
 #include "base/str.h"
 #include "base/sys.h"
+#include "http/h2.h"
 #include "net/addr.h"
 #include "net/tls.h"
 #include "route/site.h"
@@ -61,16 +62,19 @@ static int settle_trust(const struct pl_listen_spec *spec,
 }
 
 /* Certificates are read before anybody is told of the address. */
-static int open_tls(struct pl_listen_group *group, struct pl_error *error)
+static int open_tls(struct pl_listen_group *group, bool http2,
+                    struct pl_error *error)
 {
-    static const struct pl_protocol *const offers[] = {&pl_h1_protocol, NULL};
+    static const struct pl_protocol *const offers[] = {
+        PL_WITH_HTTP2 ? &pl_h2_protocol : NULL, &pl_h1_protocol, NULL};
 
     if (group->options.tls == NULL)
         return 0;
     if (!PL_WITH_TLS)
         return pl_error_set(error, PL_ERR_UNSUPPORTED, "",
                             "tls: " PL_WITHOUT PL_FEATURE_TLS);
-    return pl_tls_context_new(group->options.tls, false, offers, &group->tls,
+    return pl_tls_context_new(group->options.tls, false,
+                              offers + !(PL_WITH_HTTP2 && http2), &group->tls,
                               error);
 }
 
@@ -106,7 +110,7 @@ static int open_address(struct pl_server *server, bool local,
         err = pl_listen_open(&addr, &options, &server->groups[server->ngroups],
                              error);
     if (err == 0) {
-        err = open_tls(server->groups[server->ngroups], error);
+        err = open_tls(server->groups[server->ngroups], server->http2, error);
         if (err < 0)
             close_group(server->groups[server->ngroups]);
     }
@@ -152,6 +156,7 @@ static int open_all(struct pl_server *server, const struct pl_site *site,
     if (options->port >= 0 || options->address != NULL ||
         pl_list_empty(&site->listeners))
         return open_given(server, local, trust, error);
+    server->http2 = site->http.h2.on;
     PL_LIST_FOREACH (node, &site->listeners) {
         err = open_address(server, local,
                            PL_LIST_ENTRY(node, struct pl_listen_spec, node),

@@ -47,6 +47,7 @@ struct pl_server {
     struct pl_share *share;   /* what the workers have together */
     struct pl_listen_group **groups;
     unsigned ngroups;
+    bool http2; /* is offered to clients with TLS */
     struct pl_worker *workers;
     unsigned nworkers, started;
     unsigned max_conns; /* of a worker whose site does not say */

@@ -167,6 +167,19 @@ static int declared(struct pl_request *req, struct pl_response *res, void *arg)
     return err;
 }
 
+/* A hint before, and a field behind it. */
+static int with_trailer(struct pl_request *req, struct pl_response *res,
+                        void *arg)
+{
+    struct pl_pair hint = {PL_STR("Link"), PL_STR("</a.css>")};
+    int err = pl_response_informational(res, 103, &hint, 1);
+
+    if (err == 0)
+        err = pl_response_push(res, PL_STR("abc"));
+    return err < 0 ? err
+                   : pl_response_trailer(res, PL_STR("X-Sum"), PL_STR("7"));
+}
+
 /* ---- contents ---- */
 
 static char large[300000];
@@ -248,6 +261,7 @@ PL_UNUSED static int make(void **state)
     add_route(GET, "/stream", stream);
     add_route(GET, "/break", break_stream);
     add_route(GET, "/declared", declared);
+    add_route(GET, "/trailer", with_trailer);
     add_route(GET, "/large", send_large);
     add_route(GET, "/file", send_file);
     add_route(GET, "/tagged", tagged);

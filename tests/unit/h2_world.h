@@ -99,14 +99,19 @@ static void hear_headers(uint32_t stream, struct pl_str block)
 {
     struct pl_str name, value;
     size_t at = 0;
+    bool head = false;
 
     while (pl_h2_hpack_next(client.hpack, &block, &name, &value) > 0) {
-        if (pl_str_eq(name, PL_STR(":status")))
+        if (pl_str_eq(name, PL_STR(":status"))) {
             hear("H%u=%.*s", stream, PL_STR_ARG(value));
+            head = true;
+        }
         at += (size_t)snprintf(client.fields + at, sizeof(client.fields) - at,
                                "%.*s: %.*s\n", PL_STR_ARG(name),
                                PL_STR_ARG(value));
     }
+    if (!head) /* trailers */
+        hear("H%u", stream);
 }
 
 static void hear_frame(const struct pl_h2_frame *frame, struct pl_str payload)

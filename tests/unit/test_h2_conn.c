@@ -109,6 +109,15 @@ static void test_h2_conn__cuts_streams_off(void **state)
     CHECK_INT(PL_ERR_CANCELED, gate_result, "the handler is told");
 }
 
+static void test_h2_conn__hints_and_trailers(void **state)
+{
+    (void)state;
+    begin_client();
+    say_headers(1, GET_LINES("/trailer"), true);
+    expect_words("H1=103 H1=200 D1=abc H1.", "both");
+    expect_line("x-sum: 7\n");
+}
+
 /* ---- windows ---- */
 
 static void test_h2_conn__waits_for_windows(void **state)
@@ -431,6 +440,7 @@ RUN_TESTS(H2_BOTH(test_h2_conn__answers),
           H2_BOTH(test_h2_conn__an_unread_body_is_reset),
           H2_BOTH(test_h2_conn__continues),
           H2_BOTH(test_h2_conn__cuts_streams_off),
+          H2_BOTH(test_h2_conn__hints_and_trailers),
           H2_WHOLE(test_h2_conn__waits_for_windows),
           H2_BOTH(test_h2_conn__small_windows),
           H2_WHOLE(test_h2_conn__streams_with_back_pressure),
