@@ -468,6 +468,7 @@ function pl.sleep(seconds) end
 ---@field remote_port? integer
 ---@field local_address? string
 ---@field local_port? integer
+---@field tls? { version: string, cipher: string, verified: boolean }
 local Socket = {}
 
 ---The next bytes as they come; nil at the end.
@@ -525,7 +526,28 @@ function Socket:nodelay(on) end
 ---@return true?, pl.Error? err
 function Socket:keepalive(seconds) end
 
+---@class pl.ClientTls
+---@field verify? boolean
+---@field server_name? string
+---@field ca? string
+---@field cert? string
+---@field key? string
+---@field alpn? string|string[]
+
+---@class pl.ServerTls
+---@field server true
+---@field cert string
+---@field key? string
+---@field ca? string
+---@field alpn? string|string[]
+
+---@async
+---@param options? pl.ClientTls|pl.ServerTls
+---@return true?, pl.Error? err
+function Socket:start_tls(options) end
+
 ---@class pl.ConnectOptions
+---@field tls? true|pl.ClientTls
 ---@field connect_timeout? number|string|false 10 s
 ---@field timeout? number|string|false of each read and write: 60 s
 ---@field bind? string

@@ -97,15 +97,11 @@ static const struct pl_plugin *open_plugin(const char *name,
     return NULL;
 }
 
-int pl_plugin_load(const struct pl_plugin_want *want, const void **offer,
-                   struct pl_error *error)
+static int load(const struct pl_plugin_want *want, const void **offer,
+                struct pl_error *error)
 {
-    struct pl_error local;
-    const struct pl_plugin *plugin;
+    const struct pl_plugin *plugin = open_plugin(want->name, error);
 
-    if (error == NULL)
-        error = &local;
-    plugin = open_plugin(want->name, error);
     if (plugin == NULL)
         return error->code;
     if (plugin->host_size != want->host_size ||
@@ -115,6 +111,20 @@ int pl_plugin_load(const struct pl_plugin_want *want, const void **offer,
     plugin->open(want->host);
     *offer = plugin->offer;
     return 0;
+}
+
+int pl_plugin_load(const struct pl_plugin_want *want, const void **offer,
+                   struct pl_error *error)
+{
+    /* Once in the life of whoever asks, and never on the way of a request. */
+    static pthread_mutex_t opening = PTHREAD_MUTEX_INITIALIZER;
+    struct pl_error local;
+    int err;
+
+    pthread_mutex_lock(&opening);
+    err = load(want, offer, error == NULL ? &local : error);
+    pthread_mutex_unlock(&opening);
+    return err;
 }
 
 bool pl_plugin_libraries(const char *name, char *out, size_t size)

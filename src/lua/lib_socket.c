@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/features.h"
 #include "base/str.h"
 #include "lua/args.h"
 #include "lua/failure.h"
@@ -22,6 +23,7 @@ enum { MARK_MAX = 64 };
 
 static const char handle_name[] = "pl.socket";
 static const char dial_name[] = "pl.socket.dial";
+static const char secure_name[] = "pl.socket.secure";
 
 struct handle {
     struct pl_socket *socket; /* NULL: closed */
@@ -126,7 +128,129 @@ static void check_address(lua_State *L, int err, const struct pl_error *error)
         pl_lua_fail(L, "pl.connect: %s", error->text);
 }
 
-/* dial_begin(dial, address, seconds, timeout, bind or nil) -> 0 or PL_ERR_* */
+/* ---- TLS ---- */
+
+/* A text of the table, which keeps it; NULL if it is not there. */
+static const char *text_at(lua_State *L, int table, const char *name)
+{
+    const char *text;
+
+    lua_getfield(L, table, name);
+    text = lua_tostring(L, -1);
+    lua_pop(L, 1);
+    return text;
+}
+
+static bool flag_at(lua_State *L, int table, const char *name)
+{
+    bool flag;
+
+    lua_getfield(L, table, name);
+    flag = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return flag;
+}
+
+static void get_secure(lua_State *L, int table, struct pl_secure_spec *spec)
+{
+    *spec = (struct pl_secure_spec){.server = flag_at(L, table, "server"),
+                                    .insecure = flag_at(L, table, "insecure"),
+                                    .ca = text_at(L, table, "ca"),
+                                    .cert = text_at(L, table, "cert"),
+                                    .key = text_at(L, table, "key"),
+                                    .alpn = text_at(L, table, "alpn")};
+}
+
+/* secure() -> secure: memory for making what TLS needs. */
+static int new_secure(lua_State *L)
+{
+    struct pl_secure_op *op = lua_newuserdata(L, sizeof(*op));
+
+    memset(op, 0, sizeof(*op));
+    luaL_setmetatable(L, secure_name);
+    return 1;
+}
+
+/* secure_begin(secure, options) -> 0 or PL_ERR_* */
+static int secure_begin(lua_State *L)
+{
+    struct pl_secure_op *op = luaL_checkudata(L, 1, secure_name);
+    struct pl_co *co = pl_co_may_wait(L, "socket:start_tls");
+    struct pl_secure_spec spec;
+
+    get_secure(L, 2, &spec);
+    pl_secure_begin(op, pl_sockets_current(), &spec);
+    return pl_co_wait(L, co, &op->op, 1);
+}
+
+/* secure_error(secure) -> text */
+static int secure_error(lua_State *L)
+{
+    const struct pl_secure_op *op = luaL_checkudata(L, 1, secure_name);
+
+    lua_pushstring(L, op->error.text);
+    return 1;
+}
+
+/* start_tls(handle, secure, name or nil) -> 0 or PL_ERR_* */
+static int start_tls(lua_State *L)
+{
+    struct handle *handle = check_handle(L);
+    const struct pl_secure_op *op = luaL_checkudata(L, 2, secure_name);
+    struct pl_co *co = pl_co_may_wait(L, "socket:start_tls");
+
+    if (handle->socket == NULL || handle->socket->reader != NULL) {
+        lua_pushinteger(L,
+                        handle->socket == NULL ? PL_ERR_CLOSED : PL_ERR_BUSY);
+        return 1;
+    }
+    pl_socket_secure_begin(&handle->read, handle->socket, op->secure,
+                           lua_tostring(L, 3));
+    return pl_co_wait(L, co, &handle->read.op, 1);
+}
+
+/* tls_reason() -> why a handshake has just failed */
+static int tls_reason(lua_State *L)
+{
+    lua_pushstring(L, pl_secure_reason(pl_sockets_current()));
+    return 1;
+}
+
+static void set_field(lua_State *L, const char *name, const char *value)
+{
+    if (value[0] == '\0')
+        return;
+    lua_pushstring(L, value);
+    lua_setfield(L, -2, name);
+}
+
+/* tls(handle) -> what was agreed on, or nothing */
+static int push_tls(lua_State *L)
+{
+    const struct handle *handle = check_handle(L);
+    struct pl_tls_info info;
+
+    if (!PL_WITH_TLS || handle->socket == NULL ||
+        handle->socket->conn == NULL ||
+        !pl_conn_tls_info(handle->socket->conn, &info))
+        return 0;
+    lua_createtable(L, 0, 8);
+    set_field(L, "version", info.version);
+    set_field(L, "cipher", info.cipher);
+    set_field(L, "alpn", info.alpn);
+    set_field(L, "sni", info.sni);
+    set_field(L, "subject", info.subject);
+    set_field(L, "issuer", info.issuer);
+    set_field(L, "fingerprint", info.fingerprint);
+    lua_pushboolean(L, info.verified);
+    lua_setfield(L, -2, "verified");
+    return 1;
+}
+
+/* ---- connecting, the second half ---- */
+
+/* dial_begin(dial, address, seconds, timeout, bind or nil, tls or nil) -> 0 or
+ * PL_ERR_* */
 static int dial_begin(lua_State *L)
 {
     struct pl_connect_op *dial = check_dial(L);
@@ -135,6 +259,7 @@ static int dial_begin(lua_State *L)
     struct pl_connect_spec spec = {.connect_ms = milliseconds(L, 3),
                                    .timeout_ms = milliseconds(L, 4),
                                    .owner = &co->task};
+    struct pl_secure_spec secure;
     struct pl_error error;
 
     if (pl_sockets_current() == NULL)
@@ -149,6 +274,16 @@ static int dial_begin(lua_State *L)
                           false, &spec.from, &error),
             &error);
         spec.has_from = true;
+    }
+    if (spec.target.kind == PL_TARGET_UDP)
+        return pl_lua_fail(L, "pl.connect: datagrams are for pl.udp");
+    if (lua_istable(L, 6)) {
+        get_secure(L, 6, &secure);
+        spec.secure = &secure;
+        spec.name = text_at(L, 6, "server_name");
+    } else if (spec.target.kind == PL_TARGET_TLS) {
+        secure = (struct pl_secure_spec){.server = false};
+        spec.secure = &secure;
     }
     pl_connect_begin(dial, pl_sockets_current(), &spec);
     return pl_co_wait(L, co, &dial->op, 1);
@@ -393,6 +528,7 @@ static int open_socket(lua_State *L)
 {
     pl_vm_type(L, handle_name, close_socket);
     pl_vm_type(L, dial_name, dial_gc);
+    luaL_newmetatable(L, secure_name);
     return 0;
 }
 
@@ -402,6 +538,12 @@ const luaL_Reg pl_lua_socket[] = {
     {"dial_begin", dial_begin},
     {"dial_error", dial_error},
     {"dial_socket", dial_socket},
+    {"secure", new_secure},
+    {"secure_begin", secure_begin},
+    {"secure_error", secure_error},
+    {"start_tls", start_tls},
+    {"tls_reason", tls_reason},
+    {"tls", push_tls},
     {"close", close_socket},
     {"keep", keep},
     {"read", read_begin},

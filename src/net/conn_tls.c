@@ -484,7 +484,7 @@ int pl_conn_tls_connect(struct pl_conn *conn, struct pl_tls_context *context,
     bool over = false;
 
     if (err == 0) {
-        tls->client = true;
+        tls->known = true;
         tls->session = pl_tls_session(conn, context, name);
         err = tls->session == NULL ? PL_ERR_NOMEM
                                    : decrypt(conn, PL_STR(""), &len, &over);
@@ -499,6 +499,23 @@ int pl_conn_tls_connect(struct pl_conn *conn, struct pl_tls_context *context,
     if (err < 0 && err != PL_ERR_AGAIN)
         pl_conn_close(conn, err);
     return pl_conn_closed(conn) ? PL_ERR_CLOSED : 0;
+}
+
+int pl_conn_tls_accept(struct pl_conn *conn, struct pl_tls_context *context,
+                       const struct pl_protocol *protocol)
+{
+    int err = begin(conn, context, protocol);
+
+    if (err == 0)
+        tls_of(conn)->known = true;
+    else
+        pl_conn_close(conn, err);
+    return err;
+}
+
+const char *pl_net_tls_reason(const struct pl_net *net)
+{
+    return net->tls == NULL ? NULL : net->tls->io.reason;
 }
 
 void pl_conn_tls_free(struct pl_conn *conn)
@@ -568,7 +585,7 @@ static void on_closed(struct pl_conn *conn, int why)
     if (tls == NULL) /* there was no memory for it */
         return;
     worker_of(conn)->stats.failed++;
-    if (tls->client)
+    if (tls->known)
         tls->next->closed(conn, why);
 }
 

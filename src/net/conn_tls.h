@@ -17,7 +17,7 @@ struct pl_tls {
     bool ended;    /* the peer has said that no more follows */
     bool farewell; /* ... and so have we */
     bool clear;    /* there was no TLS in it */
-    bool client;
+    bool known;    /* to the protocol: it hears of the end in any case */
     bool fed;      /* rest is to be looked at without a recv */
     bool draining; /* as soon as there is something to drain */
 };

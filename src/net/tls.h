@@ -106,6 +106,15 @@ int pl_listener_secure(struct pl_listener *listener,
 int pl_conn_tls_connect(struct pl_conn *conn, struct pl_tls_context *context,
                         const char *name, const struct pl_protocol *protocol);
 
+/* The same as the server, on a connection that has been in the clear so far
+ * (STARTTLS): nothing that is read or queued is left. */
+int pl_conn_tls_accept(struct pl_conn *conn, struct pl_tls_context *context,
+                       const struct pl_protocol *protocol);
+
+/* Why the last session of this worker has failed, in OpenSSL's words: right
+ * after that, else NULL. */
+const char *pl_net_tls_reason(const struct pl_net *net);
+
 /* Has the stream ended without the peer's saying so? Then what has no other
  * mark of its end may have been cut off by others (RFC 8446, 6.1). */
 bool pl_conn_truncated(const struct pl_conn *conn);

@@ -1,12 +1,15 @@
 /* connect.c - the way to a connection.
  *
- *     begin -> lookup -> tries (a socket each) -> won: a pl_conn, a pl_socket
- *                 |                         |
- *                 +---- none, too late -----+---> error
+ *     PREPARE --> LOOK_UP --> TRY: a socket each --> won --> [AGREE] --> 0
+ *      (TLS)         |         |                               |
+ *        +-----------+---------+--- fails, is late, cancelled -+--> error
  *
- * Invariant: as long as the op is PENDING, the lookup is on its way, or a try
- * is, or both timers stand still and complete() is on the stack. */
+ * Invariant: as long as the op is PENDING, exactly one step is on its way. Who
+ * ends it early notes why in error.code; steps that are operations of their own
+ * are cancelled, and end in their on_...(). */
 #include "socket/connect.h"
+
+#include <stdio.h>
 
 #include "base/str.h"
 #include "base/sys.h"
@@ -83,6 +86,25 @@ static int make_socket(struct pl_connect_op *op, int fd)
     return 0;
 }
 
+static void on_agreed(struct pl_op *agree)
+{
+    struct pl_connect_op *op = agree->arg;
+    int err = agree->result;
+
+    if (err == 0 && op->error.code == 0) {
+        complete(op, 0);
+        return;
+    }
+    if (op->error.code == 0)
+        pl_error_set(&op->error, err, op->name, "TLS with %s: %s", op->name,
+                     err == PL_ERR_PROTO || err == PL_ERR_CLOSED
+                         ? pl_secure_reason(op->sockets)
+                         : pl_err_text(err));
+    if (op->socket != NULL)
+        pl_socket_close(op->socket);
+    complete(op, op->error.code);
+}
+
 static void win(struct pl_connect_op *op, struct pl_connect_try *won)
 {
     int err;
@@ -90,10 +112,19 @@ static void win(struct pl_connect_op *op, struct pl_connect_try *won)
     drop_tries(op, won);
     err = make_socket(op, won->source.fd);
     won->source.fd = -1;
-    if (err < 0)
+    if (err < 0) {
         fail(op, err);
-    else
+    } else if (op->spec.secure == NULL) {
         complete(op, 0);
+    } else {
+        pl_timer_stop(pl_loop_wheel(op->sockets->net->loop), &op->next);
+        op->step = PL_CONNECT_AGREE;
+        op->error.code = 0; /* of an address that was lost */
+        pl_socket_secure_begin(&op->agree, op->socket, op->secure.secure,
+                               op->name[0] == '\0' ? NULL : op->name);
+        op->agree.op.arg = op;
+        pl_op_then(&op->agree.op, on_agreed);
+    }
 }
 
 /* ---- tries ---- */
@@ -206,38 +237,69 @@ static void on_next(struct pl_timer *timer)
 
 /* ---- the name ---- */
 
+static const char *lookup_problem(int err)
+{
+    return err == PL_ERR_NOT_FOUND     ? "there is no such host"
+           : err == PL_ERR_UNREACHABLE ? "no name server answers"
+                                       : pl_err_text(err);
+}
+
 static void on_found(struct pl_op *lookup)
 {
     struct pl_connect_op *op = lookup->arg;
-    int err = lookup->result;
+    int err = op->error.code != 0 ? op->error.code : lookup->result;
 
-    op->looking = false;
     if (err == 0)
         op->addrs = *pl_lookup_addrs(&op->lookup);
     pl_lookup_end(&op->lookup);
-    if (err == 0 && op->error.code == 0) {
+    if (err == 0) {
+        op->step = PL_CONNECT_TRY;
         begin_next(op);
         return;
     }
-    pl_error_set(&op->error, op->error.code != 0 ? op->error.code : err,
-                 op->spec.target.host, "%s: %s", op->spec.target.host,
-                 op->error.code != 0         ? pl_err_text(op->error.code)
-                 : err == PL_ERR_NOT_FOUND   ? "there is no such host"
-                 : err == PL_ERR_UNREACHABLE ? "no name server answers"
-                                             : pl_err_text(err));
-    complete(op, op->error.code);
+    pl_error_set(&op->error, err, op->spec.target.host, "%s: %s",
+                 op->spec.target.host, lookup_problem(err));
+    complete(op, err);
+}
+
+static void look_up(struct pl_connect_op *op)
+{
+    op->step = PL_CONNECT_LOOK_UP;
+    pl_lookup_begin(&op->lookup, op->sockets->sched, op->sockets->names,
+                    &op->spec.target);
+    op->lookup.offload.op.arg = op;
+    pl_op_then(&op->lookup.offload.op, on_found);
+}
+
+static void on_prepared(struct pl_op *secure)
+{
+    struct pl_connect_op *op = secure->arg;
+    int err = op->error.code != 0 ? op->error.code : secure->result;
+
+    if (err == 0) {
+        look_up(op);
+        return;
+    }
+    if (op->error.code != 0)
+        pl_error_set(&op->error, err, "", "%s", pl_err_text(err));
+    else
+        op->error = op->secure.error;
+    complete(op, err);
 }
 
 /* ---- begin, and early ends ---- */
 
 static void end_early(struct pl_connect_op *op, int why)
 {
-    if (op->looking) { /* ends in on_found() */
-        op->error.code = why;
-        pl_op_cancel(&op->lookup.offload.op);
-    } else {
+    if (op->step == PL_CONNECT_TRY) {
         fail(op, why);
+        return;
     }
+    op->error.code = why;
+    pl_error_set(&op->error, why, "", "%s", pl_err_text(why));
+    pl_op_cancel(op->step == PL_CONNECT_PREPARE   ? &op->secure.op
+                 : op->step == PL_CONNECT_LOOK_UP ? &op->lookup.offload.op
+                                                  : &op->agree.op);
 }
 
 static void on_limit(struct pl_timer *timer)
@@ -261,7 +323,6 @@ void pl_connect_begin(struct pl_connect_op *op, struct pl_sockets *sockets,
     op->sockets = sockets;
     op->spec = *spec;
     op->begun = op->pending = 0;
-    op->looking = true;
     pl_op_init(&op->op, sockets->sched, cancel);
     pl_op_begin(&op->op);
     pl_timer_init(&op->next, on_next);
@@ -269,8 +330,14 @@ void pl_connect_begin(struct pl_connect_op *op, struct pl_sockets *sockets,
     if (spec->connect_ms > 0)
         pl_timer_start(pl_loop_wheel(loop), &op->limit,
                        pl_now(loop) + spec->connect_ms * (uint64_t)1000000);
-    pl_lookup_begin(&op->lookup, sockets->sched, sockets->names,
-                    &op->spec.target);
-    op->lookup.offload.op.arg = op;
-    pl_op_then(&op->lookup.offload.op, on_found);
+    if (spec->secure == NULL) {
+        look_up(op);
+        return;
+    }
+    snprintf(op->name, sizeof(op->name), "%s",
+             spec->name != NULL ? spec->name : spec->target.host);
+    op->step = PL_CONNECT_PREPARE;
+    pl_secure_begin(&op->secure, sockets, spec->secure);
+    op->secure.op.arg = op;
+    pl_op_then(&op->secure.op, on_prepared);
 }

@@ -8,6 +8,7 @@
 #define PL_SOCKET_CONNECT_H
 
 #include "socket/names.h"
+#include "socket/secure.h"
 #include "socket/socket.h"
 
 enum { PL_CONNECT_MS = 10000, PL_CONNECT_NEXT_MS = 250 };
@@ -19,6 +20,8 @@ struct pl_connect_spec {
     uint32_t connect_ms;   /* for all of it; 0: no limit */
     uint32_t timeout_ms;   /* of the socket's reads and writes; 0: no limit */
     struct pl_task *owner; /* of the socket; NULL: none */
+    const struct pl_secure_spec *secure; /* NULL: in the clear */
+    const char *name; /* of the server in its certificate; NULL: the host's */
 };
 
 struct pl_connect_op;
@@ -42,11 +45,19 @@ struct pl_connect_op {
     struct pl_addrs addrs;
     struct pl_connect_try tries[PL_ADDRS_MAX];
     unsigned begun, pending;
-    bool looking;
+    enum pl_connect_step {
+        PL_CONNECT_PREPARE, /* what TLS needs */
+        PL_CONNECT_LOOK_UP,
+        PL_CONNECT_TRY,
+        PL_CONNECT_AGREE, /* the handshake of TLS */
+    } step;
+    struct pl_secure_op secure;
+    struct pl_socket_op agree;
+    char name[PL_HOST_MAX + 1];
     struct pl_timer next, limit;
 };
 
-/* Copies spec. */
+/* Copies spec, and what it leads to. */
 void pl_connect_begin(struct pl_connect_op *op, struct pl_sockets *sockets,
                       const struct pl_connect_spec *spec);
 

@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "base/str.h"
 #include "base/sys.h"
+#include "socket/secure.h"
 
 #define SOCKET_MAGIC 0x6b636f73u /* "sock" */
 
@@ -24,6 +25,7 @@ void pl_sockets_init(struct pl_sockets *sockets, struct pl_net *net,
 {
     *sockets = (struct pl_sockets){.net = net, .sched = sched, .names = names};
     pl_list_init(&sockets->all);
+    pl_list_init(&sockets->secures);
     current = sockets;
 }
 
@@ -40,6 +42,7 @@ void pl_sockets_fini(struct pl_sockets *sockets)
         if (conn != NULL)
             pl_conn_close(conn, PL_ERR_CANCELED);
     }
+    pl_secure_free_all(sockets);
     if (current == sockets)
         current = NULL;
 }
@@ -59,10 +62,14 @@ static struct pl_socket_op **place_of(struct pl_socket_op *op)
 
 static void finish(struct pl_socket_op *op, int result)
 {
+    struct pl_conn *conn = op->socket->conn;
+
     *place_of(op) = NULL;
     pl_timer_stop(pl_loop_wheel(op->op.sched->loop), &op->timer);
-    if (op->want != PL_SOCKET_ROOM && op->socket->conn != NULL)
-        pl_conn_pause(op->socket->conn);
+    if (op->want != PL_SOCKET_ROOM && conn != NULL)
+        pl_conn_pause(conn);
+    if (op->want == PL_SOCKET_SECRECY && conn != NULL && result < 0)
+        pl_conn_close(conn, result); /* nobody can use it as it is */
     pl_op_complete(&op->op, result);
 }
 
@@ -246,11 +253,54 @@ void pl_socket_shutdown(struct pl_socket *socket)
         pl_conn_end_output(socket->conn);
 }
 
+/* ---- secrecy ---- */
+
+static int may_secure(struct pl_socket *socket)
+{
+    struct pl_conn *conn = socket->conn;
+
+    if (conn == NULL)
+        return socket->why < 0 ? socket->why : PL_ERR_CLOSED;
+    if (socket->reader != NULL || socket->writer != NULL)
+        return PL_ERR_BUSY;
+    if (pl_conn_secure(conn) || pl_conn_more(conn) == NULL)
+        return PL_ERR_STATE;
+    if (pl_socket_peek(socket).len > 0)
+        return PL_ERR_PROTO;
+    pl_conn_flush(conn);
+    return pl_conn_closed(conn)       ? PL_ERR_CLOSED
+           : pl_conn_queued(conn) > 0 ? PL_ERR_BUSY
+                                      : 0;
+}
+
+void pl_socket_secure_begin(struct pl_socket_op *op, struct pl_socket *socket,
+                            const struct pl_secure *secure, const char *name)
+{
+    int err;
+
+    op->want = PL_SOCKET_SECRECY;
+    begin(op, socket);
+    err = may_secure(socket);
+    if (err < 0) {
+        pl_op_complete(&op->op, err);
+        return;
+    }
+    enter(op);
+    pl_conn_resume(socket->conn);
+    pl_secure_start(secure, socket->conn, name); /* may be over by then */
+}
+
 /* ---- the connection's protocol ---- */
 
+/* Also when a handshake is over. */
 static void on_opened(struct pl_conn *conn)
 {
-    pl_socket_attach(conn->state, conn);
+    struct pl_socket *socket = conn->state;
+
+    if (socket->conn == NULL)
+        pl_socket_attach(socket, conn);
+    else if (socket->reader != NULL)
+        finish(socket->reader, 0);
 }
 
 static size_t on_input(struct pl_conn *conn, struct pl_str bytes)

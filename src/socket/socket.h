@@ -29,7 +29,9 @@ struct pl_sockets {
     struct pl_sched *sched;
     struct pl_offload *names; /* looks up hosts; NULL: only addresses */
     struct pl_list all;       /* pl_socket.node */
-    unsigned leaving;         /* of them: detached, output is on its way */
+    struct pl_list secures;   /* pl_secure.node (secure.h) */
+    unsigned nsecures;
+    unsigned leaving; /* of them: detached, output is on its way */
     bool stopping;
 };
 
@@ -43,6 +45,7 @@ struct pl_socket_op {
         PL_SOCKET_EXACTLY, /* n bytes */
         PL_SOCKET_UNTIL,   /* up to mark and with it, at most n bytes */
         PL_SOCKET_ROOM,    /* for more output */
+        PL_SOCKET_SECRECY, /* the end of a handshake */
     } want;
     size_t n, seen;
     struct pl_str mark;

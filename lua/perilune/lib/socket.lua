@@ -18,8 +18,8 @@ local parse_size, parse_seconds = core.parse_size, core.parse_seconds
 local AGAIN, CANCELED, CLOSED, EOF, LIMIT, STOPPING =
   core.AGAIN, core.CANCELED, core.CLOSED, core.EOF, core.LIMIT, core.STOPPING
 local concat, floor, min, huge = table.concat, math.floor, math.min, math.huge
-local error, rawget, select, setmetatable, tostring, type =
-  error, rawget, select, setmetatable, tostring, type
+local error, pairs, rawget, select, setmetatable, tostring, type =
+  error, pairs, rawget, select, setmetatable, tostring, type
 
 local Socket = {}
 local methods = {}
@@ -337,29 +337,113 @@ end
 Socket.__name = "pl.socket"
 Socket.__close = methods.close -- of a local variable, in Lua 5.4
 
+-- ---- TLS -------------------------------------------------------------------
+
+local client = { verify = "flag", server_name = "text", ca = "text",
+  cert = "text", key = "text", alpn = "names" }
+local server = { server = "flag", ca = "text", cert = "text", key = "text",
+  alpn = "names" }
+local files = { "ca", "cert", "key" }
+
+-- What C is given: the options, with names of files as they are found.
+local function check_tls(call, given)
+  if given == true then
+    return {}
+  elseif type(given) ~= "table" then
+    fail(call .. ": option 'tls' must be true or a table of options")
+  end
+  local o = check_options(call .. ": TLS",
+    given.server and server or client, given)
+  for i = 1, #files do
+    local path = o[files[i]]
+    o[files[i]] = path and (core.in_folder and core.in_folder(path) or path)
+      or nil
+  end
+  if o.server and not o.cert then
+    fail(call .. ": TLS: a server needs a file 'cert'")
+  end
+  o.insecure = o.verify == false
+  o.server_name, o.alpn = o.server_name or nil, o.alpn or nil
+  return o
+end
+
+--- From here on the connection is encrypted. Options: verify [true],
+--- server_name, ca, cert, key, alpn; or server = true, cert, key, ca.
+function methods:start_tls(options)
+  local o = check_tls("socket:start_tls", options == nil and true or options)
+  local secure = natives.secure()
+  local result = natives.secure_begin(secure, o)
+  if result < 0 and result ~= CANCELED then
+    return nil, failure(result, "socket:start_tls",
+      natives.secure_error(secure))
+  end
+  if result == 0 then
+    local name = o.server_name or self.host
+    if not name and not o.server and not o.insecure then
+      fail("socket:start_tls: the name of the server is missing: server_name")
+    end
+    result = natives.start_tls(self.handle, secure, name)
+  end
+  if result == core.PROTO then
+    return nil, failure(result, "socket:start_tls", natives.tls_reason())
+  elseif result < 0 then
+    return failed("socket:start_tls", result)
+  end
+  self.tls = nil
+  return true
+end
+
+function fields.tls(self)
+  self.tls = natives.tls(self.handle)
+  return rawget(self, "tls")
+end
+
 -- ---- connecting ------------------------------------------------------------
 
 local connect_options = {
   connect_timeout = "duration", timeout = "duration", bind = "text",
 }
 
---- Opens a connection: "host:port", "tcp://host:port", "unix:/path". Options:
---- connect_timeout [10s], timeout [60s] of each read and write, bind.
+-- The name that a certificate must have, of "host:port" in all its forms.
+local function host_of(address)
+  local host = address:gsub("^%l+://", ""):match("^%[?(.-)%]?:%d+$")
+  return host ~= "" and host or nil
+end
+
+-- The options without tls, and tls.
+local function split(options)
+  if type(options) ~= "table" or options.tls == nil then
+    return options
+  end
+  local rest = {}
+  for name, value in pairs(options) do
+    rest[name] = value
+  end
+  rest.tls = nil
+  return rest, options.tls or nil
+end
+
+--- Opens a connection: "host:port", "tcp://host:port", "tls://host:port",
+--- "unix:/path". Options: connect_timeout [10s], timeout [60s] of each read and
+--- write, bind, tls.
 function pl.connect(address, options)
   check_string("pl.connect", "the address", address)
-  local o = check_options("pl.connect", connect_options, options)
+  local plain, tls = split(options)
+  local o = check_options("pl.connect", connect_options, plain)
+  tls = tls and check_tls("pl.connect", tls)
   local attempt = dial()
   local result = dial_begin(attempt, address,
     check_seconds("pl.connect", "option 'connect_timeout'", o.connect_timeout,
       CONNECT),
     check_seconds("pl.connect", "option 'timeout'", o.timeout, TIMEOUT),
-    o.bind or nil)
+    o.bind or nil, tls)
   if result == CANCELED then
     raise("pl.connect", result)
   elseif result < 0 then
     return nil, failure(result, "pl.connect", dial_error(attempt))
   end
-  return setmetatable({ handle = dial_socket(attempt) }, Socket)
+  return setmetatable({ handle = dial_socket(attempt),
+    host = host_of(address) }, Socket)
 end
 
 -- For who gives connections to Lua.
