@@ -3,7 +3,9 @@
 
 Comment lines and indentation are left out, line numbers stay. (Long strings
 with such lines would be changed: the library has none, and must not.) What is
-left is compressed: a quarter of the program would be Lua, else.
+left is compressed: a quarter of the program would be Lua, else. Files in a
+folder `core`, which are all needed at the start, are one text; it is the
+dictionary for the others.
 
     tools/embed.py OUT ROOT FILE...
 
@@ -32,26 +34,69 @@ def strip(text: bytes) -> bytes:
     return b"\n".join(b"" if line.startswith(b"--") else line for line in lines)
 
 
-def main(out: str, root: str, *files: str):
-    parts, rows = [], []
-    for index, file in enumerate(files):
-        path = Path(file).resolve().relative_to(Path(root).resolve())
-        text = strip(Path(file).read_bytes())
+def pack(text: bytes, dictionary: bytes) -> bytes:
+    options = {"zdict": dictionary} if dictionary else {}
+    packer = zlib.compressobj(9, memLevel=9, **options)
+    return packer.compress(text) + packer.flush()
+
+
+class Sources:
+    """The text of the C file, in the making."""
+
+    def __init__(self, core: bytes):
+        self.arrays, self.rows, self.core = [], [], core
+
+    def pack(self, name: str, text: bytes, dictionary: bytes) -> str:
+        """Adds an array; gives its part of a row."""
+        packed = pack(text, dictionary)
+        data = array(packed)
+        self.arrays.append(f"static const char {name}[] = {{\n{data}\n}};\n")
+        return f"{name}, {len(packed)}, 0, {len(text)}"
+
+    def add(self, path: Path, text: bytes) -> None:
         name = ".".join(path.with_suffix("").parts).removesuffix(".init")
-        packed = zlib.compress(text, 9)
-        sizes = f"{len(packed)}, {len(text)}"
-        parts.append(f"static const char s{index}[] = {{\n")
-        parts.append(f"{array(packed)}\n}};\n")
-        rows.append(f'    {{"{name}", "={path}", s{index}, {sizes}}},\n')
-    Path(out).write_text(
-        "/* Made by tools/embed.py. */\n"
-        '#include "lua/library.h"\n\n'
-        + "".join(parts)
-        + "\nconst struct pl_lua_source pl_lua_sources[] = {\n"
-        + "".join(rows)
-        + "    {0, 0, 0, 0, 0},\n};\n"
-        + f"_Atomic(void *) pl_lua_compiled[{len(files)}];\n"
-    )
+        if is_core(path):
+            place = f"0, 0, {self.core.index(text)}, {len(text)}"
+        else:
+            place = self.pack(f"s{len(self.rows)}", text, self.core)
+        self.rows.append(f'    {{"{name}", "={path}", {place}}},\n')
+
+    def text(self) -> str:
+        core = ""
+        if self.core:
+            place = self.pack("core", self.core, b"")
+            core = (
+                "\nconst struct pl_lua_source pl_lua_core = "
+                f'{{"core", "=core", {place}}};\n'
+            )
+        return (
+            "/* Made by tools/embed.py. */\n"
+            '#include "lua/library.h"\n\n'
+            + "".join(self.arrays)
+            + core
+            + "\nconst struct pl_lua_source pl_lua_sources[] = {\n"
+            + "".join(self.rows)
+            + "    {0, 0, 0, 0, 0, 0},\n};\n"
+            + f"_Atomic(void *) pl_lua_compiled[{len(self.rows)}];\n"
+        )
+
+
+def is_core(path: Path) -> bool:
+    return path.parent.name == "core"
+
+
+def main(out: str, root: str, *files: str):
+    texts = {
+        Path(file).resolve().relative_to(Path(root).resolve()): strip(
+            Path(file).read_bytes()
+        )
+        for file in files
+    }
+    core = b"".join(text for path, text in texts.items() if is_core(path))
+    sources = Sources(core)
+    for path, text in texts.items():
+        sources.add(path, text)
+    Path(out).write_text(sources.text())
 
 
 if __name__ == "__main__":

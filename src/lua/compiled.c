@@ -2,8 +2,9 @@
  *
  * Whichever VM first loads a file leaves what the compiler made of it to all
  * that come later, on any thread: those of other workers and generations. It
- * is never freed. Bytecode is not put into the program at build time, because
- * it belongs to one version of a shared library. */
+ * is never freed, nor is the text of core/. Bytecode is not put into the
+ * program at build time, because it belongs to one version of a shared library.
+ */
 #include <stdatomic.h>
 #include <string.h>
 #include <zlib.h>
@@ -11,6 +12,8 @@
 #include "base/sys.h"
 #include "lua/library.h"
 #include "lua/vm_priv.h"
+
+/* ---- to bytecode ---- */
 
 struct code {
     size_t len, room;
@@ -62,22 +65,67 @@ static void keep(lua_State *L, const struct pl_lua_source *source)
         pl_free(code);
 }
 
+/* ---- from text ---- */
+
+static _Atomic(char *) core_text; /* unpacked by whoever comes first */
+
+/* Gives the text, from malloc; NULL: out of memory. dictionary may be NULL. */
+static char *unpack(const struct pl_lua_source *source, const char *dictionary)
+{
+    char *text = pl_malloc(source->len);
+    z_stream z = {.next_in = (Bytef *)source->packed,
+                  .avail_in = source->packed_len,
+                  .next_out = (Bytef *)text,
+                  .avail_out = source->len};
+    int status = text == NULL ? Z_MEM_ERROR : inflateInit(&z);
+
+    if (status == Z_OK) {
+        status = inflate(&z, Z_FINISH);
+        if (status == Z_NEED_DICT && dictionary != NULL &&
+            inflateSetDictionary(&z, (const Bytef *)dictionary,
+                                 pl_lua_core.len) == Z_OK)
+            status = inflate(&z, Z_FINISH);
+        inflateEnd(&z);
+    }
+    if (status == Z_STREAM_END)
+        return text;
+    pl_free(text);
+    return NULL;
+}
+
+static const char *unpack_core(void)
+{
+    char *text = atomic_load_explicit(&core_text, memory_order_acquire);
+    char *other = NULL;
+
+    if (text != NULL)
+        return text;
+    text = unpack(&pl_lua_core, NULL);
+    if (text == NULL || atomic_compare_exchange_strong_explicit(
+                            &core_text, &other, text, memory_order_acq_rel,
+                            memory_order_acquire))
+        return text;
+    pl_free(text);
+    return other;
+}
+
 int pl_lua_compile_source(lua_State *L, const struct pl_lua_source *source)
 {
-    uLongf len = source->len;
-    char *text = pl_malloc(source->len);
+    const char *core = unpack_core();
+    char *own = NULL;
     int status;
 
-    if (text == NULL ||
-        uncompress((Bytef *)text, &len, (const Bytef *)source->packed,
-                   source->packed_len) != Z_OK) {
-        pl_free(text);
+    if (core != NULL && source->packed != NULL)
+        own = unpack(source, core);
+    if (core == NULL || (source->packed != NULL && own == NULL))
         return luaL_error(L, "%s: out of memory", source->path + 1);
-    }
-    status = luaL_loadbuffer(L, text, len, source->path);
-    pl_free(text);
+    status = luaL_loadbuffer(L, (own != NULL ? own : core) + source->from,
+                             source->len, source->path);
+    pl_free(own);
     return status;
 }
+
+/* ---- from either ---- */
 
 void pl_lua_load_source(lua_State *L, const struct pl_lua_source *source)
 {

@@ -14,12 +14,17 @@
 struct pl_lua_source {
     const char *name;   /* "perilune.core.task" */
     const char *path;   /* chunk name: "=perilune/core/task.lua" */
-    const char *packed; /* by zlib */
-    size_t packed_len, len;
+    const char *packed; /* by zlib; NULL: in the text of core/, see below */
+    unsigned packed_len;
+    unsigned from, len; /* where in the text that is unpacked */
 };
 
 extern const struct pl_lua_source pl_lua_sources[]; /* ends with name NULL */
 extern _Atomic(void *) pl_lua_compiled[];           /* one each: compiled.c */
+
+/* The files of core/ are packed as one text, and the others with that text as
+ * their dictionary: both a quarter smaller than file by file. */
+extern const struct pl_lua_source pl_lua_core;
 
 /* Pushes what the compiler makes of the text, or its error; returns its status.
  * Raises an error when out of memory. */

@@ -31,4 +31,21 @@ def test_lua_is_compressed_and_keeps_its_lines(tmp_path):
     source = (tmp_path / "out.c").read_text()
     packed, text = array(source, "s0"), b"\nlocal a\nreturn a\n"
     assert zlib.decompress(packed) == text
-    assert f'{{"a", "=a.lua", s0, {len(packed)}, {len(text)}}}' in source
+    row = f's0, {len(packed)}, 0, {len(text)}'
+    assert f'{{"a", "=a.lua", {row}}}' in source
+
+
+def test_files_of_core_are_the_dictionary_of_others(tmp_path):
+    core = tmp_path / "core"
+    core.mkdir()
+    files = [core / "a.lua", core / "b.lua", tmp_path / "c.lua"]
+    for file in files:
+        file.write_text(f"return '{file.stem}', 'what both have'\n")
+    run("embed.py", tmp_path / "out.c", tmp_path, *files)
+    source = (tmp_path / "out.c").read_text()
+    texts = [file.read_bytes() for file in files]
+    both = zlib.decompress(array(source, "core"))
+    unpack = zlib.decompressobj(zdict=both)
+    assert both == texts[0] + texts[1]
+    assert f'{{"core.b", "=core/b.lua", 0, 0, {len(texts[0])}, ' in source
+    assert unpack.decompress(array(source, "s2")) == texts[2]
