@@ -5,12 +5,11 @@
 
 #include "base/log.h"
 
-void pl_assert_failed(const char *what, const char *file, int line,
-                      const char *func)
+void pl_assert_failed(const char *what)
 {
     char text[512];
 
-    snprintf(text, sizeof(text), "bug: %s:%d: %s: %s", file, line, func, what);
+    snprintf(text, sizeof(text), "bug: %s", what);
     pl_log_crash(text);
     abort();
 }

@@ -6,12 +6,15 @@
 
 #include "base/compiler.h"
 
-PL_NORETURN PL_COLD void pl_assert_failed(const char *what, const char *file,
-                                          int line, const char *func);
+PL_NORETURN PL_COLD void pl_assert_failed(const char *what);
 
+/* One text, "file:line: condition": a call costs little room. */
 #define PL_ASSERT(cond)                                                        \
     (PL_LIKELY(cond) ? (void)0                                                 \
-                     : pl_assert_failed(#cond, __FILE__, __LINE__, __func__))
+                     : pl_assert_failed(__FILE__ ":" PL_LINE ": " #cond))
+#define PL_LINE PL_QUOTE(__LINE__)
+#define PL_QUOTE(x) PL_QUOTE_(x)
+#define PL_QUOTE_(x) #x
 
 /* Where a void * becomes a type again. magic is the struct's first field,
  * cleared when it is freed. */

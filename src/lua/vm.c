@@ -42,8 +42,7 @@ static int on_panic(lua_State *L)
 {
     const char *text = lua_tostring(L, -1);
 
-    pl_assert_failed(text == NULL ? "error outside of a protected call" : text,
-                     "lua", 0, "panic");
+    pl_assert_failed(text == NULL ? "error outside of a protected call" : text);
 }
 
 /* ---- errors ---- */

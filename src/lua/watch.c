@@ -434,7 +434,7 @@ PL_NORETURN static void abort_run(lua_State *L, struct pl_vm *vm)
 {
     vm->account.limit = 1;
     lua_newuserdata(L, 1);
-    pl_assert_failed("memory beyond the limit", __FILE__, __LINE__, __func__);
+    pl_assert_failed("memory beyond the limit");
 }
 
 static void tell(struct pl_watch *watch, lua_State *L, const struct pl_co *co)

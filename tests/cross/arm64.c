@@ -19,10 +19,9 @@
         }                                                                      \
     } while (0)
 
-void pl_assert_failed(const char *what, const char *file, int line,
-                      const char *function)
+void pl_assert_failed(const char *what)
 {
-    printf("%s:%d: %s: %s\n", file, line, function, what);
+    printf("%s\n", what);
     exit(1);
 }
 
