@@ -116,7 +116,7 @@ static bool big_from_digits(struct big *big, const struct scan *scan, int *n)
 /* Compares the number with (m + 1/2) * 2^x, which is known to be its immediate
  * neighbour. So both sides have about the same size, at most that of 54 bits
  * times 5^1092: 2590 bits. */
-static int compare_half(const struct scan *scan, uint64_t m, int x)
+PL_COLD static int compare_half(const struct scan *scan, uint64_t m, int x)
 {
     struct big text, half = {{2 * m + 1}, 1};
     int n, exponent, shift, order;

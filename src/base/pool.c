@@ -65,7 +65,8 @@ PL_INLINE void release(struct pl_pool *pool, size_t size)
     account->used -= size;
 }
 
-void pl_pool_init(struct pl_pool *pool, struct pl_account *parent, size_t limit)
+PL_COLD void pl_pool_init(struct pl_pool *pool, struct pl_account *parent,
+                          size_t limit)
 {
     _Static_assert(PL_POOL_MAX == 96 << 10 && PL_POOL_CLASSES == 22,
                    "the last class is the largest block");
@@ -73,7 +74,7 @@ void pl_pool_init(struct pl_pool *pool, struct pl_account *parent, size_t limit)
     pl_account_init(&pool->account, parent, limit);
 }
 
-void pl_pool_trim(struct pl_pool *pool)
+PL_COLD void pl_pool_trim(struct pl_pool *pool)
 {
     for (unsigned class = 0; class < PL_POOL_CLASSES; class ++) {
         if (size_of(class) <= SMALL)
@@ -89,7 +90,7 @@ void pl_pool_trim(struct pl_pool *pool)
     }
 }
 
-void pl_pool_fini(struct pl_pool *pool)
+PL_COLD void pl_pool_fini(struct pl_pool *pool)
 {
     PL_ASSERT(pool->account.used == 0); /* a block was never given back */
     pl_pool_trim(pool);

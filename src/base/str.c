@@ -167,8 +167,8 @@ static bool to_decimal(struct pl_str s, uint64_t *whole, uint64_t *part,
 }
 
 /* A decimal and a unit of the table; the first is that of a bare number. */
-static bool to_units(struct pl_str s, const struct unit *units, size_t n,
-                     uint64_t *out)
+PL_COLD static bool to_units(struct pl_str s, const struct unit *units,
+                             size_t n, uint64_t *out)
 {
     uint64_t whole, part, scale, value;
     struct pl_str name;

@@ -33,7 +33,7 @@ void pl_file_drop(struct pl_file *file)
         free_file(file);
 }
 
-static void drop_value(void *value, void *arg)
+PL_COLD static void drop_value(void *value, void *arg)
 {
     (void)arg;
     pl_file_drop(value);
@@ -41,7 +41,7 @@ static void drop_value(void *value, void *arg)
 
 /* ---- life ---- */
 
-static void on_sweep(struct pl_timer *timer)
+PL_COLD static void on_sweep(struct pl_timer *timer)
 {
     struct pl_files *files = PL_CONTAINER_OF(timer, struct pl_files, sweep);
     struct pl_loop *loop = files->sched->loop;
@@ -66,8 +66,8 @@ void pl_files_limit(struct pl_files *files, size_t limit, unsigned descriptors)
     files->most_descriptors = descriptors;
 }
 
-struct pl_files *pl_files_new(struct pl_sched *sched, size_t limit,
-                              unsigned descriptors)
+PL_COLD struct pl_files *pl_files_new(struct pl_sched *sched, size_t limit,
+                                      unsigned descriptors)
 {
     const struct pl_memo_options options = {.free = drop_value};
     struct pl_files *files = pl_calloc(1, sizeof(*files));
@@ -82,7 +82,7 @@ struct pl_files *pl_files_new(struct pl_sched *sched, size_t limit,
     return files;
 }
 
-void pl_files_free(struct pl_files *files)
+PL_COLD void pl_files_free(struct pl_files *files)
 {
     if (files == NULL)
         return;
@@ -135,7 +135,7 @@ static bool is_kept(const struct pl_files *files)
 
 /* Takes a freshly loaded file into the accounts. False if it is not to be kept:
  * a folder, or too large. */
-static bool adopt(struct pl_files *files, struct pl_file *file)
+PL_COLD static bool adopt(struct pl_files *files, struct pl_file *file)
 {
     struct pl_memo *memo = &files->memo;
 
@@ -204,8 +204,8 @@ struct pl_file *pl_files_peek(struct pl_files *files,
 
 /* Without waiting if somebody else can wait. Descriptors that are kept make
  * room for one that is needed. */
-static int load(struct pl_http *http, const struct pl_file_name *name,
-                struct pl_file **out)
+PL_COLD static int load(struct pl_http *http, const struct pl_file_name *name,
+                        struct pl_file **out)
 {
     bool offloaded = http->files != NULL && http->sched->offload != NULL;
     int err;
@@ -277,7 +277,7 @@ struct fetch {
     struct pl_file *known, *file;
 };
 
-static int work(void *arg)
+PL_COLD static int work(void *arg)
 {
     struct fetch *fetch = arg;
     struct pl_file_name name = name_of(fetch->entry->key, fetch->root);
@@ -320,7 +320,7 @@ static void end_fetch(struct fetch *fetch)
     pl_free(fetch);
 }
 
-static void on_fetched(struct pl_op *op)
+PL_COLD static void on_fetched(struct pl_op *op)
 {
     struct fetch *fetch = PL_CONTAINER_OF(op, struct fetch, offload.op);
     int err = op->result;
@@ -391,8 +391,8 @@ static int enter(struct pl_files *files, struct pl_str key,
     return pl_memo_get(&files->memo, key, 0, entry);
 }
 
-void pl_file_begin(struct pl_file_op *op, struct pl_http *http,
-                   const struct pl_file_name *name)
+PL_COLD void pl_file_begin(struct pl_file_op *op, struct pl_http *http,
+                           const struct pl_file_name *name)
 {
     struct pl_files *files = http->files;
     char text[KEY_MAX];

@@ -67,7 +67,7 @@ static struct pl_str slashed(struct pl_request *req)
     return location;
 }
 
-static int redirect(struct pl_request *req)
+PL_COLD static int redirect(struct pl_request *req)
 {
     struct pl_str location = slashed(req);
 
@@ -227,8 +227,8 @@ static void fetch(const struct files *files, struct pl_request *req,
     pl_op_then(&visit->fetch.op, on_fetched);
 }
 
-static void list(const struct files *files, struct pl_request *req,
-                 struct pl_then *then)
+PL_COLD static void list(const struct files *files, struct pl_request *req,
+                         struct pl_then *then)
 {
     struct visit *visit = make_visit(files, req, then, ASKED);
 
@@ -390,8 +390,8 @@ static void free_files(struct pl_handler *handler)
 }
 
 /* What an option says, as a place below the root. */
-static int check_path(const char *option, const char *path,
-                      struct pl_error *error)
+PL_COLD static int check_path(const char *option, const char *path,
+                              struct pl_error *error)
 {
     if (path == NULL || (path[0] != '\0' && !is_folder(pl_str_c(path)) &&
                          pl_file_path_ok(pl_str_c(path), true)))

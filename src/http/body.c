@@ -332,7 +332,7 @@ static bool must_spool(const struct pl_body *body)
 }
 
 /* Back from the file into memory. */
-static int load(struct pl_request *req)
+PL_COLD static int load(struct pl_request *req)
 {
     struct pl_body *body = &req->body;
     size_t size = (size_t)pl_sink_size(body->spool);

@@ -45,7 +45,7 @@ static int64_t days_from_civil(int64_t year, unsigned month, unsigned day)
     return era * ERA_DAYS + yoe * 365 + yoe / 4 - yoe / 100 + doy - EPOCH_DAYS;
 }
 
-static void civil_from_days(int64_t days, struct civil *out)
+PL_COLD static void civil_from_days(int64_t days, struct civil *out)
 {
     int64_t z = days + EPOCH_DAYS;
     int64_t era = floor_div(z, ERA_DAYS);
@@ -71,7 +71,7 @@ static void put2(char *out, unsigned value)
     out[1] = (char)('0' + value % 10);
 }
 
-void pl_http_date_format(char *out, int64_t seconds)
+PL_COLD void pl_http_date_format(char *out, int64_t seconds)
 {
     int64_t days;
     unsigned left;

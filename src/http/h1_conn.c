@@ -58,7 +58,7 @@ void pl_h1_free(struct pl_h1 *h1)
 }
 
 /* Answers without a request, and closes. Said once in the log. */
-static void refuse(struct pl_conn *conn, int status, const char *why)
+PL_COLD static void refuse(struct pl_conn *conn, int status, const char *why)
 {
     struct pl_http *http = pl_h1_http(conn);
     char peer[PL_ADDR_TEXT] = "?", out[PL_H1_PLAIN_MAX];
@@ -487,7 +487,8 @@ static void judge_body(struct pl_h1 *h1)
     }
 }
 
-static void on_timeout(struct pl_conn *conn, enum pl_deadline_class class)
+PL_COLD static void on_timeout(struct pl_conn *conn,
+                               enum pl_deadline_class class)
 {
     struct pl_h1 *h1 = conn->state;
 

@@ -262,8 +262,8 @@ static void h1_want_body(struct pl_request *req)
     }
 }
 
-static int h1_upgrade(struct pl_request *req,
-                      const struct pl_protocol *protocol, void *state)
+PL_COLD static int h1_upgrade(struct pl_request *req,
+                              const struct pl_protocol *protocol, void *state)
 {
     struct pl_h1 *h1 = req->stream;
     struct pl_conn *conn = h1->conn;

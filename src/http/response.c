@@ -276,7 +276,7 @@ int pl_response_file(struct pl_response *res, int file, uint64_t off,
     return err;
 }
 
-void pl_response_reset(struct pl_response *res)
+PL_COLD void pl_response_reset(struct pl_response *res)
 {
     pl_response_release(res);
     res->status = 0;
@@ -324,8 +324,9 @@ static struct pl_str escape(struct pl_arena *arena, struct pl_str text)
     return pl_str(out, n);
 }
 
-static struct pl_str plain_page(struct pl_arena *arena, int status,
-                                struct pl_str reason, struct pl_str detail)
+PL_COLD static struct pl_str plain_page(struct pl_arena *arena, int status,
+                                        struct pl_str reason,
+                                        struct pl_str detail)
 {
     detail = escape(arena, detail);
     return pl_arena_printf(
@@ -357,7 +358,8 @@ static struct pl_str html_page(struct pl_request *req, int status,
                              : plain_page(&req->arena, status, reason, detail);
 }
 
-int pl_response_error(struct pl_response *res, int status, struct pl_str detail)
+PL_COLD int pl_response_error(struct pl_response *res, int status,
+                              struct pl_str detail)
 {
     struct pl_request *req = request_of(res);
     struct pl_str reason = pl_status_reason(status), text;
@@ -387,8 +389,8 @@ int pl_response_error(struct pl_response *res, int status, struct pl_str detail)
     return err;
 }
 
-int pl_response_redirect(struct pl_response *res, struct pl_str location,
-                         int status)
+PL_COLD int pl_response_redirect(struct pl_response *res,
+                                 struct pl_str location, int status)
 {
     int err;
 

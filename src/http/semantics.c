@@ -61,8 +61,9 @@ static bool apply_conditions(struct pl_request *req)
     }
 }
 
-static void add_content_range(struct pl_response *res,
-                              const struct pl_range *range, uint64_t size)
+PL_COLD static void add_content_range(struct pl_response *res,
+                                      const struct pl_range *range,
+                                      uint64_t size)
 {
     char text[PL_CONTENT_RANGE_MAX];
 

@@ -368,7 +368,7 @@ size_t pl_uri_encode_to(char *out, struct pl_str s, const char *keep)
 }
 
 /* In pieces, so that a limit of out is that of the result. */
-int pl_uri_encode(struct pl_str s, const char *keep, struct pl_buf *out)
+PL_COLD int pl_uri_encode(struct pl_str s, const char *keep, struct pl_buf *out)
 {
     enum { PIECE = 256 };
     char piece[3 * PIECE];

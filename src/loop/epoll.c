@@ -84,7 +84,7 @@ static int ctl(struct epoll *epoll, int op, int fd, uint32_t bits,
     }
 }
 
-static void epoll_close(void *state)
+PL_COLD static void epoll_close(void *state)
 {
     struct epoll *epoll = state;
 
@@ -95,7 +95,7 @@ static void epoll_close(void *state)
     pl_free(epoll);
 }
 
-static int epoll_open(struct pl_loop *loop, void **state)
+PL_COLD static int epoll_open(struct pl_loop *loop, void **state)
 {
     struct epoll *epoll = pl_malloc(sizeof(*epoll));
     int err;

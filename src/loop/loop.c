@@ -203,7 +203,7 @@ PL_COLD int pl_loop_new(const struct pl_loop_options *options,
     return 0;
 }
 
-void pl_loop_free(struct pl_loop *loop)
+PL_COLD void pl_loop_free(struct pl_loop *loop)
 {
     if (loop == NULL)
         return;

@@ -85,7 +85,7 @@ static struct pl_co *take_spare(struct pl_vm *vm)
     return PL_LIST_ENTRY(node, struct pl_co, node);
 }
 
-void pl_co_trim(struct pl_vm *vm, unsigned keep)
+PL_COLD void pl_co_trim(struct pl_vm *vm, unsigned keep)
 {
     while (vm->spare_count > keep)
         free_co(take_spare(vm));
@@ -142,7 +142,7 @@ static void end_exit(struct pl_co *co)
 
 static void run(struct pl_co *co, int args);
 
-static void run_defers(struct pl_co *co)
+PL_COLD static void run_defers(struct pl_co *co)
 {
     co->phase = PL_CO_DEFERS;
     if (co->L == NULL && add_thread(co, co->vm->main) != 0) {

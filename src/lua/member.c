@@ -109,10 +109,15 @@ void pl_vm_stand_down(struct pl_vm *vm)
 void pl_lua_open_member(lua_State *L, struct pl_vm *vm)
 {
     static const luaL_Reg functions[] = {
-        {"next_message", next_message},
         {"is_leading", is_leading},
+        {NULL, NULL},
+    };
+    static const luaL_Reg of_share[] = {
+        {"next_message", next_message},
         {NULL, NULL},
     };
 
     pl_vm_register(L, vm, functions);
+    if (PL_WITH_SHARE)
+        pl_vm_register(L, vm, of_share);
 }

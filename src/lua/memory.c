@@ -113,7 +113,7 @@ void pl_vm_measured(struct pl_vm *vm, int status)
     lua_setallocf(vm->main, allocate, vm);
 }
 
-int pl_vm_take_memory(struct pl_vm *vm)
+PL_COLD int pl_vm_take_memory(struct pl_vm *vm)
 {
     size_t held = (size_t)lua_gc(vm->main, LUA_GCCOUNT, 0) * 1024 +
                   (size_t)lua_gc(vm->main, LUA_GCCOUNTB, 0);
@@ -125,7 +125,7 @@ int pl_vm_take_memory(struct pl_vm *vm)
     return 0;
 }
 
-void pl_vm_close_state(struct pl_vm *vm)
+PL_COLD void pl_vm_close_state(struct pl_vm *vm)
 {
     /* LuaJIT frees its heap as a whole only if the allocator is its own. */
     if (vm->alloc != NULL)

@@ -12,7 +12,7 @@ static char waits;
 
 /* ---- errors with the caller's position ---- */
 
-static bool find_caller(lua_State *L, lua_Debug *ar)
+PL_COLD static bool find_caller(lua_State *L, lua_Debug *ar)
 {
     for (int level = 1; lua_getstack(L, level, ar); level++) {
         lua_getinfo(L, "Sl", ar);
@@ -22,7 +22,7 @@ static bool find_caller(lua_State *L, lua_Debug *ar)
     return false;
 }
 
-void pl_lua_push_caller(lua_State *L)
+PL_COLD void pl_lua_push_caller(lua_State *L)
 {
     lua_Debug ar;
 
@@ -33,7 +33,7 @@ void pl_lua_push_caller(lua_State *L)
 }
 
 /* Without a position where there is none (tail calls leave no trace). */
-int pl_lua_fail(lua_State *L, const char *fmt, ...)
+PL_COLD int pl_lua_fail(lua_State *L, const char *fmt, ...)
 {
     lua_Debug ar;
     va_list ap;

@@ -289,7 +289,7 @@ static int all(lua_State *L)
 }
 
 /* "pl.request: GET /path" */
-static int as_text(lua_State *L)
+PL_COLD static int as_text(lua_State *L)
 {
     struct pl_request *req = self(L);
 

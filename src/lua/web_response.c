@@ -93,7 +93,7 @@ static int new_fetch(lua_State *L)
 }
 
 /* res.fetch_file(res, fetch, path [, root]) -> 0 or a code */
-static int fetch_file(lua_State *L)
+PL_COLD static int fetch_file(lua_State *L)
 {
     struct pl_request *req = self(L);
     struct pl_file_op *op = luaL_checkudata(L, 2, FETCH);
@@ -105,7 +105,7 @@ static int fetch_file(lua_State *L)
 }
 
 /* res.take_file(res, fetch) -> 0 or a code */
-static int take_file(lua_State *L)
+PL_COLD static int take_file(lua_State *L)
 {
     struct pl_request *req = self(L);
 
@@ -165,7 +165,7 @@ static int add_header(lua_State *L)
 }
 
 /* res:redirect(location [, status = 302]) */
-static int redirect(lua_State *L)
+PL_COLD static int redirect(lua_State *L)
 {
     struct pl_response *res = &self(L)->response;
     struct pl_str location = pl_arg_str(L, 2, "res:redirect", "the location");
@@ -274,7 +274,7 @@ static int add_cookie(struct pl_request *req, const struct pl_cookie *c)
 
 /* res.cookie(res, name, value [, { path = "/", domain, max_age, expires,
  * secure, http_only = true, same_site = "lax", partitioned }]) */
-static int cookie(lua_State *L)
+PL_COLD static int cookie(lua_State *L)
 {
     struct pl_request *req = self(L);
     struct pl_cookie c = {.name = pl_arg_str(L, 2, "res:cookie", "the name"),

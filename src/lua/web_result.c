@@ -11,8 +11,8 @@ enum { COPY_MAX = 4096 };
 
 /* Raises for call, or for what a handler has returned: then no Lua code of the
  * site is running, and the position is that of its route. */
-static int fail(lua_State *L, const struct pl_request *req, const char *call,
-                const char *text)
+PL_COLD static int fail(lua_State *L, const struct pl_request *req,
+                        const char *call, const char *text)
 {
     if (call != NULL)
         return pl_lua_fail(L, "%s: %s", call, text);
@@ -127,8 +127,8 @@ void pl_web_set_body(lua_State *L, struct pl_request *req, int index,
 
 /* ---- fields ---- */
 
-int pl_web_field_failed(lua_State *L, struct pl_request *req, const char *call,
-                        struct pl_str name, int err)
+PL_COLD int pl_web_field_failed(lua_State *L, struct pl_request *req,
+                                const char *call, struct pl_str name, int err)
 {
     lua_pushlstring(L, name.data, PL_MIN(name.len, 64));
     lua_pushfstring(L, "\"%s\": %s", lua_tostring(L, -1), why_not(err));

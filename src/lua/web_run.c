@@ -159,8 +159,8 @@ static void free_filter(struct pl_filter *filter)
     free_self(PL_CONTAINER_OF(filter, struct lua_handler, filter));
 }
 
-static struct lua_handler *make(lua_State *L, struct pl_vm *vm, int index,
-                                enum pl_web_call kind)
+PL_COLD static struct lua_handler *make(lua_State *L, struct pl_vm *vm,
+                                        int index, enum pl_web_call kind)
 {
     struct lua_handler *self;
     int fn;
@@ -236,7 +236,7 @@ static int run_with(lua_State *L)
 }
 
 /* use(call, fn) */
-static int use(lua_State *L)
+PL_COLD static int use(lua_State *L)
 {
     struct pl_vm *vm = pl_vm_upvalue(L);
     struct lua_handler *self = make(L, vm, 2, PL_WEB_CALL_FILTER);
@@ -386,7 +386,7 @@ void pl_lua_open_web_run(lua_State *L, struct pl_vm *vm)
     pl_web_register(L, vm, functions);
 }
 
-void pl_web_find_runners(lua_State *L, struct pl_vm *vm)
+PL_COLD void pl_web_find_runners(lua_State *L, struct pl_vm *vm)
 {
     static const char *const names[] = {"run_request", "run_both"};
 

@@ -328,8 +328,8 @@ void pl_conn_consume(struct pl_conn *conn, size_t n)
     pl_conn_io_put(conn);
 }
 
-void pl_net_each(struct pl_net *net,
-                 void (*fn)(struct pl_conn *conn, void *arg), void *arg)
+PL_COLD void pl_net_each(struct pl_net *net,
+                         void (*fn)(struct pl_conn *conn, void *arg), void *arg)
 {
     for (uint32_t slot = pl_loop_slots(net->loop); slot > 0; slot--) {
         struct pl_source *source = pl_loop_slot(net->loop, slot);
@@ -471,7 +471,8 @@ static struct pl_deadline *deadline_of(struct pl_source *source)
     return &PL_CONTAINER_OF(source, struct pl_conn, source)->deadline;
 }
 
-static void on_expired(struct pl_source *source, enum pl_deadline_class class)
+PL_COLD static void on_expired(struct pl_source *source,
+                               enum pl_deadline_class class)
 {
     struct pl_conn *conn = PL_CONTAINER_OF(source, struct pl_conn, source);
 
@@ -572,8 +573,8 @@ static bool end_of_turn(struct pl_hook *hook)
     return false;
 }
 
-int pl_net_init(struct pl_net *net, struct pl_loop *loop,
-                const struct pl_net_limits *limits)
+PL_COLD int pl_net_init(struct pl_net *net, struct pl_loop *loop,
+                        const struct pl_net_limits *limits)
 {
     *net = (struct pl_net){.loop = loop,
                            .pool = pl_loop_pool(loop),
@@ -594,7 +595,7 @@ int pl_net_init(struct pl_net *net, struct pl_loop *loop,
     return 0;
 }
 
-void pl_net_fini(struct pl_net *net)
+PL_COLD void pl_net_fini(struct pl_net *net)
 {
     end_of_turn(&net->hook); /* buries what was closed between turns */
     PL_ASSERT(net->stats.open == 0 && net->stats.outgoing == 0 &&

@@ -114,8 +114,8 @@ static bool port_taken(const struct pl_addr *addr,
     return err == EADDRINUSE;
 }
 
-static int explain(struct pl_error *error, const struct pl_addr *addr,
-                   int error_number)
+PL_COLD static int explain(struct pl_error *error, const struct pl_addr *addr,
+                           int error_number)
 {
     char text[PL_ADDR_TEXT];
 
@@ -194,7 +194,7 @@ void pl_listen_shut(struct pl_listen_group *group)
     group->count = 0;
 }
 
-void pl_listen_close(struct pl_listen_group *group)
+PL_COLD void pl_listen_close(struct pl_listen_group *group)
 {
     if (group == NULL)
         return;
@@ -211,7 +211,7 @@ enum { RETRY_NS = 1000000000, COMPLAIN_S = 60, LAST_BATCHES = 64 };
 /* Out of descriptors or over a limit: look away until a connection has gone,
  * or for a second. The running connections go on; waiting ones stay in the
  * kernel's queue. */
-void pl_listener_pause(struct pl_listener *listener, int err)
+PL_COLD void pl_listener_pause(struct pl_listener *listener, int err)
 {
     struct pl_net *net = listener->net;
     int64_t now = pl_loop_wall(net->loop);
@@ -239,7 +239,7 @@ static int watch(struct pl_listener *listener)
                        listener->shared ? PL_EXCLUSIVE : PL_LEVEL);
 }
 
-static void look_again(struct pl_listener *listener)
+PL_COLD static void look_again(struct pl_listener *listener)
 {
     struct pl_net *net = listener->net;
 
@@ -310,9 +310,9 @@ static void on_acceptable(struct pl_source *source, unsigned events)
     accept_some(PL_CONTAINER_OF(source, struct pl_listener, source));
 }
 
-int pl_listener_start(struct pl_net *net, int fd, bool shared, bool nodelay,
-                      const struct pl_protocol *protocol, void *arg,
-                      struct pl_listener **out)
+PL_COLD int pl_listener_start(struct pl_net *net, int fd, bool shared,
+                              bool nodelay, const struct pl_protocol *protocol,
+                              void *arg, struct pl_listener **out)
 {
     struct pl_listener *listener = pl_calloc(1, sizeof(*listener));
     int err, one = 1;
@@ -341,8 +341,8 @@ int pl_listener_start(struct pl_net *net, int fd, bool shared, bool nodelay,
     return 0;
 }
 
-void pl_listener_configure(struct pl_listener *listener,
-                           const struct pl_listen_options *options)
+PL_COLD void pl_listener_configure(struct pl_listener *listener,
+                                   const struct pl_listen_options *options)
 {
     listener->options = options;
     if (PL_WITH_PROXY && options->proxy != PL_PROXY_OFF) {
@@ -366,7 +366,7 @@ struct pl_listener *pl_listener_dialer(struct pl_net *net)
     return listener;
 }
 
-void pl_listener_stop(struct pl_listener *listener)
+PL_COLD void pl_listener_stop(struct pl_listener *listener)
 {
     struct pl_net *net = listener->net;
 

@@ -19,8 +19,8 @@ void pl_filter_drop(struct pl_filter *filter)
         filter->free(filter);
 }
 
-struct pl_chain *pl_chain_new(struct pl_filter *const *filters, unsigned n,
-                              struct pl_handler *handler)
+PL_COLD struct pl_chain *pl_chain_new(struct pl_filter *const *filters,
+                                      unsigned n, struct pl_handler *handler)
 {
     struct pl_chain *chain =
         pl_malloc(sizeof(*chain) + (n + 1) * sizeof(struct pl_next));

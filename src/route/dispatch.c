@@ -26,7 +26,8 @@ static int add_allow(struct pl_request *req, unsigned methods)
     return pl_response_set(&req->response, PL_STR("Allow"), pl_str(text, n));
 }
 
-static void no_route(const struct pl_match *match, struct pl_request *req)
+PL_COLD static void no_route(const struct pl_match *match,
+                             struct pl_request *req)
 {
     struct pl_response *res = &req->response;
     int err = 0;

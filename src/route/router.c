@@ -58,7 +58,7 @@ static void free_route(struct pl_route *route)
     pl_free(route);
 }
 
-void pl_router_free(struct pl_router *router)
+PL_COLD void pl_router_free(struct pl_router *router)
 {
     if (router == NULL)
         return;

@@ -16,7 +16,7 @@ static void exceed(struct pl_meter *meter, enum pl_over over)
         pl_task_cancel(meter->root);
 }
 
-static void on_wall_over(struct pl_timer *timer)
+PL_COLD static void on_wall_over(struct pl_timer *timer)
 {
     exceed(PL_CONTAINER_OF(timer, struct pl_meter, limit), PL_OVER_WALL);
 }
@@ -111,7 +111,7 @@ void pl_meter_run(struct pl_task *task)
         exceed(meter, meter->over);
 }
 
-void pl_meter_why(const struct pl_meter *meter, char *out, size_t size)
+PL_COLD void pl_meter_why(const struct pl_meter *meter, char *out, size_t size)
 {
     const struct pl_budget *budget = &meter->budget;
 

@@ -55,8 +55,8 @@ static bool run_queue(struct pl_hook *hook)
     return sched->head != NULL;
 }
 
-int pl_sched_init(struct pl_sched *sched, struct pl_loop *loop,
-                  struct pl_offload *offload)
+PL_COLD int pl_sched_init(struct pl_sched *sched, struct pl_loop *loop,
+                          struct pl_offload *offload)
 {
     PL_ASSERT(current == NULL); /* one worker per thread */
     *sched = (struct pl_sched){
@@ -78,7 +78,7 @@ bool pl_sched_idle(const struct pl_sched *sched)
     return sched->live == 0 && sched->jobs == 0 && sched->head == NULL;
 }
 
-void pl_sched_fini(struct pl_sched *sched)
+PL_COLD void pl_sched_fini(struct pl_sched *sched)
 {
     PL_ASSERT(pl_sched_idle(sched));
     pl_loop_remove_hook(&sched->hook);

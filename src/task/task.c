@@ -166,7 +166,7 @@ void pl_task_cancel(struct pl_task *task)
         pl_task_cancel_children(task);
 }
 
-void pl_sched_cancel_all(struct pl_sched *sched)
+PL_COLD void pl_sched_cancel_all(struct pl_sched *sched)
 {
     struct pl_list *node;
 
@@ -241,7 +241,7 @@ void pl_task_run_defers(struct pl_task *task)
     }
 }
 
-static void on_defers_late(struct pl_timer *timer)
+PL_COLD static void on_defers_late(struct pl_timer *timer)
 {
     struct pl_task_exit *exit =
         PL_CONTAINER_OF(timer, struct pl_task_exit, limit);
