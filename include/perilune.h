@@ -251,6 +251,34 @@ PL_API int pl_app_static(struct pl_app *app, const char *prefix,
  * takes 127.0.0.1:8080. The address is opened by pl_app_run(). */
 PL_API int pl_app_listen(struct pl_app *app, const char *address);
 
+/* TLS of an address (docs/tls.md). Zeroes are the defaults. The files are in
+ * PEM form, and are read again when they change. */
+struct pl_app_tls_options {
+    size_t size;                         /* sizeof(struct pl_app_tls_options) */
+    const struct pl_app_tls_cert *certs; /* the first: for names of none */
+    size_t ncerts;
+    bool dev; /* without certs: one of our own making, for localhost */
+    const char *min_version;  /* NULL: "1.2"; "1.3" */
+    const char *ciphers;      /* of TLS 1.2, in the words of OpenSSL */
+    const char *ciphersuites; /* of TLS 1.3 */
+    const char *curves;
+    const char *verify; /* of clients: NULL or "none", "optional", "required",
+                           "any" */
+    const char *ca;     /* who has signed their certificates */
+    unsigned verify_depth; /* certificates between; 0: 4 */
+    bool no_session_tickets;
+    unsigned session_timeout_s;     /* 0: an hour */
+    unsigned ticket_key_rotation_s; /* 0: twelve hours */
+    uint64_t hsts_s; /* Strict-Transport-Security: max-age; 0: is not said */
+    bool redirect;   /* what comes in the clear is sent to https, not refused */
+};
+
+struct pl_app_tls_cert {
+    const char *cert; /* a chain, the server's own first */
+    const char *key;  /* NULL: in the file of cert */
+    const char *ocsp; /* an answer to be shown with it (DER); NULL: none */
+};
+
 /* How an address is listened on (docs/listeners.md). Zeroes are the defaults.
  */
 struct pl_app_listen_options {
@@ -266,6 +294,9 @@ struct pl_app_listen_options {
     const char *trusted; /* who may send one: addresses with spaces between
                             ("10.0.0.0/8 ::1 unix:"); NULL: as the setting
                             `trusted` says */
+    const struct pl_app_tls_options *tls; /* NULL: in the clear */
+    unsigned redirect_port; /* clients are sent to https:// at this port and
+                               are not served here; 0: they are */
 };
 
 /* pl_app_listen() with options, which may be NULL. COPIES. */
@@ -384,6 +415,26 @@ PL_API struct pl_str pl_request_cookie(struct pl_request *req,
 
 /* The peer's address ("" for UNIX sockets) and port; port may be NULL. */
 PL_API struct pl_str pl_request_remote(struct pl_request *req, uint16_t *port);
+
+/* What the TLS of a connection is. Text is never NULL, and as long-lived as the
+ * request. A later version may have more at the end. */
+struct pl_request_tls {
+    const char *version; /* "TLSv1.3" */
+    const char *cipher;  /* "TLS_AES_128_GCM_SHA256" */
+    const char *sni;     /* the name that was asked for, in lower case; or "" */
+    const char *alpn;    /* "http/1.1", or "" */
+    bool resumed;        /* by a ticket, without a full handshake */
+    bool has_client;     /* the client has shown a certificate: */
+    bool verified;       /* one that `ca` vouches for; else see error */
+    const char *error;
+    const char *subject, *issuer;  /* RFC 4514: "CN=Ada,O=Example" */
+    const char *serial;            /* hexadecimal */
+    const char *fingerprint;       /* SHA-256 of it, hexadecimal */
+    int64_t not_before, not_after; /* seconds since 1970 */
+};
+
+/* NULL: the connection of req to us has none, or has gone. */
+PL_API const struct pl_request_tls *pl_request_tls(struct pl_request *req);
 
 /* 16 hexadecimal digits, not terminated: the one in the log. */
 enum { PL_REQUEST_ID_LEN = 16 };

@@ -60,6 +60,54 @@ void pl_request_arrived(struct pl_request *req, const struct pl_conn *conn)
         req->https_port = local_port(conn);
 }
 
+/* ---- what the connection has agreed on ---- */
+
+struct tls {
+    struct pl_request_tls shown;
+    struct pl_tls_info info;
+};
+
+static void show(struct tls *tls)
+{
+    const struct pl_tls_info *info = &tls->info;
+
+    tls->shown = (struct pl_request_tls){.version = info->version,
+                                         .cipher = info->cipher,
+                                         .sni = info->sni,
+                                         .alpn = info->alpn,
+                                         .resumed = info->resumed,
+                                         .has_client = info->has_peer,
+                                         .verified = info->verified,
+                                         .error = info->why,
+                                         .subject = info->subject,
+                                         .issuer = info->issuer,
+                                         .serial = info->serial,
+                                         .fingerprint = info->fingerprint,
+                                         .not_before = info->not_before,
+                                         .not_after = info->not_after};
+}
+
+PL_COLD const struct pl_request_tls *pl_request_tls(struct pl_request *req)
+{
+    struct pl_conn *conn = NULL;
+    struct tls *tls;
+
+    if (!PL_WITH_TLS || req->tls != NULL)
+        return req->tls;
+    if (req->wire != NULL && req->wire->conn != NULL)
+        conn = req->wire->conn(req);
+    if (conn == NULL || !pl_conn_secure(conn))
+        return NULL;
+    tls = pl_arena_alloc(&req->arena, sizeof(*tls));
+    if (tls == NULL || !pl_conn_tls_info(conn, &tls->info))
+        return NULL;
+    show(tls);
+    req->tls = &tls->shown;
+    return req->tls;
+}
+
+/* ---- HSTS ---- */
+
 PL_COLD void pl_request_add_hsts(struct pl_request *req)
 {
     static const struct pl_str name = {"Strict-Transport-Security", 25};

@@ -317,6 +317,11 @@ static bool h1_peer(struct pl_request *req, struct pl_addr *addr)
     return pl_conn_peer(conn_of(req), addr);
 }
 
+static struct pl_conn *h1_conn(struct pl_request *req)
+{
+    return conn_of(req);
+}
+
 static bool h1_local(struct pl_request *req, struct pl_addr *addr)
 {
     return pl_conn_local(conn_of(req), addr);
@@ -335,4 +340,5 @@ const struct pl_wire pl_h1_wire = {
     .inform = h1_inform,
     .peer = h1_peer,
     .local = h1_local,
+    .conn = h1_conn,
 };

@@ -77,6 +77,7 @@ struct pl_request {
     struct pl_task *task; /* the handler's; NULL: it needs none */
     struct pl_str remote; /* absent: not asked for yet */
     uint16_t remote_port;
+    const struct pl_request_tls *tls; /* NULL: not asked for yet, or none */
     struct pl_ws
         *websocket;         /* it has become one, which ends with the handler */
     void *lua;              /* the Lua object that stands for this request */

@@ -43,6 +43,8 @@ struct pl_wire {
                   const struct pl_header *fields, unsigned n);
     bool (*peer)(struct pl_request *req, struct pl_addr *addr);
     bool (*local)(struct pl_request *req, struct pl_addr *addr);
+    /* The connection that it has come by. NULL: by none of ours. */
+    struct pl_conn *(*conn)(struct pl_request *req);
 };
 
 #endif

@@ -33,6 +33,7 @@ enum pl_web_slot {
     PL_WEB_SLOT_HEADERS,
     PL_WEB_SLOT_COOKIES,
     PL_WEB_SLOT_OWN, /* what scripts have set */
+    PL_WEB_SLOT_TLS,
     PL_WEB_SLOT_END
 };
 
@@ -120,6 +121,9 @@ struct pl_handler *pl_web_handler_new(lua_State *L, struct pl_vm *vm, int index,
  * raised. Stack: [+2]. */
 const struct pl_tls_options *pl_lua_read_tls(lua_State *L, int table,
                                              const char *call);
+
+/* core.req_tls(req) -> table, or nil */
+int pl_web_request_tls(lua_State *L);
 
 /* ---- each adds its functions to the table on top ("core") ---- */
 

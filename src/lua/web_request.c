@@ -326,6 +326,7 @@ void pl_lua_open_web_request(lua_State *L, struct pl_vm *vm)
         {"req_headers", headers},
         {"req_own", own},
         {"req_text", as_text},
+        {"req_tls", pl_web_request_tls},
         {NULL, NULL},
     };
 

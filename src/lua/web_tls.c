@@ -1,4 +1,6 @@
-/* web_tls.c - the option tls, from the table that lib/tls.lua has checked. */
+/* web_tls.c - the option tls, from the table that lib/tls.lua has checked, and
+ * what requests have of it. */
+#include "base/features.h"
 #include "base/str.h"
 #include "lua/vm_priv.h"
 #include "lua/wait.h"
@@ -66,18 +68,6 @@ static void read_pairs(lua_State *L, int table, struct pl_tls_options *options)
     lua_remove(L, -2);
 }
 
-static enum pl_tls_verify verify(lua_State *L, int table)
-{
-    static const char *const words[] = {"none", "optional", "required", "any"};
-    const char *word = text(L, table, "verify");
-    int i = 0;
-
-    while (word != NULL && i < (int)PL_COUNT(words) &&
-           strcmp(words[i], word) != 0)
-        i++;
-    return (enum pl_tls_verify)(i % (int)PL_COUNT(words));
-}
-
 const struct pl_tls_options *pl_lua_read_tls(lua_State *L, int table,
                                              const char *call)
 {
@@ -90,12 +80,12 @@ const struct pl_tls_options *pl_lua_read_tls(lua_State *L, int table,
         .suites = text(L, table, "ciphersuites"),
         .groups = text(L, table, "curves"),
         .ca = text(L, table, "ca"),
-        .verify = verify(L, table),
         .tls13_only = version != NULL && strcmp(version, "1.3") == 0,
         .session_s = (uint32_t)seconds(L, table, call, "session_timeout", 0),
         .rotation_s =
             (uint32_t)seconds(L, table, call, "ticket_key_rotation", 0),
     };
+    pl_tls_verify_parse(text(L, table, "verify"), &options->verify);
     lua_getfield(L, table, "verify_depth");
     options->verify_depth = (unsigned)lua_tointeger(L, -1);
     lua_pop(L, 1);
@@ -109,4 +99,65 @@ const struct pl_tls_options *pl_lua_read_tls(lua_State *L, int table,
         options->hsts_s = seconds(L, table, call, "hsts", 0);
     read_pairs(L, table, options);
     return options;
+}
+
+/* ---- requests ---- */
+
+static void set_text(lua_State *L, const char *name, const char *value)
+{
+    if (value[0] == '\0')
+        return; /* nil */
+    lua_pushstring(L, value);
+    lua_setfield(L, -2, name);
+}
+
+static void set_flag(lua_State *L, const char *name, bool value)
+{
+    lua_pushboolean(L, value);
+    lua_setfield(L, -2, name);
+}
+
+static void set_number(lua_State *L, const char *name, int64_t value)
+{
+    lua_pushnumber(L, (lua_Number)value);
+    lua_setfield(L, -2, name);
+}
+
+static void push_client(lua_State *L, const struct pl_request_tls *tls)
+{
+    lua_newtable(L);
+    set_flag(L, "verified", tls->verified);
+    set_text(L, "error", tls->error);
+    set_text(L, "subject", tls->subject);
+    set_text(L, "issuer", tls->issuer);
+    set_text(L, "serial", tls->serial);
+    set_text(L, "fingerprint", tls->fingerprint);
+    set_number(L, "not_before", tls->not_before);
+    set_number(L, "not_after", tls->not_after);
+}
+
+int pl_web_request_tls(lua_State *L)
+{
+    struct pl_request *req = pl_web_check(L, 1, PL_WEB_REQUEST);
+    const struct pl_request_tls *tls;
+
+    if (PL_WITH_TLS && pl_web_push_table(L, req, PL_WEB_SLOT_TLS))
+        return 1;
+    tls = PL_WITH_TLS ? pl_request_tls(req) : NULL;
+    if (tls == NULL) {
+        lua_pushnil(L);
+        return 1;
+    }
+    lua_newtable(L);
+    set_text(L, "version", tls->version);
+    set_text(L, "cipher", tls->cipher);
+    set_text(L, "sni", tls->sni);
+    set_text(L, "alpn", tls->alpn);
+    set_flag(L, "resumed", tls->resumed);
+    if (tls->has_client) {
+        push_client(L, tls);
+        lua_setfield(L, -2, "client");
+    }
+    pl_web_keep_table(L, req, PL_WEB_SLOT_TLS);
+    return 1;
 }

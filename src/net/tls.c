@@ -499,6 +499,25 @@ PL_COLD int pl_listener_secure(struct pl_listener *listener,
 
 /* ---- options ---- */
 
+PL_COLD bool pl_tls_verify_parse(const char *word, enum pl_tls_verify *out)
+{
+    static const char *const words[] = {
+        [PL_TLS_VERIFY_NONE] = "none",
+        [PL_TLS_VERIFY_OPTIONAL] = "optional",
+        [PL_TLS_VERIFY_REQUIRED] = "required",
+        [PL_TLS_VERIFY_ANY] = "any",
+    };
+
+    *out = PL_TLS_VERIFY_NONE;
+    for (size_t i = 0; word != NULL && i < PL_COUNT(words); i++) {
+        if (strcmp(words[i], word) == 0) {
+            *out = (enum pl_tls_verify)i;
+            return true;
+        }
+    }
+    return word == NULL;
+}
+
 static int copy_text(struct pl_arena *arena, const char **text)
 {
     if (*text == NULL)

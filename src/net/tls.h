@@ -34,6 +34,9 @@ enum pl_tls_verify {
     PL_TLS_VERIFY_ANY, /* asked for; the handler judges it */
 };
 
+/* "none" (NULL, too), "optional", "required", "any"; false: another word. */
+bool pl_tls_verify_parse(const char *word, enum pl_tls_verify *out);
+
 /* What pl.listen { tls = ... } says, or who opens a connection. Zeroes are the
  * defaults. */
 struct pl_tls_options {

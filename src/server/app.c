@@ -341,7 +341,9 @@ int pl_app_listen_with(struct pl_app *app, const char *address,
 {
     struct pl_listen_spec spec = {.address = address, .where = ""};
     struct pl_app_listen_options given;
+    struct pl_tls_options tls = {.pairs = NULL};
     struct pl_error error = {.code = 0};
+    int err = 0;
 
     if (is_fixed(app))
         return PL_ERR_STATE;
@@ -354,8 +356,15 @@ int pl_app_listen_with(struct pl_app *app, const char *address,
                                               .mode = given.mode,
                                               .v6only = given.v6only,
                                               .eager = given.no_defer_accept};
-    return pl_app_note(app, pl_site_listen(app->site, &spec, &error),
-                       "pl_app_listen", address, error.text);
+    spec.options.https_port = (uint16_t)given.redirect_port;
+    if (given.tls != NULL) {
+        err = pl_app_tls_read(given.tls, &tls, &error);
+        spec.options.tls = &tls;
+    }
+    if (err == 0)
+        err = pl_site_listen(app->site, &spec, &error);
+    pl_app_tls_drop(&tls);
+    return pl_app_note(app, err, "pl_app_listen", address, error.text);
 }
 
 int pl_app_listen(struct pl_app *app, const char *address)

@@ -3,6 +3,7 @@
 #ifndef PL_SERVER_APP_H
 #define PL_SERVER_APP_H
 
+#include "net/tls.h"
 #include "server/server.h"
 
 #define PL_APP_MAGIC 0x7061706cu /* "lpap" */
@@ -33,6 +34,12 @@ struct pl_app {
     void *on_message_arg;
     struct pl_app_task *tasks; /* newest first */
 };
+
+/* What from says, for pl_site_listen(), and then to be dropped; also after a
+ * failure. 0 or PL_ERR_*. */
+int pl_app_tls_read(const struct pl_app_tls_options *from,
+                    struct pl_tls_options *options, struct pl_error *error);
+void pl_app_tls_drop(struct pl_tls_options *options);
 
 /* Keeps the first failure, for pl_app_run(); gives err back. */
 int pl_app_note(struct pl_app *app, int err, const char *call, const char *what,

@@ -11,7 +11,7 @@
 #include "route/site.h"
 #include "server/server.h"
 
-enum { DEFAULT_PORT = 8080 };
+enum { DEFAULT_PORT = 8080, DEFAULT_TLS_PORT = 8443 };
 
 /* One for each worker, so that the kernel spreads connections among them: of
  * several that share a socket it wakes the same one again and again. More, if
@@ -121,6 +121,12 @@ static int open_address(struct pl_server *server, bool local,
     return err;
 }
 
+/* Does the command line ask for TLS? */
+static bool is_secure(const struct pl_server_options *options)
+{
+    return options->tls_dev || options->tls_cert != NULL;
+}
+
 /* The address of the command line, or the default one. */
 static int open_given(struct pl_server *server, bool local,
                       const struct pl_trust *trust, struct pl_error *error)
@@ -130,8 +136,16 @@ static int open_given(struct pl_server *server, bool local,
                        : options->port >= 0     ? ""
                        : options->v6            ? "[::1]"
                                                 : "127.0.0.1";
-    int port = options->port >= 0 ? options->port : DEFAULT_PORT;
-    struct pl_listen_spec spec = {.where = ""};
+    bool secure = is_secure(options);
+    int port = options->port >= 0 ? options->port
+               : secure           ? DEFAULT_TLS_PORT
+                                  : DEFAULT_PORT;
+    const struct pl_tls_pair pair = {.cert = options->tls_cert,
+                                     .key = options->tls_key};
+    const struct pl_tls_options tls = {
+        .pairs = &pair, .npairs = pair.cert != NULL, .dev = pair.cert == NULL};
+    struct pl_listen_spec spec = {.where = "",
+                                  .options = {.tls = secure ? &tls : NULL}};
     char text[300];
 
     if (pl_str_starts(pl_str_c(host), PL_STR("unix:")))
@@ -153,7 +167,7 @@ static int open_all(struct pl_server *server, const struct pl_site *site,
     struct pl_list *node;
     int err = 0;
 
-    if (options->port >= 0 || options->address != NULL ||
+    if (options->port >= 0 || options->address != NULL || is_secure(options) ||
         pl_list_empty(&site->listeners))
         return open_given(server, local, trust, error);
     server->http2 = site->http.h2.on;

@@ -21,6 +21,12 @@ const char pl_options_help[] =
     "  -h ADDRESS          the same, on this address: 127.0.0.1, ::1,\n"
     "                      unix:PATH (port 8080 unless -p is given)\n"
     "  -6                  IPv6 where an address does not say which\n"
+    "  --tls dev           speak TLS on the address of -p and -h (port 8443\n"
+    "                      unless -p is given), with a certificate of our\n"
+    "                      own making, for this machine\n"
+    "  --tls-cert FILE     the same, with this certificate (a chain in PEM\n"
+    "                      form) ...\n"
+    "  --tls-key FILE      ... and its key, if it is not in the same file\n"
     "  -c WORKERS          worker threads (default: one for each CPU)\n"
     "  --user USER         become this user once the addresses are open\n"
     "  --pid FILE          write the process id to FILE, removed at the end\n"
@@ -47,6 +53,9 @@ enum option {
     OPT_PORT,
     OPT_ADDRESS,
     OPT_V6,
+    OPT_TLS,
+    OPT_TLS_CERT,
+    OPT_TLS_KEY,
     OPT_WORKERS,
     OPT_USER,
     OPT_PID,
@@ -67,6 +76,9 @@ static const struct {
     {"-p", OPT_PORT, VALUE},
     {"-h", OPT_ADDRESS, VALUE},
     {"-6", OPT_V6, NO_VALUE},
+    {"--tls", OPT_TLS, VALUE},
+    {"--tls-cert", OPT_TLS_CERT, VALUE},
+    {"--tls-key", OPT_TLS_KEY, VALUE},
     {"-c", OPT_WORKERS, VALUE},
     {"--user", OPT_USER, VALUE},
     {"--pid", OPT_PID, VALUE},
@@ -112,6 +124,20 @@ static int apply(enum option option, const char *name, const char *value,
         break;
     case OPT_V6:
         server->v6 = true;
+        break;
+    case OPT_TLS:
+        server->tls_dev = true;
+        if (strcmp(value, "dev") != 0)
+            err = pl_error_set(error, PL_ERR_INVALID, "",
+                               "--tls %s: only --tls dev is known (a "
+                               "certificate: --tls-cert)",
+                               value);
+        break;
+    case OPT_TLS_CERT:
+        server->tls_cert = value;
+        break;
+    case OPT_TLS_KEY:
+        server->tls_key = value;
         break;
     case OPT_USER:
         server->user = value;
@@ -251,6 +277,9 @@ int pl_options_parse(int argc, char **argv, struct pl_options *out,
     err = argc == 0
               ? 0
               : take_rest(argv, take_command(argc, argv, out), out, error);
+    if (err == 0 && out->server.tls_key != NULL && out->server.tls_cert == NULL)
+        err = pl_error_set(error, PL_ERR_INVALID, "",
+                           "--tls-key needs --tls-cert (see --help)");
     if (err == 0 && out->path == NULL && out->command == PL_COMMAND_RUN)
         err = pl_error_set(error, PL_ERR_INVALID, "",
                            "run needs a script (see --help)");

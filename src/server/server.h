@@ -31,6 +31,8 @@ struct pl_server_options {
     bool v6;             /* -6 */
     bool quiet;          /* no "listening on" lines */
     enum pl_dev dev;     /* --dev, --dev=any */
+    bool tls_dev;        /* --tls dev: on the address of the command line */
+    const char *tls_cert, *tls_key; /* --tls-cert, --tls-key; NULL */
     /* The process is ours: TERM, QUIT, INT, HUP, USR1, USR2 are handled, the
      * last words of a crash are logged, and a worker that does not end is left
      * behind by _exit(). */

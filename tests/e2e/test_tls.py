@@ -222,7 +222,7 @@ def test_a_slow_reader_gets_everything(start, ca):
     data = bytes(range(256)) * (16 << 10)
     server = start(files={"files/large": data})
     with server.connect() as wire:
-        wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 131072)
         records = Records(wire, ca.context())
         records.handshake()
         records.write(GET % b"/files/large")
@@ -409,6 +409,227 @@ def test_old_keys_of_tickets_are_forgotten(start, ca, connect):
             return not wire.socket.session_reused
 
     wait_for(forgotten, "the keys to be changed twice")
+
+
+# ---- what a request knows of it ----
+
+ABOUT = """
+pl.get("/tls", function(req) return req.tls end)
+pl.get("/none", function(req) return tostring(req.tls) end)
+"""
+CLIENT = SITE + ABOUT
+
+
+def test_a_request_knows_what_was_agreed_on(start, ca, connect):
+    server = start(site=CLIENT)
+    context = ca.context(alpn=["http/1.1"])
+    with connect(server, context, name="LocalHost") as wire:
+        about = wire.request("GET", "/tls").json()
+        session = wire.socket.session
+    assert about == {
+        "version": "TLSv1.3",
+        "cipher": "TLS_AES_128_GCM_SHA256",
+        "sni": "localhost",
+        "alpn": "http/1.1",
+        "resumed": False,
+    }
+    with connect(server, context, session=session) as wire:
+        assert wire.request("GET", "/tls").json()["resumed"] is True
+
+
+def test_there_is_none_in_the_clear(serve):
+    server = serve('local pl = require "perilune"\n' + ABOUT)
+    assert server.get("/none").text == "nil"
+
+
+def test_a_client_that_speaks_nothing_of_ours_is_told(start, ca, connect):
+    server = start()
+    with pytest.raises(ssl.SSLError, match="(?i)application.protocol"):
+        connect(server, ca.context(alpn=["imap"]))
+
+
+# ---- client certificates ----
+
+
+def answer(wire):
+    """In TLS 1.3 the refusal comes after the client's handshake."""
+    return wire.request("GET", "/tls").json()
+
+
+def refused(connect, server, context):
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        with connect(server, context) as wire:
+            wire.send(GET % b"/")
+            assert wire.socket.recv(100) == b"an alert instead"
+
+
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+def test_client_certificates_can_be_required(start, ca, connect, version):
+    server = start('ca = "ca.crt", verify = "required"', site=CLIENT,
+                   files={"ca.crt": ca.cert.read_bytes()})
+    context = ca.context()
+    context.maximum_version = getattr(ssl.TLSVersion, version)
+    refused(connect, server, context)
+    pair = ca.folder / "client.crt", ca.folder / "client.key"
+    context = ca.context(*pair)
+    context.maximum_version = getattr(ssl.TLSVersion, version)
+    with connect(server, context) as wire:
+        client = answer(wire)["client"]
+        session = wire.socket.session
+    der = ssl.PEM_cert_to_DER_cert(pair[0].read_text())
+    assert client["verified"] is True
+    assert client["subject"] == "CN=Ada Lovelace,O=Tests"
+    assert client["issuer"] == "CN=ca of the tests"
+    assert client["fingerprint"] == hashlib.sha256(der).hexdigest()
+    assert client["not_before"] < client["not_after"]
+    with connect(server, context, session=session) as wire:
+        assert answer(wire)["client"] == client  # also of a resumed one
+
+
+def test_client_certificates_can_be_optional(start, ca, connect, tmp_path):
+    server = start('ca = "ca.crt", verify = "optional"', site=CLIENT,
+                   files={"ca.crt": ca.cert.read_bytes()})
+    with connect(server) as wire:
+        assert "client" not in answer(wire)
+    with connect(server, ca.context(ca.folder / "client.crt",
+                                    ca.folder / "client.key")) as wire:
+        assert answer(wire)["client"]["verified"] is True
+    (tmp_path / "other").mkdir()
+    other = Authority(tmp_path / "other", "other")
+    refused(connect, server, ca.context(*other.sign("eve")))
+
+
+def test_any_client_certificate_can_be_asked_for(start, ca, connect, tmp_path):
+    server = start('verify = "any"', site=CLIENT)
+    (tmp_path / "other").mkdir()
+    other = Authority(tmp_path / "other", "other")
+    with connect(server, ca.context(*other.sign("eve"))) as wire:
+        client = answer(wire)["client"]
+    assert client["verified"] is False and "issuer" in client["error"]
+    assert client["subject"] == "CN=eve,O=Tests"
+
+
+def test_an_old_client_certificate_is_refused(start, ca, connect):
+    ca.sign("late", days=-1)
+    server = start('ca = "ca.crt", verify = "required"', site=CLIENT,
+                   files={"ca.crt": ca.cert.read_bytes()})
+    refused(connect, server, ca.context(ca.folder / "late.crt",
+                                        ca.folder / "late.key"))
+    server.wait_log("handshake failed: certificate verify failed")
+
+
+# ---- new certificates ----
+
+
+def serial(server, ca, connect):
+    with connect(server) as wire:
+        wire.request("GET", "/")
+        return wire.socket.getpeercert()["serialNumber"]
+
+
+def replace(folder, cert, key):
+    """As certbot does: each by a rename, one after the other."""
+    for name, new in [("site.crt", cert), ("site.key", key)]:
+        shutil.copy(new, folder / "new")
+        (folder / "new").rename(folder / name)
+
+
+def test_new_certificates_are_used_without_a_restart(start, ca, connect):
+    server = start(workers=2)
+    old = serial(server, ca, connect)
+    with connect(server) as wire:
+        wire.request("GET", "/")
+        ca.sign("next", ["localhost", "127.0.0.1"])
+        replace(server.folder, ca.folder / "next.crt", ca.folder / "next.key")
+        wait_for(lambda: serial(server, ca, connect) != old, "the new one")
+        assert wire.request("GET", "/").text == "hello https"  # goes on
+    server.wait_log("new certificates are in use")
+
+
+def test_bad_new_certificates_are_not_used(start, ca, connect):
+    server = start()
+    old = serial(server, ca, connect)
+    (server.folder / "site.crt").write_text("nonsense")
+    wait_for(
+        lambda: serial(server, ca, connect) and "stay the old" in server.log(),
+        "the line",
+    )
+    assert serial(server, ca, connect) == old
+    ca.sign("next", ["localhost", "127.0.0.1"])
+    replace(server.folder, ca.folder / "next.crt", ca.folder / "next.key")
+    wait_for(lambda: serial(server, ca, connect) != old, "the new one")
+    assert server.log().count("stay the old") <= 2
+
+
+# ---- the command line ----
+
+
+def test_tls_of_the_command_line(serve, ca, connect, tmp_path):
+    for path in [ca.folder / "site.crt", ca.folder / "site.key"]:
+        shutil.copy(path, tmp_path)
+    site = 'require "perilune".get("/", function(r) return r.scheme end)'
+    server = serve(site, "--tls-cert", "site.crt", "--tls-key", "site.key")
+    with connect(server) as wire:
+        assert wire.request("GET", "/").text == "https"
+    server = serve(site, "--tls", "dev")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with connect(server, context) as wire:
+        assert wire.request("GET", "/").text == "https"
+
+
+@pytest.mark.parametrize(
+    "words, text",
+    [
+        (["--tls", "yes"], "only --tls dev"),
+        (["--tls-key", "a"], "needs --tls-cert"),
+        (["--tls-cert", "none.crt"], "cannot read none.crt"),
+    ],
+)
+def test_wrong_words_of_the_command_line(command, words, text):
+    done = command(*words, "-p", "0", files={"main.lua": ""})
+    assert done.returncode != 0
+    assert text in done.stderr
+
+
+# ---- HSTS, and addresses in the clear ----
+
+
+def test_hsts_is_said_with_tls_only(start, ca, connect):
+    site = SITE.replace("pl.get", """
+pl.listen { "127.0.0.1:0" }
+pl.get("/own", function(req, res)
+  res:header("strict-transport-security", "max-age=1")
+  return "own"
+end)
+pl.get""", 1)
+    server = start('hsts = "2d"', site=site)
+    (_, secure), (_, clear) = server.addresses(2)
+    with connect(server, port=secure) as wire:
+        name = "strict-transport-security"
+        assert wire.request("GET", "/").header(name) == "max-age=172800"
+        assert wire.request("GET", "/none").header(name) == "max-age=172800"
+        assert wire.request("GET", "/files/a.txt").all(name) == [
+            "max-age=172800"
+        ]
+        assert wire.request("GET", "/own").all(name) == ["max-age=1"]
+    with Wire(("127.0.0.1", clear)) as wire:
+        assert wire.request("GET", "/").header(name) is None
+
+
+@pytest.mark.parametrize("port, suffix", [("", ""), (":8443", ":8443")])
+def test_an_address_in_the_clear_can_send_to_https(serve, port, suffix):
+    site = f"""
+    local pl = require "perilune"
+    pl.listen {{ "127.0.0.1:0", redirect = "https{port}" }}
+    pl.any("/*rest", function() return "served" end)
+    """
+    server = serve(site, listen=False)
+    with server.connect() as wire:
+        for method in ["GET", "POST"]:
+            got = wire.request(method, "/x?y", {"Host": "a.test:80"}, b"")
+            assert got.status == 308
+            assert got.header("location") == f"https://a.test{suffix}/x?y"
 
 
 # ---- renegotiation ----

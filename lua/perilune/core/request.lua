@@ -22,6 +22,7 @@ local getters = {
   params = core.req_params,
   headers = core.req_headers,
   cookies = core.req_cookies,
+  tls = core.req_tls,
 }
 
 local methods = {
@@ -41,8 +42,6 @@ local rare = {
   parts = "upload", save = "upload", discard = "upload",
   trailers = "stream", websocket = "ws",
 }
-
-local reserved = { tls = true } -- nil as long as there is none
 
 -- Header names in any case; the table itself has them in lower case.
 function core.headers_meta.__index(headers, name)
@@ -70,7 +69,7 @@ end
 -- A script may keep values of its own in the request, for its later filters
 -- and handlers.
 local function newindex(req, key, value)
-  if methods[key] or getters[key] or rare[key] or reserved[key] then
+  if methods[key] or getters[key] or rare[key] then
     fail(("req.%s cannot be set"):format(key))
   end
   own(req, true)[key] = value
