@@ -269,6 +269,11 @@ static bool h2_peer(struct pl_request *req, struct pl_addr *addr)
     return pl_conn_peer(conn_of(req), addr);
 }
 
+static struct pl_conn *h2_connection(struct pl_request *req)
+{
+    return conn_of(req);
+}
+
 static bool h2_local(struct pl_request *req, struct pl_addr *addr)
 {
     return pl_conn_local(conn_of(req), addr);
@@ -287,4 +292,5 @@ const struct pl_wire pl_h2_wire = {
     .inform = pl_h2_inform,
     .peer = h2_peer,
     .local = h2_local,
+    .conn = h2_connection,
 };

@@ -67,15 +67,16 @@ static int open_tls(struct pl_listen_group *group, bool http2,
 {
     static const struct pl_protocol *const offers[] = {
         PL_WITH_HTTP2 ? &pl_h2_protocol : NULL, &pl_h1_protocol, NULL};
+    bool h1 =
+        !PL_WITH_HTTP2 || !http2 || group->options.speak == PL_SPEAK_HTTP1;
 
     if (group->options.tls == NULL)
         return 0;
     if (!PL_WITH_TLS)
         return pl_error_set(error, PL_ERR_UNSUPPORTED, "",
                             "tls: " PL_WITHOUT PL_FEATURE_TLS);
-    return pl_tls_context_new(group->options.tls, false,
-                              offers + !(PL_WITH_HTTP2 && http2), &group->tls,
-                              error);
+    return pl_tls_context_new(group->options.tls, false, offers + h1,
+                              &group->tls, error);
 }
 
 static void close_group(struct pl_listen_group *group)

@@ -103,6 +103,37 @@ static int set_number(const char *name, const char *text, uint64_t least,
     return 0;
 }
 
+static int apply_tls(enum option option, const char *value,
+                     struct pl_server_options *server, struct pl_error *error)
+{
+    if (option == OPT_TLS_CERT)
+        server->tls_cert = value;
+    else if (option == OPT_TLS_KEY)
+        server->tls_key = value;
+    else if (strcmp(value, "dev") == 0)
+        server->tls_dev = true;
+    else
+        return pl_error_set(error, PL_ERR_INVALID, "",
+                            "--tls %s: only --tls dev is known (a "
+                            "certificate: --tls-cert)",
+                            value);
+    return 0;
+}
+
+static int apply_dev(const char *value, struct pl_server_options *server,
+                     struct pl_error *error)
+{
+    if (!PL_WITH_PAGES)
+        return pl_error_set(error, PL_ERR_UNSUPPORTED, "",
+                            "--dev: " PL_WITHOUT PL_FEATURE_PAGES);
+    server->dev = value == NULL ? PL_DEV_HERE : PL_DEV_ANY;
+    if (value != NULL && strcmp(value, "any") != 0)
+        return pl_error_set(error, PL_ERR_INVALID, "",
+                            "--dev=%s: only --dev and --dev=any are known",
+                            value);
+    return 0;
+}
+
 static int apply(enum option option, const char *name, const char *value,
                  struct pl_options *out, struct pl_error *error)
 {
@@ -126,18 +157,9 @@ static int apply(enum option option, const char *name, const char *value,
         server->v6 = true;
         break;
     case OPT_TLS:
-        server->tls_dev = true;
-        if (strcmp(value, "dev") != 0)
-            err = pl_error_set(error, PL_ERR_INVALID, "",
-                               "--tls %s: only --tls dev is known (a "
-                               "certificate: --tls-cert)",
-                               value);
-        break;
     case OPT_TLS_CERT:
-        server->tls_cert = value;
-        break;
     case OPT_TLS_KEY:
-        server->tls_key = value;
+        err = apply_tls(option, value, server, error);
         break;
     case OPT_USER:
         server->user = value;
@@ -155,14 +177,7 @@ static int apply(enum option option, const char *name, const char *value,
         server->access_log = value;
         break;
     case OPT_DEV:
-        if (!PL_WITH_PAGES)
-            return pl_error_set(error, PL_ERR_UNSUPPORTED, "",
-                                "--dev: " PL_WITHOUT PL_FEATURE_PAGES);
-        server->dev = value == NULL ? PL_DEV_HERE : PL_DEV_ANY;
-        if (value != NULL && strcmp(value, "any") != 0)
-            err = pl_error_set(error, PL_ERR_INVALID, "",
-                               "--dev=%s: only --dev and --dev=any are known",
-                               value);
+        err = apply_dev(value, server, error);
         break;
     case OPT_QUIET:
         server->quiet = true;

@@ -128,6 +128,22 @@ def test_what_is_agreed_on_is_modern(start, ca, connect):
         connect(server, context)
 
 
+# ---- protocols ----
+
+
+@pytest.mark.parametrize("args, version", [([], "2"), (["--http1.1"], "1.1")])
+def test_the_protocol_is_agreed_on(start, ca, args, version):
+    server = start()
+    got = curl(ca, server, "/", "-w", " %{http_version}", *args)
+    assert got == f"hello https {version}".encode()
+
+
+def test_a_listener_may_speak_http1_only(start, ca):
+    site = SITE.replace(':0",', ':0", protocol = "http/1.1",')
+    server = start(site=site)
+    assert curl(ca, server, "/", "-w", " %{http_version}").endswith(b" 1.1")
+
+
 # ---- names ----
 
 
