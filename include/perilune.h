@@ -756,6 +756,13 @@ struct pl_ws_message {
     struct pl_str data; /* text is UTF-8 */
 };
 
+/* Are messages packed for clients that can (permessage-deflate, RFC 7692)? */
+enum pl_ws_compress {
+    PL_WS_PLAIN,   /* no */
+    PL_WS_PACKED,  /* each by itself: takes no memory for a socket */
+    PL_WS_CONTEXT, /* better, with what came before: some 48 KiB for each */
+};
+
 /* 0 and NULL are the defaults; UINT64_MAX: never. */
 struct pl_ws_options {
     size_t size;          /* sizeof(struct pl_ws_options) */
@@ -768,6 +775,9 @@ struct pl_ws_options {
     /* Subprotocols with spaces between, the best first: the first one that the
      * client has is chosen. */
     const char *protocols;
+    enum pl_ws_compress compress;
+    uint32_t compress_min; /* bytes that are worth it: 512 */
+    unsigned window_bits;  /* of PL_WS_CONTEXT, 9 to 15: 12 */
     /* The pages that may connect, with spaces between: "https://a.example",
      * "a.example", "*.example"; "*" for all. NULL: those of the request's own
      * host. Clients that are no browsers say no origin and are let in. */

@@ -1235,6 +1235,9 @@ function pl.messages(topic, options) end
 ---@field close_timeout? string|number `"10s"`
 ---@field protocols? string|string[] the best first
 ---@field origins? string|string[] `"https://a.example"`, `"*.example"`, `"*"`
+---@field compress? boolean|"context" false
+---@field compress_min? string|number 512
+---@field window_bits? integer 12
 
 ---@class pl.WebSocketCallbacks: pl.WebSocketOptions
 ---@field open? async fun(ws: pl.WebSocket, req: pl.Request)

@@ -15,6 +15,7 @@
 struct pl_files;
 struct pl_request;
 struct pl_ws;
+struct pl_ws_packer;
 
 /* What a site sets (pl.set); fixed for the life of a generation. */
 struct pl_http_settings {
@@ -70,6 +71,8 @@ struct pl_http {
     struct pl_list requests; /* in progress */
     bool draining;           /* close connections after their response */
     uint32_t ws_tick; /* ms between two looks of a WebSocket at the clock */
+    struct pl_ws_packer *ws_packer; /* of all WebSockets that need no own, */
+    unsigned ws_packing;            /* ... and how many these are */
     struct pl_table ws_topics; /* that sockets listen to: ws_topics.c; and */
     void (*ws_left)(struct pl_ws *ws); /* ... one of them is closed */
     uint64_t id_seed, id_count;

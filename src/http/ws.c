@@ -1,5 +1,5 @@
-/* ws.c - the life of a WebSocket: its output, its closing, its clock. Input is
- * in ws_in.c. */
+/* ws.c - the life of a WebSocket: who reads it, its closing, its clock. Input
+ * is in ws_in.c, output in ws_out.c. */
 #include "http/ws_priv.h"
 
 #include "base/check.h"
@@ -10,7 +10,6 @@
 enum {
     TICK_MAX = 5000, /* ms between two looks at the clock */
     TICK_MIN = 10,
-    SHARE_MIN = 32 * 1024, /* larger messages are sent by reference */
 };
 
 const struct pl_ws_settings pl_ws_default_settings = {
@@ -19,6 +18,8 @@ const struct pl_ws_settings pl_ws_default_settings = {
     .timeout_ms = 30000,
     .close_ms = 10000,
     .rate = 500,
+    .compress_min = 512,
+    .window_bits = 12,
 };
 
 /* ---- life ---- */
@@ -26,6 +27,13 @@ const struct pl_ws_settings pl_ws_default_settings = {
 void pl_ws_hold(struct pl_ws *ws)
 {
     ws->holders++;
+}
+
+struct pl_ws_rare *pl_ws_rare_get(struct pl_ws *ws)
+{
+    if (ws->rare == NULL)
+        ws->rare = pl_pool_get_zeroed(pl_ws_pool(ws), sizeof(*ws->rare));
+    return ws->rare;
 }
 
 void pl_ws_drop(struct pl_ws *ws)
@@ -36,8 +44,10 @@ void pl_ws_drop(struct pl_ws *ws)
     if (--ws->holders > 0)
         return;
     ws->magic = 0;
-    if (ws->reason != NULL)
-        pl_pool_put(pool, ws->reason, 1 + (uint8_t)ws->reason[0]);
+    if (ws->packs)
+        pl_ws_packer_drop(ws);
+    if (ws->rare != NULL)
+        pl_pool_put(pool, ws->rare, sizeof(*ws->rare));
     pl_pool_put(pool, ws, sizeof(*ws));
 }
 
@@ -248,111 +258,6 @@ void pl_ws_drain_begin(struct pl_ws_drain_op *drain, struct pl_sched *sched,
     *at = drain;
 }
 
-/* ---- output ---- */
-
-static int put_frame(struct pl_ws *ws, enum pl_ws_opcode opcode,
-                     struct pl_str data)
-{
-    char head[PL_WS_HEAD_OUT];
-    struct iovec pieces[2] = {{head, 0}, {(char *)data.data, data.len}};
-
-    pieces[0].iov_len = pl_ws_frame_write(head, opcode, false, data.len);
-    return ws->transport->write(ws->link, pieces, data.len > 0 ? 2 : 1);
-}
-
-/* A peer that does not read its pongs needs no more of them. */
-void pl_ws_control(struct pl_ws *ws, enum pl_ws_opcode opcode,
-                   struct pl_str data)
-{
-    if (ws->link != NULL && !ws->transport->congested(ws->link))
-        (void)put_frame(ws, opcode, data);
-}
-
-/* May a message be written now? 0, or as the writing functions. */
-static int may_write(struct pl_ws *ws)
-{
-    if (PL_LIKELY(ws->state == PL_WS_OPEN))
-        return ws->transport->congested(ws->link) ? PL_ERR_AGAIN : 0;
-    if (ws->told)
-        return PL_ERR_CANCELED;
-    ws->told = true;
-    return PL_ERR_CLOSED;
-}
-
-struct pl_ws_shared {
-    unsigned refs;
-    struct pl_pool *pool;
-    size_t size;
-    struct pl_str frame;
-    char bytes[];
-};
-
-struct pl_ws_shared *pl_ws_shared_new(struct pl_pool *pool,
-                                      enum pl_ws_kind kind, struct pl_str data)
-{
-    size_t size = sizeof(struct pl_ws_shared) + PL_WS_HEAD_OUT + data.len;
-    struct pl_ws_shared *shared = pl_pool_get(pool, size);
-    size_t head;
-
-    if (shared == NULL)
-        return NULL;
-    *shared = (struct pl_ws_shared){.refs = 1, .pool = pool, .size = size};
-    head = pl_ws_frame_write(shared->bytes, (enum pl_ws_opcode)kind, false,
-                             data.len);
-    if (data.len > 0)
-        memcpy(shared->bytes + head, data.data, data.len);
-    shared->frame = pl_str(shared->bytes, head + data.len);
-    return shared;
-}
-
-void pl_ws_shared_drop(void *arg)
-{
-    struct pl_ws_shared *shared = arg;
-
-    if (--shared->refs == 0)
-        pl_pool_put(shared->pool, shared, shared->size);
-}
-
-int pl_ws_write_shared(struct pl_ws *ws, struct pl_ws_shared *shared)
-{
-    int err = may_write(ws);
-
-    if (err < 0)
-        return err;
-    shared->refs++;
-    ws->active = pl_ws_now(ws);
-    return ws->transport->write_ref(ws->link, shared->frame, pl_ws_shared_drop,
-                                    shared);
-}
-
-int pl_ws_write(struct pl_ws *ws, enum pl_ws_kind kind, struct pl_str data)
-{
-    struct pl_ws_shared *shared;
-    int err = may_write(ws);
-
-    if (err < 0)
-        return err;
-    if (PL_LIKELY(data.len < SHARE_MIN)) {
-        ws->active = pl_ws_now(ws);
-        return put_frame(ws, (enum pl_ws_opcode)kind, data);
-    }
-    shared = pl_ws_shared_new(pl_ws_pool(ws), kind, data);
-    if (shared == NULL)
-        return PL_ERR_NOMEM;
-    err = pl_ws_write_shared(ws, shared);
-    pl_ws_shared_drop(shared);
-    return err;
-}
-
-int pl_ws_ping(struct pl_ws *ws)
-{
-    int err = may_write(ws);
-
-    if (err == 0)
-        pl_ws_control(ws, PL_WS_OP_PING, PL_STR(""));
-    return err;
-}
-
 /* ---- closing ---- */
 
 /* The first close frame, either way, says why. */
@@ -361,12 +266,10 @@ static void note_reason(struct pl_ws *ws, unsigned code, struct pl_str reason)
     if (ws->code != 0)
         return;
     ws->code = (uint16_t)code;
-    if (reason.len > 0)
-        ws->reason = pl_pool_get(pl_ws_pool(ws), 1 + reason.len);
-    if (ws->reason == NULL)
+    if (reason.len == 0 || pl_ws_rare_get(ws) == NULL)
         return;
-    ws->reason[0] = (char)reason.len;
-    memcpy(ws->reason + 1, reason.data, reason.len);
+    ws->rare->len = (uint8_t)PL_MIN(reason.len, sizeof(ws->rare->reason));
+    memcpy(ws->rare->reason, reason.data, ws->rare->len);
 }
 
 /* OPEN -> CLOSING or CLOSED: nothing is read or written any more. */
@@ -395,7 +298,7 @@ static void put_close(struct pl_ws *ws, unsigned code, struct pl_str reason)
     data[1] = (char)code;
     if (len > 0)
         memcpy(data + 2, reason.data, len);
-    (void)put_frame(ws, PL_WS_OP_CLOSE,
+    (void)pl_ws_put(ws, PL_WS_OP_CLOSE, false,
                     pl_str(data, code == PL_WS_NO_CODE ? 0 : 2 + len));
 }
 
@@ -588,9 +491,8 @@ void pl_ws_tick(struct pl_ws *ws)
 unsigned pl_ws_closed(const struct pl_ws *ws, struct pl_str *reason)
 {
     if (reason != NULL)
-        *reason = ws->reason == NULL
-                      ? PL_STR("")
-                      : pl_str(ws->reason + 1, (uint8_t)ws->reason[0]);
+        *reason = ws->rare == NULL ? PL_STR("")
+                                   : pl_str(ws->rare->reason, ws->rare->len);
     return ws->code;
 }
 

@@ -7,7 +7,7 @@
  * It lies over a transport (a connection, or a stream of HTTP/2) and below its
  * reader: a handler in straight lines, or functions that are called for each
  * message. One message at a time is with the reader; what follows it waits at
- * the peer, but for control frames, which are answered meanwhile.
+ * the peer, but for pings, which are answered meanwhile.
  *
  * An idle one owns no buffer: ws->work is there while a message is on its way
  * or with the reader. All functions are for the worker's thread, and none
@@ -17,6 +17,7 @@
 
 #include "base/buf.h"
 #include "base/utf8.h"
+#include "http/ws_extension.h"
 #include "http/ws_frame.h"
 #include "net/addr.h"
 #include "task/op.h"
@@ -26,6 +27,7 @@
 struct pl_http;
 struct pl_request;
 struct pl_ws;
+struct pl_ws_packer;
 struct pl_ws_shared;
 
 /* What a route or a handler says of its sockets. Strings are lists with spaces
@@ -39,6 +41,9 @@ struct pl_ws_settings {
     uint32_t rate;         /* bytes a second of a frame, at least; 0: any */
     struct pl_str origins; /* "*": any; absent: the host's own */
     struct pl_str protocols;
+    uint32_t compress_min; /* bytes of a message that is worth packing */
+    uint8_t compress;      /* enum pl_ws_compress */
+    uint8_t window_bits;   /* of PL_WS_CONTEXT: 9 to 15 */
 };
 
 extern const struct pl_ws_settings pl_ws_default_settings;
@@ -67,6 +72,13 @@ struct pl_ws_reader {
     void (*released)(struct pl_ws *ws);
 };
 
+/* What few sockets have. */
+struct pl_ws_rare {
+    struct pl_ws_packer *packer; /* of its own; or NULL */
+    uint8_t len;                 /* of the close frame's reason */
+    char reason[PL_WS_CONTROL_MAX - 2];
+};
+
 enum pl_ws_state { PL_WS_OPEN, PL_WS_CLOSING, PL_WS_CLOSED };
 
 /* While a message is on its way, or with its reader. */
@@ -88,6 +100,7 @@ struct pl_ws {
     uint8_t state; /* enum pl_ws_state */
     bool paused : 1, pinged : 1, told : 1;
     bool busy : 1;     /* the reader's: it looks by itself what is new */
+    bool packs : 1;    /* permessage-deflate was agreed */
     uint16_t code;     /* of the first close frame, either way; 0: none */
     uint8_t protocol;  /* number in settings->protocols, from 1; 0: none */
     uint16_t controls; /* control frames in the window */
@@ -103,7 +116,7 @@ struct pl_ws {
     void *user;                        /* the reader's */
     void *own;                         /* pl_ws_state() */
     struct pl_ws_work *work;
-    char *reason; /* of the close frame, its length in front; or NULL */
+    struct pl_ws_rare *rare;           /* or NULL */
     struct pl_ws_receive_op *receiver; /* or NULL */
     struct pl_ws_drain_op *drainers;   /* who waits for the output */
     struct pl_ws_place *places;        /* among those that listen to topics */
@@ -125,6 +138,10 @@ void pl_ws_drop(struct pl_ws *ws);
 
 /* Its owner lets go of it: closes it with code, if nobody has yet. */
 void pl_ws_release(struct pl_ws *ws, unsigned code);
+
+/* It packs from now on. TAKES packer; NULL: by the worker's own. Returns 0 or
+ * PL_ERR_NOMEM. */
+int pl_ws_set_packer(struct pl_ws *ws, struct pl_ws_packer *packer);
 
 /* ---- for transports ---- */
 

@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "http/request.h"
 #include "http/uri.h"
+#include "http/ws_deflate.h"
 
 void pl_ws_accept_key(char out[PL_WS_ACCEPT], struct pl_str key)
 {
@@ -164,8 +165,49 @@ static unsigned choose_protocol(struct pl_request *req, struct pl_str ours,
     return 0;
 }
 
+/* What was agreed. */
+struct terms {
+    unsigned protocol;
+    size_t extension; /* bytes of its field; 0: none */
+    struct pl_ws_deflate_params params;
+};
+
+static int set_extension(struct pl_request *req,
+                         const struct pl_ws_settings *settings,
+                         struct terms *terms)
+{
+    struct pl_str name = PL_STR("Sec-WebSocket-Extensions");
+    char answer[PL_WS_EXTENSION_MAX];
+
+    if (settings->compress == PL_WS_PLAIN)
+        return 0;
+    terms->extension = pl_ws_extension_choose(
+        pl_request_header(req, name), (enum pl_ws_compress)settings->compress,
+        settings->window_bits, &terms->params, answer);
+    if (terms->extension == 0)
+        return 0;
+    return pl_response_set(&req->response, name,
+                           pl_str(answer, terms->extension));
+}
+
+/* Sockets without a context and with the largest windows share a packer. */
+static int begin_packing(struct pl_ws *ws, const struct terms *terms)
+{
+    const struct pl_ws_deflate_params *params = &terms->params;
+    struct pl_ws_packer *packer;
+
+    if (terms->extension == 0)
+        return 0;
+    if (params->server_fresh && params->client_fresh &&
+        params->server_bits == 15)
+        return pl_ws_set_packer(ws, NULL);
+    packer = pl_ws_packer_new(params);
+    return packer == NULL ? PL_ERR_NOMEM : pl_ws_set_packer(ws, packer);
+}
+
 static int set_fields(struct pl_request *req,
-                      const struct pl_ws_settings *settings, unsigned *protocol)
+                      const struct pl_ws_settings *settings,
+                      struct terms *terms)
 {
     struct pl_response *res = &req->response;
     char accept[PL_WS_ACCEPT];
@@ -174,31 +216,33 @@ static int set_fields(struct pl_request *req,
 
     pl_ws_accept_key(accept,
                      pl_request_header_id(req, PL_HEADER_SEC_WEBSOCKET_KEY));
-    *protocol = choose_protocol(req, settings->protocols, &chosen);
+    terms->protocol = choose_protocol(req, settings->protocols, &chosen);
     err = pl_response_set(res, PL_STR("Sec-WebSocket-Accept"),
                           pl_str(accept, sizeof(accept)));
-    if (err == 0 && *protocol > 0)
+    if (err == 0 && terms->protocol > 0)
         err = pl_response_set(res, PL_STR("Sec-WebSocket-Protocol"), chosen);
-    return err;
+    return err == 0 ? set_extension(req, settings, terms) : err;
 }
 
 int pl_ws_accept_request(struct pl_request *req,
                          const struct pl_ws_settings *settings,
                          struct pl_ws **ws, const char **why)
 {
-    unsigned protocol;
+    struct terms terms = {.extension = 0};
     int status = check(req, settings, why), err;
 
     if (status != 0)
         return status;
-    err = set_fields(req, settings, &protocol);
+    err = set_fields(req, settings, &terms);
     if (err == 0)
         err = pl_ws_over_h1(req, settings, ws);
     if (err < 0)
         return refuse(err == PL_ERR_UNSUPPORTED ? 400 : 503, pl_err_text(err),
                       why);
-    (*ws)->protocol = (uint8_t)protocol;
+    (*ws)->protocol = (uint8_t)terms.protocol;
     req->websocket = *ws;
+    if (begin_packing(*ws, &terms) < 0) /* too late to say that we do not */
+        pl_ws_close(*ws, PL_WS_ERROR, PL_STR("out of memory"));
     return 0;
 }
 

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/str.h"
+#include "http/ws_deflate.h"
 
 enum {
     FIRST_ROOM = 16 * 1024, /* of a message whose length is only announced */
@@ -60,10 +61,43 @@ static void take_control(struct pl_ws *ws, const struct pl_ws_frame *frame,
 
 /* ---- messages ---- */
 
+/* Puts what was packed in the place of its packed form. False: that has ended
+ * the socket. */
+static bool unpack(struct pl_ws *ws)
+{
+    struct pl_ws_work *work = ws->work;
+    struct pl_ws_packer *packer = pl_ws_packer_of(ws);
+    uint64_t most = ws->settings->max_message;
+    struct pl_buf out;
+    int err = PL_ERR_NOMEM;
+
+    pl_buf_init(&out, pl_ws_pool(ws), NULL,
+                (size_t)PL_MIN(most, SIZE_MAX - 1) + 1);
+    if (packer != NULL)
+        err = pl_ws_unpack(packer, pl_buf_str(&work->message), &out);
+    if (err == PL_ERR_LIMIT || out.len > most)
+        pl_ws_fail(ws, PL_WS_TOO_BIG, "a packed message is too long");
+    else if (err == PL_ERR_PROTO)
+        pl_ws_fail(ws, PL_WS_NOT_UTF8, "a message is packed wrongly");
+    else if (err < 0)
+        pl_ws_fail(ws, PL_WS_ERROR, "out of memory");
+    else
+        work->utf8.more = !pl_utf8_valid(pl_buf_str(&out));
+    if (ws->state != PL_WS_OPEN) {
+        pl_buf_fini(&out);
+        return false;
+    }
+    pl_buf_fini(&work->message);
+    work->message = out;
+    return true;
+}
+
 static void message_is_whole(struct pl_ws *ws)
 {
     struct pl_ws_work *work = ws->work;
 
+    if (work->packed && !unpack(ws))
+        return;
     if (work->opcode == PL_WS_OP_TEXT && work->utf8.more > 0) {
         pl_ws_fail(ws, PL_WS_NOT_UTF8, "text that is not UTF-8");
         return;
@@ -103,7 +137,7 @@ static bool add_payload(struct pl_ws *ws, struct pl_str bytes)
     to = work->message.data + work->message.len;
     pl_ws_mask(to, bytes.data, bytes.len, work->frame.key, work->seen);
     work->message.len += bytes.len;
-    if (work->opcode == PL_WS_OP_TEXT &&
+    if (work->opcode == PL_WS_OP_TEXT && !work->packed &&
         !pl_utf8_feed(&work->utf8, pl_str(to, bytes.len))) {
         pl_ws_fail(ws, PL_WS_NOT_UTF8, "text that is not UTF-8");
         return false;
@@ -176,15 +210,20 @@ static void begin_frame(struct pl_ws *ws, const struct pl_ws_frame *frame)
 
 /* ---- frames ---- */
 
-/* A message is with its reader, or waits for it: the next must wait. */
-static bool must_wait(struct pl_ws *ws, const struct pl_ws_frame *frame)
+/* A message is with its reader, or waits for it: what follows must wait, also
+ * a close frame and what is wrong, so that the answer still goes out. */
+static bool must_wait(struct pl_ws *ws)
 {
-    if (pl_ws_is_control(frame->opcode) || ws->work == NULL ||
-        !ws->work->whole || ws->state != PL_WS_OPEN)
+    if (ws->work == NULL || !ws->work->whole || ws->state != PL_WS_OPEN)
         return false;
     ws->paused = true;
     ws->transport->pause(ws->link);
     return true;
+}
+
+static bool is_ping(const struct pl_ws_frame *frame)
+{
+    return frame->opcode == PL_WS_OP_PING || frame->opcode == PL_WS_OP_PONG;
 }
 
 /* The head of a frame, and all of a control frame. Returns how much was used;
@@ -193,12 +232,14 @@ static size_t take_head(struct pl_ws *ws, struct pl_str bytes)
 {
     struct pl_ws_frame frame;
     const char *why;
-    int err = pl_ws_frame_parse(&frame, bytes, false, &why);
+    int err = pl_ws_frame_parse(&frame, bytes, ws->packs, &why);
 
-    if (err == PL_ERR_PROTO)
-        pl_ws_fail(ws, PL_WS_PROTOCOL_ERROR, why);
-    if (err < 0 || must_wait(ws, &frame))
+    if (err == PL_ERR_AGAIN || ((err < 0 || !is_ping(&frame)) && must_wait(ws)))
         return 0;
+    if (err < 0) {
+        pl_ws_fail(ws, PL_WS_PROTOCOL_ERROR, why);
+        return 0;
+    }
     ws->heard = pl_ws_now(ws);
     ws->pinged = false;
     if (!pl_ws_is_control(frame.opcode)) {

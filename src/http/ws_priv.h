@@ -1,4 +1,4 @@
-/* ws_priv.h - what ws.c (life, output, time) and ws_in.c (input) share. */
+/* ws_priv.h - what ws.c (life, closing, time), ws_in.c and ws_out.c share. */
 #ifndef PL_HTTP_WS_PRIV_H
 #define PL_HTTP_WS_PRIV_H
 
@@ -26,7 +26,18 @@ PL_INLINE bool pl_ws_in_frame(const struct pl_ws *ws)
 struct pl_ws_work *pl_ws_work_get(struct pl_ws *ws);
 void pl_ws_work_put(struct pl_ws *ws);
 
-/* Sends a frame that is no message. */
+/* NULL: no memory. */
+struct pl_ws_rare *pl_ws_rare_get(struct pl_ws *ws);
+
+/* What it packs and unpacks by; NULL: no memory. */
+struct pl_ws_packer *pl_ws_packer_of(struct pl_ws *ws);
+void pl_ws_packer_drop(struct pl_ws *ws);
+
+/* Sends a frame, as the transport's write(). */
+int pl_ws_put(struct pl_ws *ws, enum pl_ws_opcode opcode, bool packed,
+              struct pl_str data);
+
+/* Sends a frame that is no message, if the peer reads. */
 void pl_ws_control(struct pl_ws *ws, enum pl_ws_opcode opcode,
                    struct pl_str data);
 

@@ -37,6 +37,11 @@ void pl_ws_settings_read(struct pl_ws_settings *settings,
     settings->timeout_ms = choose(given.timeout_ms, settings->timeout_ms);
     settings->idle_ms = choose(given.idle_ms, settings->idle_ms);
     settings->close_ms = choose(given.close_ms, settings->close_ms);
+    settings->compress = (uint8_t)given.compress;
+    if (given.compress_min != 0)
+        settings->compress_min = given.compress_min;
+    if (given.window_bits >= 9 && given.window_bits <= 15)
+        settings->window_bits = (uint8_t)given.window_bits;
     settings->protocols = pl_str_c(given.protocols);
     settings->origins = pl_str_c(given.origins);
 }

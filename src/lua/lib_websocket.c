@@ -6,6 +6,8 @@
  * and ends with the handler. With callbacks it stands alone: when there is
  * something new, a task runs run(socket), which takes one message after another
  * and at last tells of the end. */
+#include <string.h>
+
 #include "base/features.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -147,7 +149,7 @@ static void take_ms(lua_State *L, int index, const char *call, const char *name,
 {
     uint64_t value = 0;
 
-    if (lua_isnil(L, index))
+    if (lua_isnoneornil(L, index))
         return;
     if (lua_isstring(L, index) &&
         (!pl_str_to_ms(text_arg(L, index), &value) || value > INT32_MAX))
@@ -159,7 +161,7 @@ static void take_ms(lua_State *L, int index, const char *call, const char *name,
 static void take_size(lua_State *L, int index, const char *call,
                       const char *name, uint64_t *size)
 {
-    if (lua_isnil(L, index))
+    if (lua_isnoneornil(L, index))
         return;
     *size = SIZE_MAX;
     if (lua_isstring(L, index) && !pl_str_to_size(text_arg(L, index), size))
@@ -176,12 +178,29 @@ static char *copy(char *to, struct pl_str *text)
     return to + text->len;
 }
 
+/* true: each message by itself; "context" */
+static enum pl_ws_compress take_compress(lua_State *L, int index,
+                                         const char *call)
+{
+    if (!lua_toboolean(L, index))
+        return PL_WS_PLAIN;
+    if (!lua_isstring(L, index))
+        return PL_WS_PACKED;
+    if (strcmp(lua_tostring(L, index), "context") != 0)
+        pl_lua_fail(L,
+                    "%s: option 'compress' must be true, false or \"context\"",
+                    call);
+    return PL_WS_CONTEXT;
+}
+
 /* natives.settings(call, max_message, ping, timeout, idle, close_timeout,
- * protocols, origins) -> what sockets are made with */
+ * protocols, origins, compress, compress_min, window_bits) -> what sockets are
+ * made with */
 static int new_settings(lua_State *L)
 {
     const char *call = luaL_checkstring(L, 1);
     struct pl_ws_settings settings = pl_ws_default_settings;
+    uint64_t least = settings.compress_min;
     char *memory;
 
     take_size(L, 2, call, "max_message", &settings.max_message);
@@ -189,6 +208,12 @@ static int new_settings(lua_State *L)
     take_ms(L, 4, call, "timeout", &settings.timeout_ms);
     take_ms(L, 5, call, "idle", &settings.idle_ms);
     take_ms(L, 6, call, "close_timeout", &settings.close_ms);
+    settings.compress = (uint8_t)take_compress(L, 9, call);
+    take_size(L, 10, call, "compress_min", &least);
+    settings.compress_min = (uint32_t)PL_MIN(least, UINT32_MAX);
+    if (!lua_isnoneornil(L, 11))
+        settings.window_bits =
+            (uint8_t)pl_arg_integer(L, 11, call, "option 'window_bits'", 9, 15);
     settings.protocols = text_arg(L, 7);
     settings.origins = text_arg(L, 8);
     memory = lua_newuserdata(L, sizeof(settings) + settings.protocols.len +

@@ -23,7 +23,8 @@ WebSocket.__index = WebSocket
 local known = {
   max_message = "size", ping = "duration", timeout = "duration",
   idle = "duration", close_timeout = "duration", protocols = "list",
-  origins = "list",
+  origins = "list", compress = "flag_or_text", compress_min = "size",
+  window_bits = "count",
 }
 
 -- One name or a list of them, for C with spaces between.
@@ -62,7 +63,8 @@ local function read_options(call, options, known_here)
   end
   rest = check_options(call, known_here, rest)
   return settings(call, rest.max_message, rest.ping, rest.timeout, rest.idle,
-    rest.close_timeout, lists.protocols, lists.origins), found
+    rest.close_timeout, lists.protocols, lists.origins, rest.compress,
+    rest.compress_min, rest.window_bits), found
 end
 
 -- ---- accepting -------------------------------------------------------------
@@ -86,7 +88,8 @@ local default
 
 --- req:websocket([options]): the request becomes a WebSocket, which is closed
 --- when the handler returns. A request that is none is answered by 426.
---- options: max_message, ping, timeout, idle, close_timeout, protocols, origins
+--- options: max_message, ping, timeout, idle, close_timeout, protocols,
+--- origins, compress, compress_min, window_bits
 function core.request_methods.websocket(req, options)
   if options == nil then
     default = default or settings("req:websocket")
