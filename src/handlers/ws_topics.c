@@ -322,7 +322,7 @@ int pl_ws_unsubscribe(struct pl_ws *ws, struct pl_str name)
 {
     struct pl_ws_place **at = find(ws, name), *place = *at;
 
-    if (place == NULL)
+    if (!PL_WITH_SHARE || place == NULL)
         return PL_ERR_NOT_FOUND;
     *at = place->next;
     leave(place);
