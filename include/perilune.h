@@ -919,6 +919,126 @@ PL_API int pl_all(struct pl_request *req, struct pl_call *calls, size_t n);
  * stack. WAITS. */
 PL_API int pl_offload(struct pl_request *req, int (*fn)(void *arg), void *arg);
 
+/* ---- sockets --------------------------------------------------------------
+ *
+ * Connections without HTTP, as streams of bytes: opened by the program, come to
+ * an address of its own, or taken over from a request. A socket belongs to the
+ * function that runs on the caller's fiber (the handler, the spawned function):
+ * when that returns, the socket is closed, but what was written still leaves.
+ * One fiber may read and another one write at the same time; a third gets
+ * PL_ERR_BUSY.
+ *
+ * Nothing is read before somebody asks, and pl_socket_write() waits for a peer
+ * that does not read. */
+struct pl_socket;
+
+/* TLS 1.2 or 1.3. The server must have a certificate for its name that the
+ * system believes, unless said otherwise. */
+struct pl_tls_client {
+    size_t size;      /* sizeof(struct pl_tls_client) */
+    const char *ca;   /* a file (PEM) of those who are believed instead */
+    const char *name; /* to be in the certificate; NULL: the host's */
+    const char *cert; /* our own, for servers that ask; NULL: none */
+    const char *key;  /* NULL: in the file of cert */
+    const char *alpn; /* what we speak, with spaces between; NULL: nothing */
+    bool insecure;    /* believes whoever answers */
+};
+
+struct pl_connect_options {
+    size_t size;                     /* sizeof(struct pl_connect_options) */
+    uint32_t connect_ms;             /* for all of it; 0: 10 s */
+    uint32_t timeout_ms;             /* of each read and write; 0: 60 s */
+    const char *bind;                /* our address: "192.0.2.7:0"; NULL: any */
+    const struct pl_tls_client *tls; /* NULL: in the clear */
+};
+
+/* Opens a connection to "host:port", "tcp://host:port", "tls://host:port" or
+ * "unix:/path". options may be NULL. Returns 0, PL_ERR_REFUSED,
+ * PL_ERR_UNREACHABLE, PL_ERR_NOT_FOUND (the name, or the UNIX socket),
+ * PL_ERR_TIMEOUT, PL_ERR_PROTO (TLS: no agreement), PL_ERR_INVALID, ... WAITS.
+ */
+PL_API int pl_connect(struct pl_request *req, const char *address,
+                      const struct pl_connect_options *options,
+                      struct pl_socket **socket);
+
+/* Takes over the connection of an HTTP/1 request that has no unread body and no
+ * answer: what has come behind it is read first, and the handler's result means
+ * nothing any more. PL_ERR_UNSUPPORTED for HTTP/2, PL_ERR_STATE. WAITS. */
+PL_API int pl_request_hijack(struct pl_request *req, struct pl_socket **socket);
+
+/* fn is called for each connection to address, on a fiber of its own; as
+ * pl_app_listen(), which is not needed then. BORROWS arg as long as app. Errors
+ * as pl_app_listen(). */
+PL_API int pl_app_tcp(struct pl_app *app, const char *address,
+                      void (*fn)(struct pl_app *app, struct pl_socket *socket,
+                                 void *arg),
+                      void *arg);
+
+/* Reads what comes, at most n bytes: their number, or 0 at the end.
+ * PL_ERR_TIMEOUT (the socket is as it was), PL_ERR_CLOSED (reset),
+ * PL_ERR_STOPPING (the server stops, and no more has come from a peer that has
+ * come to us), PL_ERR_BUSY, PL_ERR_CANCELED. WAITS. */
+PL_API ssize_t pl_socket_read(struct pl_request *req, struct pl_socket *socket,
+                              char *to, size_t n);
+
+/* All n bytes: 0, PL_ERR_EOF if the end comes before, or as above. WAITS. */
+PL_API int pl_socket_read_exactly(struct pl_request *req,
+                                  struct pl_socket *socket, char *to, size_t n);
+
+/* What comes before mark, which is dropped: its length. PL_ERR_EOF: the end
+ * came before a mark; PL_ERR_LIMIT: not within size bytes (256 KiB at most).
+ * Not terminated. WAITS. */
+PL_API ssize_t pl_socket_read_until(struct pl_request *req,
+                                    struct pl_socket *socket,
+                                    struct pl_str mark, char *to, size_t size);
+
+/* The next line without "\n" or "\r\n"; also the last one without. PL_ERR_EOF
+ * at the end. WAITS. */
+PL_API ssize_t pl_socket_read_line(struct pl_request *req,
+                                   struct pl_socket *socket, char *to,
+                                   size_t size);
+
+/* COPIES all of bytes, to be sent. 0, PL_ERR_CLOSED, PL_ERR_TIMEOUT (a part may
+ * have been sent), ... WAITS. */
+PL_API int pl_socket_write(struct pl_request *req, struct pl_socket *socket,
+                           struct pl_str bytes);
+
+/* Sends what was written now, not at the next wait. */
+PL_API void pl_socket_flush(struct pl_socket *socket);
+
+/* No more output: FIN follows what was written. */
+PL_API void pl_socket_shutdown(struct pl_socket *socket);
+
+/* socket is gone; what was written still leaves. Who waits for it gets
+ * PL_ERR_CLOSED. */
+PL_API void pl_socket_close(struct pl_socket *socket);
+
+/* It does not end with the caller: until pl_socket_close(), or the worker's
+ * end. For this worker only. */
+PL_API void pl_socket_keep(struct pl_socket *socket);
+
+/* How long each read or write may wait; 0: no limit. */
+PL_API void pl_socket_set_timeout(struct pl_socket *socket, uint32_t ms);
+
+/* Begins TLS on a connection that was in the clear (STARTTLS). name: as in the
+ * options. What has come and was not read is PL_ERR_PROTO. After a failure the
+ * connection is closed. tls may be NULL if name is given. WAITS. */
+PL_API int pl_socket_start_tls(struct pl_request *req, struct pl_socket *socket,
+                               const char *name,
+                               const struct pl_tls_client *tls);
+
+/* TCP: small pieces at once; a question after so many idle seconds (0: none).
+ * 0 or PL_ERR_*. */
+PL_API int pl_socket_nodelay(struct pl_socket *socket, bool on);
+PL_API int pl_socket_keepalive(struct pl_socket *socket, unsigned seconds);
+
+/* "127.0.0.1:80", "[::1]:80", "unix:/path", terminated; PL_ERR_CLOSED. */
+enum { PL_ADDRESS_TEXT = 128 };
+PL_API int pl_socket_remote(const struct pl_socket *socket,
+                            char out[PL_ADDRESS_TEXT]);
+PL_API int pl_socket_local(const struct pl_socket *socket,
+                           char out[PL_ADDRESS_TEXT]);
+
 /* ---- files and child processes -------------------------------------------
  *
  * The worker goes on meanwhile: the disk is waited for by threads made for

@@ -558,6 +558,20 @@ function Socket:start_tls(options) end
 ---@return pl.Socket?, pl.Error? err
 function pl.connect(address, options) end
 
+---@async
+---@return pl.Socket?, pl.Error? err
+function Request:hijack() end
+
+---@class pl.TcpOptions
+---@field tls? table
+---@field timeout? number|string|false
+
+---@param address string|string[]
+---@param options? pl.TcpOptions
+---@param fn async fun(socket: pl.Socket)
+---@overload fun(address: string|string[], fn: async fun(socket: pl.Socket))
+function pl.tcp(address, options, fn) end
+
 ---@alias pl.Events "r"|"w"|"rw"
 ---@alias pl.Descriptor integer|{ getfd: fun(self): integer }
 ---@alias pl.WaitItem pl.Descriptor|{ [1]: pl.Descriptor, [2]: pl.Events? }

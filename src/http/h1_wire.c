@@ -262,6 +262,17 @@ static void h1_want_body(struct pl_request *req)
     }
 }
 
+/* The connection is no longer of HTTP: the wire's hold on the request ends. */
+static void leave(struct pl_h1 *h1)
+{
+    struct pl_request *req = h1->req;
+
+    req->wire = NULL;
+    req->stream = NULL;
+    pl_h1_free(h1);
+    pl_request_drop(req);
+}
+
 PL_COLD static int h1_upgrade(struct pl_request *req,
                               const struct pl_protocol *protocol, void *state)
 {
@@ -280,14 +291,24 @@ PL_COLD static int h1_upgrade(struct pl_request *req,
         pl_conn_close(conn, err);
         return PL_ERR_CLOSED;
     }
-    req->wire = NULL;
-    req->stream = NULL;
-    pl_h1_free(h1);
+    leave(h1);
     conn->protocol = protocol;
     conn->state = state;
     pl_conn_deadline(conn, PL_DEADLINE_NONE, 0);
     pl_conn_resume(conn); /* what follows the head is for the new protocol */
-    pl_request_drop(req);
+    return 0;
+}
+
+static int h1_hijack(struct pl_request *req, struct pl_conn **out)
+{
+    struct pl_h1 *h1 = req->stream;
+
+    if (h1->body != PL_H1_BODY_NONE || req->response.started)
+        return PL_ERR_STATE;
+    req->response.status = 101;
+    req->response.started = req->response.bodyless = req->hijacked = true;
+    *out = h1->conn;
+    leave(h1);
     return 0;
 }
 
@@ -337,6 +358,7 @@ const struct pl_wire pl_h1_wire = {
     .flush = h1_flush,
     .want_body = h1_want_body,
     .upgrade = h1_upgrade,
+    .hijack = h1_hijack,
     .inform = h1_inform,
     .peer = h1_peer,
     .local = h1_local,

@@ -45,6 +45,7 @@ struct pl_request {
     bool upgrade; /* the client asks to leave HTTP */
     bool last; /* framing is in doubt: no further request on its connection */
     bool finished;       /* pl_request_finish() was called */
+    bool hijacked;       /* its connection has left HTTP (hijack.h) */
     uint16_t https_port; /* where to come again with TLS; 0: is served here */
     uint16_t nheaders, nparams;
     uint64_t hsts_s; /* RFC 6797: max-age; 0: is not said */

@@ -9,6 +9,7 @@
 #include "net/addr.h"
 
 struct pl_header;
+struct pl_conn;
 struct pl_request;
 struct pl_protocol;
 
@@ -41,6 +42,11 @@ struct pl_wire {
      * once. 0, also for a client that knows none; or PL_ERR_*. NULL: cannot. */
     int (*inform)(struct pl_request *req, int status,
                   const struct pl_header *fields, unsigned n);
+    /* Leaves HTTP without a word: gives the connection, whose protocol and
+     * state are the caller's to set at once. PL_ERR_STATE if the body has not
+     * been read, or something was sent. NULL where requests share a connection.
+     */
+    int (*hijack)(struct pl_request *req, struct pl_conn **conn);
     bool (*peer)(struct pl_request *req, struct pl_addr *addr);
     bool (*local)(struct pl_request *req, struct pl_addr *addr);
     /* The connection that it has come by. NULL: by none of ours. */

@@ -47,9 +47,9 @@ static struct handle *push_handle(lua_State *L)
     return handle;
 }
 
-void pl_lua_push_socket(lua_State *L, struct pl_socket *socket)
+struct pl_socket **pl_lua_new_socket(lua_State *L)
 {
-    pl_socket_set_home(socket, &push_handle(L)->socket);
+    return &push_handle(L)->socket;
 }
 
 /* close(handle) */
@@ -508,7 +508,7 @@ static int push_peer(lua_State *L)
     struct pl_addr addr;
 
     return push_address(
-        L, handle->socket != NULL && pl_socket_peer(handle->socket, &addr),
+        L, handle->socket != NULL && pl_socket_peer_addr(handle->socket, &addr),
         &addr);
 }
 
@@ -519,7 +519,7 @@ static int push_local(lua_State *L)
     struct pl_addr addr;
 
     return push_address(
-        L, handle->socket != NULL && pl_socket_local(handle->socket, &addr),
+        L, handle->socket != NULL && pl_socket_own_addr(handle->socket, &addr),
         &addr);
 }
 

@@ -7,9 +7,10 @@
 
 struct pl_vm;
 
-/* Pushes the handle of a socket, which is at home there from now on. [-0, +1,
- * raises] The part "socket" has been loaded. */
-void pl_lua_push_socket(lua_State *L, struct pl_socket *socket);
+/* Pushes a handle, and gives the place in it that is to be the home of a
+ * socket.
+ * [-0, +1, raises] The part "socket" has been loaded. */
+struct pl_socket **pl_lua_new_socket(lua_State *L);
 
 /* Those that belong to the VM and not to a task. */
 void pl_lua_close_sockets(struct pl_vm *vm);

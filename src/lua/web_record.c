@@ -297,12 +297,14 @@ static void read_listen_options(lua_State *L, int index,
         options->tls = pl_lua_read_tls(L, lua_gettop(L), "pl.listen");
 }
 
-/* core.listen(addresses[, options]) -> true, or false: there are options among
- * the addresses, or it is no list. Nothing has been recorded then. */
+/* core.listen(addresses[, options[, service]]) -> true, or false: there are
+ * options among the addresses, or it is no list. Nothing has been recorded
+ * then. service: of lib_tcp.c; without it HTTP is spoken. */
 static int add_listeners(lua_State *L)
 {
     struct pl_error error = {.code = 0};
-    struct pl_listen_spec spec = {.where = caller(L)};
+    struct pl_listen_spec spec = {.where = caller(L),
+                                  .service = lua_touserdata(L, 3)};
 
     if (lua_istable(L, 2)) {
         read_listen_options(L, 2, &spec);

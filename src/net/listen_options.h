@@ -47,6 +47,7 @@ struct pl_listen_options {
     enum pl_proxy_use proxy;
     const struct pl_trust *trusted; /* who may say who the client is; NULL: the
                                        site's list, and then nobody */
+    unsigned service;               /* of the site's, raw; 0: HTTP is spoken */
     uint16_t https_port; /* clients are sent there; 0: are served here */
     const struct pl_tls_options *tls; /* NULL: clear text */
 };

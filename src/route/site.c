@@ -179,6 +179,7 @@ struct pl_site *pl_site_new(void)
     pl_pool_init(&site->pool, NULL, 0);
     pl_arena_init(&site->arena, &site->pool, NULL);
     pl_list_init(&site->listeners);
+    pl_list_init(&site->services);
     site->http = pl_http_default_settings;
     site->net = pl_net_default_limits;
     site->stop_ms = 30000;
@@ -334,25 +335,49 @@ static int make_options(struct pl_site *site, const struct pl_listen_spec *spec,
     return err;
 }
 
+static struct pl_listen_spec *taken(const struct pl_list *specs,
+                                    const char *address)
+{
+    struct pl_list *node;
+
+    PL_LIST_FOREACH (node, specs) {
+        struct pl_listen_spec *spec =
+            PL_LIST_ENTRY(node, struct pl_listen_spec, node);
+
+        if (same_address(spec->address, address))
+            return spec;
+    }
+    return NULL;
+}
+
+static unsigned count(const struct pl_list *list)
+{
+    struct pl_list *node;
+    unsigned n = 0;
+
+    PL_LIST_FOREACH (node, list)
+        n++;
+    return n;
+}
+
 int pl_site_listen(struct pl_site *site, const struct pl_listen_spec *spec,
                    struct pl_error *error)
 {
     const char *why = bad_listener(spec);
     struct pl_error wrong = {.code = 0};
     struct pl_listen_spec *made;
-    struct pl_list *node;
     int err;
 
     if (why != NULL)
         return pl_error_set(error, PL_ERR_INVALID, spec->where, "listen: %s",
                             why);
-    PL_LIST_FOREACH (node, &site->listeners) {
-        made = PL_LIST_ENTRY(node, struct pl_listen_spec, node);
-        if (same_address(made->address, spec->address))
-            return pl_error_set(error, PL_ERR_EXISTS, spec->where,
-                                "listen: '%s' is already taken (%s)",
-                                spec->address, made->where);
-    }
+    made = taken(&site->listeners, spec->address);
+    if (made == NULL)
+        made = taken(&site->services, spec->address);
+    if (made != NULL)
+        return pl_error_set(error, PL_ERR_EXISTS, spec->where,
+                            "listen: '%s' is already taken (%s)", spec->address,
+                            made->where);
     made = pl_arena_alloc(&site->arena, sizeof(*made));
     if (made == NULL)
         return no_memory(error, spec->where);
@@ -363,8 +388,27 @@ int pl_site_listen(struct pl_site *site, const struct pl_listen_spec *spec,
     err = make_options(site, spec, &made->options, &wrong);
     if (err < 0)
         return pl_error_set(error, err, spec->where, "listen: %s", wrong.text);
-    pl_list_push(&site->listeners, &made->node);
+    made->service = spec->service;
+    if (made->service != NULL)
+        made->options.service = count(&site->services) + 1;
+    pl_list_push(made->service != NULL ? &site->services : &site->listeners,
+                 &made->node);
     return 0;
+}
+
+const struct pl_service *pl_site_service(const struct pl_site *site,
+                                         unsigned number)
+{
+    struct pl_list *node;
+
+    PL_LIST_FOREACH (node, &site->services) {
+        const struct pl_listen_spec *spec =
+            PL_LIST_ENTRY(node, struct pl_listen_spec, node);
+
+        if (spec->options.service == number)
+            return spec->service;
+    }
+    return NULL;
 }
 
 /* ---- routes ---- */

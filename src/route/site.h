@@ -17,6 +17,8 @@
 #include "route/router.h"
 #include "route/settings.h"
 
+struct pl_service;
+
 /* One pl.listen: parsed and opened by the server. */
 struct pl_listen_spec {
     struct pl_list node;
@@ -27,6 +29,9 @@ struct pl_listen_spec {
     const char *proxy_protocol; /* "required", "optional" */
     const char *trusted;        /* "10.0.0.0/8 unix:" */
     struct pl_listen_options options;
+    /* Who serves its connections (socket/serve.h), BORROWED as long as the
+     * site; NULL: HTTP. */
+    const struct pl_service *service;
 };
 
 /* Of the process: what is done about handlers that hold a worker. */
@@ -39,7 +44,8 @@ struct pl_site {
     struct pl_router *router;
     struct pl_http_settings http;
     struct pl_net_limits net;
-    struct pl_list listeners; /* struct pl_listen_spec */
+    struct pl_list listeners; /* struct pl_listen_spec, of HTTP */
+    struct pl_list services;  /* the same, with a service */
     /* of the process */
     unsigned workers; /* 0: as many as CPUs */
     uint32_t stop_ms; /* TERM waits this long for requests: 30 s */
@@ -82,6 +88,10 @@ int pl_site_add_header(struct pl_site *site, struct pl_str name,
  */
 int pl_site_listen(struct pl_site *site, const struct pl_listen_spec *spec,
                    struct pl_error *error);
+
+/* The service with a number of struct pl_listen_options; NULL: none. */
+const struct pl_service *pl_site_service(const struct pl_site *site,
+                                         unsigned number);
 
 /* ---- routes ---- */
 

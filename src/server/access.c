@@ -137,6 +137,8 @@ void pl_access_log(struct pl_request *req)
     put(&line, pl_str(id, sizeof(id)));
     if (req->meter != NULL)
         put_usage(&line, req->meter);
+    if (req->hijacked)
+        put(&line, PL_STR(" hijacked"));
     pl_log_access(pl_str(line.bytes, (size_t)(line.at - line.bytes)));
 }
 

@@ -75,7 +75,8 @@ static int open_tls(struct pl_listen_group *group, bool http2,
     if (!PL_WITH_TLS)
         return pl_error_set(error, PL_ERR_UNSUPPORTED, "",
                             "tls: " PL_WITHOUT PL_FEATURE_TLS);
-    return pl_tls_context_new(group->options.tls, false, offers + h1,
+    return pl_tls_context_new(group->options.tls, false,
+                              group->options.service != 0 ? NULL : offers + h1,
                               &group->tls, error);
 }
 
@@ -159,20 +160,14 @@ static int open_given(struct pl_server *server, bool local,
     return open_address(server, local, &spec, trust, error);
 }
 
-static int open_all(struct pl_server *server, const struct pl_site *site,
-                    const struct pl_trust *trust, struct pl_error *error)
+static int open_list(struct pl_server *server, const struct pl_list *specs,
+                     bool local, const struct pl_trust *trust,
+                     struct pl_error *error)
 {
-    const struct pl_server_options *options = &server->options;
-    bool local = options->dev == PL_DEV_HERE ||
-                 (options->dev == PL_DEV_SITE && site->dev);
     struct pl_list *node;
     int err = 0;
 
-    if (options->port >= 0 || options->address != NULL || is_secure(options) ||
-        pl_list_empty(&site->listeners))
-        return open_given(server, local, trust, error);
-    server->http2 = site->http.h2.on;
-    PL_LIST_FOREACH (node, &site->listeners) {
+    PL_LIST_FOREACH (node, specs) {
         err = open_address(server, local,
                            PL_LIST_ENTRY(node, struct pl_listen_spec, node),
                            trust, error);
@@ -180,6 +175,34 @@ static int open_all(struct pl_server *server, const struct pl_site *site,
             break;
     }
     return err;
+}
+
+/* A site with services and no listener wants no HTTP. */
+static int open_http(struct pl_server *server, const struct pl_site *site,
+                     bool local, const struct pl_trust *trust,
+                     struct pl_error *error)
+{
+    const struct pl_server_options *options = &server->options;
+
+    if (options->port >= 0 || options->address != NULL || is_secure(options))
+        return open_given(server, local, trust, error);
+    if (pl_list_empty(&site->listeners) && pl_list_empty(&site->services))
+        return open_given(server, local, trust, error);
+    return open_list(server, &site->listeners, local, trust, error);
+}
+
+static int open_all(struct pl_server *server, const struct pl_site *site,
+                    const struct pl_trust *trust, struct pl_error *error)
+{
+    const struct pl_server_options *options = &server->options;
+    bool local = options->dev == PL_DEV_HERE ||
+                 (options->dev == PL_DEV_SITE && site->dev);
+    int err;
+
+    server->http2 = site->http.h2.on;
+    err = open_http(server, site, local, trust, error);
+    return err < 0 ? err
+                   : open_list(server, &site->services, local, trust, error);
 }
 
 /* The site's own list, for as long as addresses are opened. */
@@ -210,7 +233,8 @@ int pl_listeners_open(struct pl_server *server, const struct pl_site *site,
     return err;
 }
 
-int pl_listeners_check(const struct pl_site *site, struct pl_error *error)
+static int check_list(const struct pl_site *site, const struct pl_list *specs,
+                      struct pl_error *error)
 {
     static const struct pl_trust nobody = {0};
     struct pl_listen_options options;
@@ -218,7 +242,7 @@ int pl_listeners_check(const struct pl_site *site, struct pl_error *error)
     struct pl_addr addr;
     int err;
 
-    PL_LIST_FOREACH (node, &site->listeners) {
+    PL_LIST_FOREACH (node, specs) {
         const struct pl_listen_spec *spec =
             PL_LIST_ENTRY(node, struct pl_listen_spec, node);
 
@@ -235,6 +259,13 @@ int pl_listeners_check(const struct pl_site *site, struct pl_error *error)
     return 0;
 }
 
+int pl_listeners_check(const struct pl_site *site, struct pl_error *error)
+{
+    int err = check_list(site, &site->listeners, error);
+
+    return err < 0 ? err : check_list(site, &site->services, error);
+}
+
 void pl_listeners_announce(const struct pl_server *server)
 {
     char text[PL_ADDR_TEXT];
@@ -243,6 +274,9 @@ void pl_listeners_announce(const struct pl_server *server)
         pl_addr_format(&server->groups[i]->addr, text);
         if (server->groups[i]->shared)
             printf("listening on %s\n", text);
+        else if (server->groups[i]->options.service != 0)
+            printf("listening on %s://%s\n",
+                   server->groups[i]->tls == NULL ? "tcp" : "tls", text);
         else
             printf("listening on http%s://%s/\n",
                    server->groups[i]->tls == NULL ? "" : "s", text);

@@ -13,6 +13,7 @@
 #include "route/dispatch.h"
 #include "server/access.h"
 #include "server/server.h"
+#include "socket/serve.h"
 
 /* ---- upkeep: the garbage of a busy time is collected in the next idle one.
  *
@@ -251,15 +252,24 @@ static int listen_on(struct pl_worker *worker,
     unsigned first = worker->id % group->count;
     bool shared = group->shared || group->count < worker->count;
     bool tcp = group->addr.sa.sa_family != AF_UNIX;
+    const struct pl_service *service =
+        PL_WITH_SOCKETS
+            ? pl_site_service(worker->generation->site, group->options.service)
+            : NULL;
     int err = 0;
 
     for (unsigned i = first; i < group->count && err == 0; i += worker->count) {
         struct pl_listener *listener;
 
-        err = pl_listener_start(&worker->net, group->fds[i], shared, tcp,
-                                &pl_h1_protocol, &worker->http, &listener);
+        err = pl_listener_start(
+            &worker->net, group->fds[i], shared, tcp,
+            service != NULL ? &pl_service_protocol : &pl_h1_protocol,
+            service != NULL ? (void *)service : (void *)&worker->http,
+            &listener);
         if (err == 0)
             pl_listener_configure(listener, &group->options);
+        if (err == 0 && service != NULL)
+            listener->more = true; /* for TLS that begins later */
         if (PL_WITH_TLS && err == 0 && group->tls != NULL)
             err = pl_listener_secure(listener, group->tls);
     }

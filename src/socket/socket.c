@@ -398,6 +398,10 @@ void pl_socket_attach(struct pl_socket *socket, struct pl_conn *conn)
 {
     PL_CHECK(socket, SOCKET_MAGIC);
     socket->conn = conn;
+    socket->eof = (conn->flags & PL_CONN_EOF) != 0;
+    conn->protocol = &pl_socket_protocol;
+    conn->state = socket;
+    pl_conn_deadline(conn, PL_DEADLINE_NONE, 0);
     pl_conn_pause(conn);
 }
 
@@ -486,12 +490,12 @@ int pl_socket_keepalive(struct pl_socket *socket, unsigned seconds)
     return err;
 }
 
-bool pl_socket_peer(const struct pl_socket *socket, struct pl_addr *addr)
+bool pl_socket_peer_addr(const struct pl_socket *socket, struct pl_addr *addr)
 {
     return socket->conn != NULL && pl_conn_peer(socket->conn, addr);
 }
 
-bool pl_socket_local(const struct pl_socket *socket, struct pl_addr *addr)
+bool pl_socket_own_addr(const struct pl_socket *socket, struct pl_addr *addr)
 {
     return socket->conn != NULL && pl_conn_local(socket->conn, addr);
 }

@@ -96,16 +96,16 @@ struct pl_socket *pl_socket_new(struct pl_sockets *sockets);
 /* It has no connection yet, and will have none. */
 void pl_socket_free(struct pl_socket *socket);
 
-/* Takes over a connection that another protocol has let go of. */
+/* Takes over a connection that another protocol has let go of, but not while
+ * that is being shown something. */
 void pl_socket_attach(struct pl_socket *socket, struct pl_conn *conn);
 
 /* Who has it from now on. owner: NULL for none. */
 void pl_socket_set_home(struct pl_socket *socket, struct pl_socket **home);
 void pl_socket_set_owner(struct pl_socket *socket, struct pl_task *owner);
 
-/* The end: what was written still leaves, who waits gets PL_ERR_CLOSED, *home
- * becomes NULL, and socket is gone. */
-void pl_socket_close(struct pl_socket *socket);
+/* pl_socket_close(), _flush(), _shutdown(), _nodelay() and _keepalive() are
+ * those of perilune.h. Closing makes *home NULL. */
 
 /* ---- reading ---- */
 
@@ -132,19 +132,9 @@ ssize_t pl_socket_write_some(struct pl_socket *socket, struct pl_str bytes);
 /* Waits for room: 0 or PL_ERR_*. PL_ERR_BUSY: another task does. */
 void pl_socket_room_begin(struct pl_socket_op *op, struct pl_socket *socket);
 
-/* Sends now what was written in this turn. */
-void pl_socket_flush(struct pl_socket *socket);
+/* ---- who; false: it is closed ---- */
 
-/* No more output: FIN. */
-void pl_socket_shutdown(struct pl_socket *socket);
-
-/* ---- the rest ---- */
-
-/* TCP: 0 or PL_ERR_*. seconds 0: off. */
-int pl_socket_nodelay(struct pl_socket *socket, bool on);
-int pl_socket_keepalive(struct pl_socket *socket, unsigned seconds);
-
-bool pl_socket_peer(const struct pl_socket *socket, struct pl_addr *addr);
-bool pl_socket_local(const struct pl_socket *socket, struct pl_addr *addr);
+bool pl_socket_peer_addr(const struct pl_socket *socket, struct pl_addr *addr);
+bool pl_socket_own_addr(const struct pl_socket *socket, struct pl_addr *addr);
 
 #endif

@@ -33,29 +33,30 @@ local function https_port(text)
 end
 
 --- Returns the options alone; false means not given.
-function core.check_listen(addresses)
+function core.check_listen(addresses, call)
+  call = call or "pl.listen"
   local given, tls = addresses, nil
   if type(addresses) == "table" then
     given = {}
     for name, value in pairs(addresses) do
-      given[name] = name == "trusted" and core.words("pl.listen", name, value)
+      given[name] = name == "trusted" and core.words(call, name, value)
         or value
     end
     tls, given.tls = given.tls, nil
   end
-  local options = check_options("pl.listen", known, given)
+  local options = check_options(call, known, given)
   if tls then
     core.load_part("tls")
-    options.tls = core.check_tls("pl.listen", tls)
+    options.tls = core.check_tls(call, tls)
   end
   if options.redirect then
     options.redirect = https_port(options.redirect)
   end
   if not addresses or #addresses == 0 then
-    fail("pl.listen: an address is needed, as in { \":8080\" }")
+    fail(call .. ": an address is needed, as in { \":8080\" }")
   end
   for i = 1, #addresses do
-    check_string("pl.listen", "the address", addresses[i])
+    check_string(call, "the address", addresses[i])
   end
   return options
 end

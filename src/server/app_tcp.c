@@ -1,0 +1,79 @@
+/* app_tcp.c - raw connections to a C program (perilune.h). */
+#include "base/log.h"
+#include "base/sys.h"
+#include "server/app.h"
+#include "socket/serve.h"
+#include "task/fiber.h"
+
+/* In the site's memory. */
+struct tcp {
+    struct pl_service service;
+    struct pl_app *app;
+    void (*fn)(struct pl_app *app, struct pl_socket *socket, void *arg);
+    void *arg;
+};
+
+/* What a fiber is begun with: in the worker's pool until it runs. */
+struct visit {
+    const struct tcp *tcp;
+    struct pl_socket *socket; /* its home: NULL if it has been closed */
+};
+
+static int serve(void *arg)
+{
+    struct visit *at = arg;
+    struct pl_pool *pool = pl_loop_pool(pl_sched_current()->loop);
+    const struct tcp *tcp = at->tcp;
+    struct pl_socket *socket = at->socket;
+
+    if (socket != NULL)
+        socket->home = NULL;
+    pl_pool_put(pool, at, sizeof(*at));
+    if (socket == NULL)
+        return PL_ERR_CLOSED;
+    pl_socket_set_owner(socket, pl_task_current());
+    tcp->fn(tcp->app, socket, tcp->arg);
+    return 0;
+}
+
+static void accepted(void *arg, struct pl_socket *socket)
+{
+    struct pl_sched *sched = pl_sched_current();
+    struct visit *visit =
+        pl_pool_get(pl_loop_pool(sched->loop), sizeof(*visit));
+
+    if (visit != NULL) {
+        visit->tcp = arg;
+        pl_socket_set_home(socket, &visit->socket);
+        if (pl_fiber_spawn(sched, NULL, serve, visit, NULL) == 0)
+            return;
+        socket->home = NULL;
+        pl_pool_put(pl_loop_pool(sched->loop), visit, sizeof(*visit));
+    }
+    pl_log(PL_LOG_ERROR, "app", "no memory for a connection");
+    pl_socket_close(socket);
+}
+
+int pl_app_tcp(struct pl_app *app, const char *address,
+               void (*fn)(struct pl_app *app, struct pl_socket *socket,
+                          void *arg),
+               void *arg)
+{
+    struct pl_listen_spec spec = {
+        .address = address, .where = "", .options = {.eager = true}};
+    struct pl_error error = {.code = 0};
+    struct tcp *tcp;
+    int err;
+
+    if (app->running)
+        return PL_ERR_STATE;
+    tcp = pl_arena_alloc(&app->site->arena, sizeof(*tcp));
+    if (tcp == NULL)
+        return pl_app_note(app, PL_ERR_NOMEM, "pl_app_tcp", address,
+                           "out of memory");
+    *tcp = (struct tcp){{accepted, tcp}, app, fn, arg};
+    spec.service = &tcp->service;
+    err = pl_site_listen(app->site, &spec, &error);
+    return err < 0 ? pl_app_note(app, err, "pl_app_tcp", address, error.text)
+                   : 0;
+}
