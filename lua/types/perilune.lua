@@ -45,10 +45,28 @@ function Timer:cancel() end
 ---@field remote string address of the client; "" for UNIX sockets
 ---@field remote_port integer
 ---@field id string 16 hexadecimal digits, also in the log
----@field tls nil
+---@field tls? pl.RequestTls nil: in the clear
 ---@field trailers? table<string, string> behind a body that was read
 ---@field [any] any what filters have set
 local Request = {}
+
+---@class pl.RequestTls
+---@field version string `"TLSv1.3"`
+---@field cipher string
+---@field sni? string the name that was asked for
+---@field alpn? string
+---@field resumed boolean
+---@field client? pl.ClientCertificate nil: it has shown none
+
+---@class pl.ClientCertificate
+---@field verified boolean
+---@field error? string why not
+---@field subject string
+---@field issuer string
+---@field serial string hexadecimal
+---@field fingerprint string SHA-256, hexadecimal
+---@field not_before number seconds since 1970
+---@field not_after number
 
 ---@param name string in any case
 ---@return string?
@@ -377,6 +395,31 @@ function pl.static(prefix, options) end
 ---@field protocol? "http"|"http/1.1"
 ---@field proxy_protocol? boolean|"required"|"optional"
 ---@field trusted? string|string[] addresses like "10.0.0.0/8", "::1", "unix:"
+---@field tls? "dev"|pl.ListenTls
+---@field redirect? string "https", "https:8443": clients are sent there
+
+---@class pl.ListenTls
+---@field cert? string PEM, a chain
+---@field key? string PEM; in the file of cert, if not given
+---@field ocsp? string DER
+---@field certs? (string|string[]|pl.TlsPair)[] more of them
+---@field min_version? "1.2"|"1.3"
+---@field ciphers? string of TLS 1.2
+---@field ciphersuites? string of TLS 1.3
+---@field curves? string
+---@field verify? "none"|"optional"|"required"|"any"
+---@field verify_depth? integer
+---@field ca? string PEM
+---@field session_tickets? boolean
+---@field session_timeout? string|number
+---@field ticket_key_rotation? string|number
+---@field hsts? boolean|string
+---@field redirect? boolean HTTP in the clear is sent to https
+
+---@class pl.TlsPair
+---@field cert string
+---@field key? string
+---@field ocsp? string
 
 ---@param addresses string|pl.Addresses
 function pl.listen(addresses) end
