@@ -129,6 +129,19 @@ static bool is_secure(const struct pl_server_options *options)
     return options->tls_dev || options->tls_cert != NULL;
 }
 
+/* Are the certificates there, and of any use? */
+static int check_tls(const struct pl_listen_spec *spec, struct pl_error *error)
+{
+    struct pl_tls_context *context = NULL;
+    int err = 0;
+
+    if (PL_WITH_TLS && spec->options.tls != NULL)
+        err =
+            pl_tls_context_new(spec->options.tls, false, NULL, &context, error);
+    pl_tls_context_free(context);
+    return err;
+}
+
 /* The address of the command line, or the default one. */
 static int open_given(struct pl_server *server, bool local,
                       const struct pl_trust *trust, struct pl_error *error)
@@ -251,6 +264,8 @@ static int check_list(const struct pl_site *site, const struct pl_list *specs,
             settle_trust(spec, site->trusted ? &nobody : NULL, &options, error);
         if (err == 0)
             err = pl_addr_parse(pl_str_c(spec->address), false, &addr, error);
+        if (err == 0)
+            err = check_tls(spec, error);
         if (err < 0) {
             snprintf(error->where, sizeof(error->where), "%s", spec->where);
             return err;
