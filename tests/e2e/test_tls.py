@@ -10,6 +10,7 @@ import subprocess
 import pytest
 
 from harness.certs import Authority, Records
+from harness.server import sanitized
 from harness.wait import GUARD, wait_for
 from harness.wire import Wire
 
@@ -702,3 +703,55 @@ def test_a_certificate_for_development(start):
     text = subprocess.run(["openssl", "x509", "-text"], input=pem.encode(),
                           capture_output=True, check=True).stdout
     assert b"DNS:localhost" in text and b"IP Address:127.0.0.1" in text
+
+
+# ---- memory, and floods ----
+
+
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+def test_an_idle_connection_is_small(start, ca, connect, version):
+    server = start("session_tickets = true")
+    context = ca.context()
+    context.minimum_version = getattr(ssl.TLSVersion, version)
+    context.maximum_version = getattr(ssl.TLSVersion, version)
+
+    def peers(count):
+        made = [connect(server, context) for _ in range(count)]
+        for wire in made:
+            assert wire.request("GET", "/").text == "hello https"
+        return made
+
+    kept = peers(100)
+    before = server.proc.rss_kib()
+    kept += peers(1000)
+    each = (server.proc.rss_kib() - before) / 1000
+    print(f"{each:.1f} KiB for an idle connection")
+    if not sanitized():
+        assert each <= 15
+    for wire in kept:
+        wire.close()
+
+
+def test_a_flood_of_handshakes_does_not_hold_others(start, ca, connect):
+    """Peers that say hello and nothing else, some thousand of them."""
+    server = start()
+    hello = ssl.MemoryBIO()
+    with pytest.raises(ssl.SSLWantReadError):
+        ca.context().wrap_bio(
+            ssl.MemoryBIO(), hello, server_hostname="localhost"
+        ).do_handshake()
+    first = hello.read()
+    before = server.proc.rss_kib()
+    with connect(server) as wire:
+        flood = []
+        for _ in range(20):
+            for _ in range(50):
+                flood.append(Wire(("127.0.0.1", server.port)))
+                flood[-1].send(first)
+            assert wire.request("GET", "/").text == "hello https"
+        assert curl(ca, server, "/") == b"hello https"
+        if not sanitized():
+            assert server.proc.rss_kib() - before < 1000 * 1024
+        for peer in flood:
+            peer.close()
+        assert wire.request("GET", "/").text == "hello https"
