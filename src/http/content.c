@@ -6,7 +6,7 @@
 #include "http/request.h"
 #include "http/semantics.h"
 
-static struct pl_content_piece plain_piece(const struct pl_response *res,
+static struct pl_content_piece range_piece(const struct pl_response *res,
                                            uint64_t at, uint64_t len)
 {
     if (res->content == PL_CONTENT_FILE)
@@ -14,8 +14,8 @@ static struct pl_content_piece plain_piece(const struct pl_response *res,
     return (struct pl_content_piece){res->bytes.data + at, 0, len};
 }
 
-PL_COLD static struct pl_content_piece part_piece(const struct pl_response *res,
-                                                  uint64_t at)
+PL_COLD struct pl_content_piece
+pl_content_part_at(const struct pl_response *res, uint64_t at)
 {
     const struct pl_parts *parts = res->parts;
 
@@ -27,23 +27,15 @@ PL_COLD static struct pl_content_piece part_piece(const struct pl_response *res,
             return (struct pl_content_piece){head.data + at, 0, head.len - at};
         at -= head.len;
         if (at < range->len)
-            return plain_piece(res, range->first + at, range->len - at);
+            return range_piece(res, range->first + at, range->len - at);
         at -= range->len;
     }
     return (struct pl_content_piece){parts->end.data + at, 0,
                                      parts->end.len - at};
 }
 
-struct pl_content_piece pl_content_at(const struct pl_response *res,
-                                      uint64_t at)
-{
-    if (res->parts != NULL)
-        return part_piece(res, at);
-    return plain_piece(res, at, (uint64_t)res->length - at);
-}
-
-static int read_file(const struct pl_request *req, uint64_t off, char *to,
-                     size_t len)
+int pl_content_read(const struct pl_request *req, uint64_t off, char *to,
+                    size_t len)
 {
     int flags = req->http->net->offload != NULL ? RWF_NOWAIT : 0;
     size_t done = 0;
@@ -60,15 +52,5 @@ static int read_file(const struct pl_request *req, uint64_t off, char *to,
         else if (n == 0 || errno != EINTR)
             return PL_ERR_IO;
     }
-    return 0;
-}
-
-int pl_content_copy(const struct pl_request *req,
-                    const struct pl_content_piece *piece, char *to, size_t len)
-{
-    if (piece->bytes == NULL)
-        return read_file(req, piece->off, to, len);
-    if (len > 0)
-        memcpy(to, piece->bytes, len);
     return 0;
 }

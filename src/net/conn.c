@@ -143,7 +143,7 @@ static void show_kept(struct pl_conn *conn)
         pl_buf_consume(&conn->io->in, used);
 }
 
-static void show_read(struct pl_conn *conn, struct pl_str bytes)
+PL_INLINE void show_read(struct pl_conn *conn, struct pl_str bytes)
 {
     size_t used = show(conn, bytes);
 
@@ -176,7 +176,7 @@ void pl_conn_at_eof(struct pl_conn *conn)
         conn->protocol->eof(conn);
 }
 
-ssize_t pl_conn_receive(struct pl_conn *conn, char *to, size_t room)
+PL_INLINE ssize_t receive(struct pl_conn *conn, char *to, size_t room)
 {
     ssize_t n =
         pl_loop_recv(pl_conn_net(conn)->loop, conn->source.fd, to, room);
@@ -193,6 +193,11 @@ ssize_t pl_conn_receive(struct pl_conn *conn, char *to, size_t room)
     if (n < 0 && n != PL_ERR_AGAIN)
         pl_conn_close(conn, (int)n);
     return PL_MAX(n, 0);
+}
+
+ssize_t pl_conn_receive(struct pl_conn *conn, char *to, size_t room)
+{
+    return receive(conn, to, room);
 }
 
 /* One recv; returns the bytes read, 0 when there is nothing (more) to read. */
@@ -214,7 +219,7 @@ static size_t read_once(struct pl_conn *conn)
         to = conn->io->in.data + conn->io->in.len;
         room = conn->io->in.cap - conn->io->in.len;
     }
-    n = pl_conn_receive(conn, to, room);
+    n = receive(conn, to, room);
     if (n == 0)
         return 0;
     if (!keep) {
