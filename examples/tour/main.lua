@@ -25,7 +25,7 @@ pl.set { error_pages = "pages/error.mustache" }
 local contents = {
   { "Requests and answers", "hello", "input", "json", "bodies" },
   { "Files", "files", "uploads", "system" },
-  { "Time", "waiting", "streaming", "tasks", "schedule" },
+  { "Time", "waiting", "streaming", "websockets", "tasks", "schedule" },
   { "Order", "routing", "filters", "headers", "errors" },
   { "The library", "shared", "library" },
   { "The house", "settings", "watchdog", "command", "embed" },

@@ -20,6 +20,7 @@
 #include "base/str.h"
 #include "http/h1_state.h"
 #include "http/h1_write.h"
+#include "http/ws_handshake.h"
 #include "http/h2.h"
 #include "http/trailer.h"
 #include "net/tls.h"
@@ -540,9 +541,9 @@ static void drain_conn(struct pl_conn *conn, void *http)
         conn->protocol->drain(conn);
 }
 
-/* Event streams have no end that one could wait for: their clients come again,
- * to whoever listens then. */
-static void end_events(struct pl_http *http)
+/* Event streams have no end that one could wait for, nor have WebSockets: their
+ * clients come again, to whoever listens then. */
+static void end_streams(struct pl_http *http)
 {
     struct pl_list *node;
 
@@ -551,6 +552,8 @@ static void end_events(struct pl_http *http)
 
         if (req->response.events != NULL && req->task != NULL)
             pl_task_cancel(req->task);
+        if (req->ws_stream != NULL)
+            pl_ws_stream_drain(req);
     }
 }
 
@@ -558,5 +561,5 @@ void pl_http_drain(struct pl_http *http)
 {
     http->draining = true;
     pl_net_each(http->net, drain_conn, http);
-    end_events(http);
+    end_streams(http);
 }

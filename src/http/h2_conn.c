@@ -205,6 +205,7 @@ static bool is_slow(struct pl_h2_stream *stream, uint64_t now)
     uint64_t want, came = stream->seen - stream->judged;
 
     if (!stream->body || stream->req == NULL || stream->late ||
+        stream->req->ws_stream != NULL || /* which minds that itself */
         now - stream->looked < settings->body_grace_ms)
         return false;
     want = (uint64_t)stream->req->limits->rate * (now - stream->looked) / 1000;

@@ -9,7 +9,7 @@
 #include "http/query.h"
 #include "http/sink.h"
 #include "http/uri.h"
-#include "http/ws.h"
+#include "http/ws_handshake.h"
 
 /* ---- life ---- */
 
@@ -106,7 +106,9 @@ void pl_request_lost(struct pl_request *req, int why)
     req->stream = NULL;
     pl_body_end(req, why < 0 ? why : PL_ERR_CLOSED);
     pl_response_drained(&req->response, PL_ERR_CLOSED);
-    if (req->task != NULL)
+    if (req->ws_stream != NULL) /* the handler hears of it by its socket */
+        pl_ws_stream_lost(req, why);
+    else if (req->task != NULL)
         pl_task_cancel(req->task);
     pl_request_drop(req);
 }
@@ -190,7 +192,7 @@ void pl_request_finish(struct pl_request *req, int result)
     if (req->websocket != NULL)
         pl_ws_close(req->websocket, result < 0 ? PL_WS_ERROR : PL_WS_NORMAL,
                     pl_str(NULL, 0));
-    if (req->wire != NULL) {
+    if (req->wire != NULL && req->ws_stream == NULL) {
         if (result < 0 && res->content == PL_CONTENT_STREAM && !res->bodyless &&
             !may_stop_anywhere(res, result))
             req->wire->abort(req);

@@ -79,8 +79,8 @@ struct pl_request {
     struct pl_str remote; /* absent: not asked for yet */
     uint16_t remote_port;
     const struct pl_request_tls *tls; /* NULL: not asked for yet, or none */
-    struct pl_ws
-        *websocket;         /* it has become one, which ends with the handler */
+    struct pl_ws *websocket; /* what it has become, until its handler's end */
+    struct pl_ws_stream *ws_stream; /* its stream carries one */
     void *lua;              /* the Lua object that stands for this request */
     struct pl_meter *meter; /* in the arena; NULL: not measured */
     uint64_t started;       /* monotonic ns */

@@ -92,40 +92,47 @@ size_t pl_ws_frame_write(char out[PL_WS_HEAD_OUT], enum pl_ws_opcode opcode,
 
 /* ---- masking ---- */
 
-/* The compiler makes SSE2, AVX2 or NEON of it, as the target has them. */
-typedef uint8_t vector __attribute__((vector_size(32)));
+/* The compiler makes SSE2 or NEON of it. */
+typedef uint8_t vector __attribute__((vector_size(16)));
 
-PL_INLINE void mask_vector(char *to, const char *from, vector mask)
+PL_INLINE void mask_vector(char *to, const char *from, const vector *mask)
 {
     vector bytes;
 
     memcpy(&bytes, from, sizeof(bytes));
-    bytes ^= mask;
+    bytes ^= *mask;
     memcpy(to, &bytes, sizeof(bytes));
+}
+
+/* Returns how many bytes were masked: all but the last few. */
+static size_t mask_vectors(char *to, const char *from, size_t len,
+                           uint32_t word)
+{
+    const size_t step = sizeof(vector);
+    uint32_t words[4] = {word, word, word, word};
+    vector mask;
+    size_t i = 0;
+
+    memcpy(&mask, words, sizeof(mask));
+    for (; len - i >= 4 * step; i += 4 * step)
+        for (size_t k = 0; k < 4; k++)
+            mask_vector(to + i + k * step, from + i + k * step, &mask);
+    for (; len - i >= step; i += step)
+        mask_vector(to + i, from + i, &mask);
+    return i;
 }
 
 void pl_ws_mask(char *to, const char *from, size_t len, const uint8_t key[4],
                 uint64_t at)
 {
-    const size_t step = sizeof(vector);
     uint8_t turned[4];
     uint32_t word;
-    vector mask;
-    size_t i = 0;
+    size_t i;
 
     for (int k = 0; k < 4; k++)
         turned[k] = key[(at + (unsigned)k) & 3];
     memcpy(&word, turned, sizeof(word));
-    if (len >= step) {
-        for (size_t k = 0; k < step; k++)
-            mask[k] = turned[k & 3];
-        for (; len - i >= 2 * step; i += 2 * step) {
-            mask_vector(to + i, from + i, mask);
-            mask_vector(to + i + step, from + i + step, mask);
-        }
-        for (; len - i >= step; i += step)
-            mask_vector(to + i, from + i, mask);
-    }
+    i = mask_vectors(to, from, len, word);
     for (uint32_t bytes; len - i >= sizeof(bytes); i += sizeof(bytes)) {
         memcpy(&bytes, from + i, sizeof(bytes));
         bytes ^= word;

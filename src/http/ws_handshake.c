@@ -124,20 +124,34 @@ static int refuse_origin(struct pl_request *req, const char **why)
     return refuse(403, "not from this origin", why);
 }
 
+/* By an extended CONNECT (RFC 8441), not by an upgrade. */
+static bool is_stream(const struct pl_request *req)
+{
+    return pl_str_ieq(req->connect_protocol, PL_STR("websocket"));
+}
+
+static bool asks_for_it(struct pl_request *req)
+{
+    struct pl_str upgrade = pl_request_header_id(req, PL_HEADER_UPGRADE);
+
+    return is_stream(req) ||
+           (req->upgrade && pl_header_list_has(upgrade, PL_STR("websocket")));
+}
+
 static int check(struct pl_request *req, const struct pl_ws_settings *settings,
                  const char **why)
 {
-    struct pl_str upgrade = pl_request_header_id(req, PL_HEADER_UPGRADE);
     struct pl_str version =
         pl_request_header_id(req, PL_HEADER_SEC_WEBSOCKET_VERSION);
 
-    if (!req->upgrade || !pl_header_list_has(upgrade, PL_STR("websocket")))
+    if (!asks_for_it(req))
         return refuse(426, "this is for WebSocket", why);
     if (req->method != PL_METHOD_GET)
         return refuse(400, "a WebSocket begins with GET", why);
     if (!pl_str_eq(version, PL_STR("13")))
         return refuse(426, "this is for version 13 of WebSocket", why);
-    if (!is_key(pl_request_header_id(req, PL_HEADER_SEC_WEBSOCKET_KEY)))
+    if (!is_stream(req) &&
+        !is_key(pl_request_header_id(req, PL_HEADER_SEC_WEBSOCKET_KEY)))
         return refuse(400, "a bad Sec-WebSocket-Key", why);
     if (!origin_is_good(req, settings))
         return refuse_origin(req, why);
@@ -205,20 +219,25 @@ static int begin_packing(struct pl_ws *ws, const struct terms *terms)
     return packer == NULL ? PL_ERR_NOMEM : pl_ws_set_packer(ws, packer);
 }
 
+static int set_accept(struct pl_request *req)
+{
+    char accept[PL_WS_ACCEPT];
+
+    pl_ws_accept_key(accept,
+                     pl_request_header_id(req, PL_HEADER_SEC_WEBSOCKET_KEY));
+    return pl_response_set(&req->response, PL_STR("Sec-WebSocket-Accept"),
+                           pl_str(accept, sizeof(accept)));
+}
+
 static int set_fields(struct pl_request *req,
                       const struct pl_ws_settings *settings,
                       struct terms *terms)
 {
     struct pl_response *res = &req->response;
-    char accept[PL_WS_ACCEPT];
     struct pl_str chosen;
-    int err;
+    int err = is_stream(req) ? 0 : set_accept(req);
 
-    pl_ws_accept_key(accept,
-                     pl_request_header_id(req, PL_HEADER_SEC_WEBSOCKET_KEY));
     terms->protocol = choose_protocol(req, settings->protocols, &chosen);
-    err = pl_response_set(res, PL_STR("Sec-WebSocket-Accept"),
-                          pl_str(accept, sizeof(accept)));
     if (err == 0 && terms->protocol > 0)
         err = pl_response_set(res, PL_STR("Sec-WebSocket-Protocol"), chosen);
     return err == 0 ? set_extension(req, settings, terms) : err;
@@ -235,7 +254,8 @@ int pl_ws_accept_request(struct pl_request *req,
         return status;
     err = set_fields(req, settings, &terms);
     if (err == 0)
-        err = pl_ws_over_h1(req, settings, ws);
+        err = is_stream(req) ? pl_ws_over_stream(req, settings, ws)
+                             : pl_ws_over_h1(req, settings, ws);
     if (err < 0)
         return refuse(err == PL_ERR_UNSUPPORTED ? 400 : 503, pl_err_text(err),
                       why);

@@ -28,4 +28,13 @@ bool pl_ws_origin_allowed(struct pl_str origin, struct pl_str origins,
 int pl_ws_over_h1(struct pl_request *req, const struct pl_ws_settings *settings,
                   struct pl_ws **ws);
 
+/* Over a stream, after an extended CONNECT. The request stays until the socket
+ * has gone. Returns 0 or PL_ERR_*. */
+int pl_ws_over_stream(struct pl_request *req,
+                      const struct pl_ws_settings *settings, struct pl_ws **ws);
+
+/* The same of req->ws_stream: the worker stops; the stream is gone. */
+void pl_ws_stream_drain(struct pl_request *req);
+void pl_ws_stream_lost(struct pl_request *req, int why);
+
 #endif

@@ -24,6 +24,7 @@ SHOWN = {
     "/errors/land?height=-1": 500,
     "/errors/rover/2": 404,
     "/errors/closed": 503,
+    "/websockets/echo": 426,
     "/watchdog/loop": 500,
     "/watchdog/slow": 503,
     "/watchdog/greedy": 503,

@@ -5,6 +5,7 @@ import socket
 
 import pytest
 
+from conformance.websocket.frames import BINARY, CLOSE, TEXT, closing, frame
 from harness.server import sanitized
 from harness.wait import GUARD
 
@@ -377,3 +378,49 @@ def test_misuse_is_named(command, line, text):
     done = command("check", "site.lua", files={"site.lua": site})
     assert done.returncode != 0
     assert text in done.stderr and "site.lua:2" in done.stderr, done.stderr
+
+
+# ---- over HTTP/2 -----------------------------------------------------------
+
+
+def test_over_http2_it_ends_as_over_http1(serve):
+    over_http2 = pytest.importorskip("conformance.websocket.over_http2")
+    server = serve(SITE, workers=1)
+
+    def enter(path):
+        return over_http2.Http2Client(server.port, path)
+
+    with enter("/straight") as one, enter("/echo?name=h") as two:
+        assert one.read().data == b"none"
+        one.send(frame(BINARY, b"x" * 60000))
+        assert one.read().data == b"x" * 60000
+        two.send(frame(TEXT, b"close"))
+        assert two.read().data == b"\x0f\xa1bye"
+        two.send(closing(4001))
+        assert two.at_end()
+        server.wait_log("closed h 4001 bye")
+    server.wait_log("ended 1006")
+    with enter("/broken") as broken, enter("/late") as late:
+        assert broken.read().data[:2] == b"\x03\xf3"
+        assert late.read().data == b"nil timeout"
+        late.send(frame(TEXT, b"now"))
+        assert late.read().data == b"now text"
+        assert late.read().data[:2] == b"\x03\xe8"
+    with enter("/straight") as one, enter("/echo?name=stop") as two:
+        assert one.read().data == b"none"
+        two.send(frame(TEXT, b"here"))
+        assert two.read().data == b"here"
+        server.send_signal()  # python3-h2 reads nothing behind a GOAWAY
+        server.wait_log("closed stop 1001")
+        server.wait_log("ended 1001")
+    assert server.wait() == 0
+
+
+def test_over_http2_slow_readers_are_waited_for(server):
+    over_http2 = pytest.importorskip("conformance.websocket.over_http2")
+    with over_http2.Http2Client(server.port, "/flood") as client:
+        client.send(frame(TEXT, b"go"))
+        texts = 0
+        while texts < 200:
+            texts += client.read().opcode == TEXT
+        assert client.read().opcode == CLOSE

@@ -47,12 +47,12 @@ def is_control(frame) -> bool:
     return frame.opcode >= CLOSE
 
 
-def run(port, path, case, how, in_order=True):
+def run(port, path, case, how, in_order=True, client=Client):
     fields = ""
     if case.extensions:
         fields = f"Sec-WebSocket-Extensions: {case.extensions}\r\n"
-    with Client(port, path, fields, unpacker_of(case)) as client:
-        assert b" 101 " in client.head
+    with client(port, path, fields, unpacker_of(case)) as client:
+        assert b" 101 " in client.head or b" 200 " in client.head
         assert client.field("Sec-WebSocket-Extensions") == case.agreed
         client.send(case.send, how)
         got = [client.read() for _ in case.want]
@@ -79,6 +79,13 @@ def test_websocket_in_straight_lines(server):
     for case in CASES:
         if case.path is None:
             run(server.port, "/straight", case, "whole", in_order=False)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c.name.replace(" ", "-"))
+def test_websocket_over_http2(server, case):
+    over_http2 = pytest.importorskip("conformance.websocket.over_http2")
+    run(server.port, case.path or "/echo", case, "whole", in_order=False,
+        client=over_http2.Http2Client)
 
 
 def test_each_fault_is_one_line_of_the_log(serve):
