@@ -28,6 +28,40 @@ static int upload(struct pl_request *req, struct pl_response *res, void *arg)
     return pl_respondf(res, 200, "text/plain", "%zu", size);
 }
 
+static int echo(struct pl_ws *ws, const struct pl_ws_message *message,
+                void *arg)
+{
+    (void)arg;
+    return pl_ws_send(ws, message->kind, message->data);
+}
+
+static int enter(struct pl_ws *ws, struct pl_request *req, void *arg)
+{
+    (void)req;
+    (void)arg;
+    return pl_ws_subscribe(ws, PL_STR("room"), false);
+}
+
+static int publish(struct pl_ws *ws, const struct pl_ws_message *message,
+                   void *arg)
+{
+    int receivers = pl_publish(arg, PL_STR("room"), message->data);
+
+    (void)ws;
+    return receivers < 0 ? receivers : 0;
+}
+
+static void add_sockets(struct pl_app *app)
+{
+    static const struct pl_ws_callbacks one = {.size = sizeof(one),
+                                               .message = echo};
+    static const struct pl_ws_callbacks all = {
+        .size = sizeof(all), .open = enter, .message = publish};
+
+    pl_app_websocket(app, "/echo", &one, NULL, NULL);
+    pl_app_websocket(app, "/room", &all, NULL, app);
+}
+
 int main(int argc, char **argv)
 {
     struct pl_app *app = pl_app_new();
@@ -38,6 +72,7 @@ int main(int argc, char **argv)
         return 2;
     pl_app_get(app, "/", hello, NULL);
     pl_app_post(app, "/upload", upload, NULL);
+    add_sockets(app);
     pl_app_set(app, "workers", "1");
     snprintf(address, sizeof(address), "127.0.0.1:%s", argv[1]);
     pl_app_listen(app, address);
