@@ -246,7 +246,9 @@ PL_API int pl_app_static(struct pl_app *app, const char *prefix,
                          const char *folder,
                          const struct pl_app_static_options *options);
 
-/* Where to listen: "127.0.0.1:8080", "[::1]:8080", ":8080", "unix:/run/x.sock".
+/* Where to listen: "127.0.0.1:8080", "[::1]:8080", ":8080", "unix:/run/x.sock",
+ * "unix:@name" (abstract), "fd:3" (a socket that listens already), "systemd" or
+ * "systemd:name" (those that it has passed).
  * Port 0 takes a free one. May be called several times; without it pl_app_run()
  * takes 127.0.0.1:8080. The address is opened by pl_app_run(). */
 PL_API int pl_app_listen(struct pl_app *app, const char *address);
@@ -297,6 +299,11 @@ struct pl_app_listen_options {
     const struct pl_app_tls_options *tls; /* NULL: in the clear */
     unsigned redirect_port; /* clients are sent to https:// at this port and
                                are not served here; 0: they are */
+    const char *forwarded;  /* fields of trusted proxies that are believed, with
+                               spaces between; "": none; NULL: as the setting
+                               `forwarded` says, or "x-forwarded-for
+                               x-forwarded-proto" */
+    const char *owner, *group; /* of a UNIX socket's file: names or numbers */
 };
 
 /* pl_app_listen() with options, which may be NULL. COPIES. */
@@ -413,7 +420,9 @@ PL_API struct pl_str pl_request_param(const struct pl_request *req,
 PL_API struct pl_str pl_request_cookie(struct pl_request *req,
                                        struct pl_str name);
 
-/* The peer's address ("" for UNIX sockets) and port; port may be NULL. */
+/* The client's address ("" for UNIX sockets) and port; port may be NULL. Where
+ * a listener trusts proxies it is what they say; "unknown" if they say it in a
+ * way that nobody can read. */
 PL_API struct pl_str pl_request_remote(struct pl_request *req, uint16_t *port);
 
 /* What the TLS of a connection is. Text is never NULL, and as long-lived as the
@@ -435,6 +444,30 @@ struct pl_request_tls {
 
 /* NULL: the connection of req to us has none, or has gone. */
 PL_API const struct pl_request_tls *pl_request_tls(struct pl_request *req);
+
+/* What the PROXY header said that the connection began with
+ * (docs/listeners.md). Texts live as long as the request; absent: not said. */
+struct pl_proxy_info {
+    size_t size;      /* of this struct: set by the caller */
+    int version;      /* of the header: 1, 2 */
+    char address[64]; /* where the client has connected to; "": not said */
+    uint16_t port;
+    struct pl_str alpn, authority, unique_id, netns;
+    bool tls; /* the client came by TLS, which the proxy has ended */
+    bool tls_certificate; /* ... with a certificate */
+    bool tls_verified;    /* ... that the proxy has found good */
+    struct pl_str tls_version, tls_cipher, tls_cn, tls_signature, tls_key;
+};
+
+/* False, and *info is left alone: the connection began with none, or the proxy
+ * asks by itself. */
+PL_API bool pl_request_proxy(struct pl_request *req,
+                             struct pl_proxy_info *info);
+
+/* The value of an item of the header by its type: those that clouds add (0xea:
+ * AWS, 0xee: Azure, 0xe0: GCP). Absent: there is none. */
+PL_API struct pl_str pl_request_proxy_item(struct pl_request *req,
+                                           uint8_t type);
 
 /* 16 hexadecimal digits, not terminated: the one in the log. */
 enum { PL_REQUEST_ID_LEN = 16 };

@@ -29,6 +29,27 @@ function Timer:cancel() end
 
 -- ---- requests --------------------------------------------------------------
 
+---What a PROXY header said; the items 0xe0 to 0xff by their numbers.
+---@class pl.Proxy
+---@field version integer
+---@field address string where the client has connected to
+---@field port integer
+---@field alpn? string
+---@field authority? string
+---@field unique_id? string
+---@field netns? string
+---@field tls? pl.ProxyTls nil: the client came without
+---@field [integer] string
+
+---@class pl.ProxyTls
+---@field version? string
+---@field cipher? string
+---@field cn? string
+---@field signature? string
+---@field key? string
+---@field certificate boolean the client has shown one
+---@field verified boolean the proxy has found it good
+
 ---@class pl.Request
 ---@field method string `"GET"`
 ---@field path string decoded and normalised
@@ -43,6 +64,7 @@ function Timer:cancel() end
 ---@field scheme "http"|"https"
 ---@field version string `"1.1"`, `"2"`
 ---@field remote string address of the client; "" for UNIX sockets
+---@field proxy? pl.Proxy what a PROXY header said
 ---@field remote_port integer
 ---@field id string 16 hexadecimal digits, also in the log
 ---@field tls? pl.RequestTls nil: in the clear
@@ -390,11 +412,14 @@ function pl.static(prefix, options) end
 ---@field backlog? integer
 ---@field reuseport? integer
 ---@field mode? string octal, of a UNIX socket's file
+---@field owner? string of that file: a name or a number
+---@field group? string
 ---@field v6only? boolean
 ---@field defer_accept? boolean
 ---@field protocol? "http"|"http/1.1"
 ---@field proxy_protocol? boolean|"required"|"optional"
 ---@field trusted? string|string[] addresses like "10.0.0.0/8", "::1", "unix:"
+---@field forwarded? string|string[]|false names of fields
 ---@field tls? "dev"|pl.ListenTls
 ---@field redirect? string "https", "https:8443": clients are sent there
 
@@ -431,6 +456,7 @@ function pl.listen(addresses) end
 ---@field group? string|false
 ---@field pid_file? string|false
 ---@field trusted? string|string[]|false
+---@field forwarded? string|string[]
 ---@field error_log? string
 ---@field access_log? string|false
 ---@field log_level? "debug"|"info"|"notice"|"warn"|"error"

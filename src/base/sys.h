@@ -82,6 +82,8 @@
     X(lseek)                                                                   \
     X(fsync)                                                                   \
     X(fchmod)                                                                  \
+    X(own_fd)                                                                  \
+    X(lchown)                                                                  \
     X(fchown)                                                                  \
     X(utimensat)                                                               \
     X(renameat)                                                                \
@@ -409,6 +411,20 @@ PL_INLINE int pl_sys_fsync(int fd)
 PL_INLINE int pl_sys_fchmod(int fd, mode_t mode)
 {
     return PL_SYS_DO(fchmod, NULL, -1, fchmod(fd, mode));
+}
+
+/* Makes fd as if we had opened it: non-blocking, closed in children. */
+PL_INLINE int pl_sys_own_fd(int fd)
+{
+    return PL_SYS_DO(own_fd, NULL, -1,
+                     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0
+                         ? -1
+                         : fcntl(fd, F_SETFD, FD_CLOEXEC));
+}
+
+PL_INLINE int pl_sys_lchown(const char *path, uid_t uid, gid_t gid)
+{
+    return PL_SYS_DO(lchown, NULL, -1, lchown(path, uid, gid));
 }
 
 PL_INLINE int pl_sys_fchown(int fd, uid_t uid, gid_t gid)

@@ -69,6 +69,7 @@ struct pl_http {
     void *arg;
     struct pl_http_stats stats;
     struct pl_list requests; /* in progress */
+    bool trusting;           /* a listener knows proxies whose word it takes */
     bool draining;           /* close connections after their response */
     uint32_t ws_tick; /* ms between two looks of a WebSocket at the clock */
     struct pl_ws_packer *ws_packer; /* of all WebSockets that need no own, */

@@ -2,10 +2,12 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "base/features.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "http/cookie.h"
 #include "http/form.h"
+#include "http/origin.h"
 #include "http/query.h"
 #include "http/sink.h"
 #include "http/uri.h"
@@ -243,10 +245,13 @@ void pl_request_begin(struct pl_request *req)
     } else if (req->method == PL_METHOD_UNKNOWN ||
                req->method == PL_METHOD_CONNECT) {
         pl_request_refuse(req, 501, "this method is not supported");
-    } else if (req->https_port != 0) {
-        pl_request_send_away(req);
     } else {
-        req->http->ops->request(req->http->arg, req);
+        if (PL_WITH_PROXY && PL_UNLIKELY(req->http->trusting))
+            pl_request_ask_proxies(req);
+        if (req->https_port != 0)
+            pl_request_send_away(req);
+        else
+            req->http->ops->request(req->http->arg, req);
     }
 }
 

@@ -8,6 +8,7 @@
 
 #include "net/addr.h"
 
+struct pl_conn;
 struct pl_header;
 struct pl_conn;
 struct pl_request;

@@ -71,6 +71,7 @@ static const struct part {
     INNER(CORE, options, NULL, false),
     INNER(CORE, require, pl_lua_signal, false),
     INNER(CORE, response, pl_lua_response, true),
+    INNER(PROXY, proxy, pl_lua_proxy, true),
     INNER(STREAMS, stream, pl_lua_stream, true),
     INNER(FORMS, upload, pl_lua_upload, true),
     INNER(TLS, tls, NULL, false),

@@ -49,6 +49,7 @@ extern const luaL_Reg pl_lua_response[];
 extern const luaL_Reg pl_lua_scope[];
 extern const luaL_Reg pl_lua_settings[];
 extern const luaL_Reg pl_lua_static[];
+extern const luaL_Reg pl_lua_proxy[];  /* PROXY headers */
 extern const luaL_Reg pl_lua_stream[]; /* events, hints, trailers */
 extern const luaL_Reg pl_lua_upload[];
 extern const luaL_Reg pl_lua_ws[]; /* WebSockets */

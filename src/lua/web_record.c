@@ -278,6 +278,10 @@ static void read_listen_options(lua_State *L, int index,
     options->sockets = (unsigned)lua_tointeger(L, -1);
     lua_getfield(L, index, "mode");
     options->mode = (unsigned)lua_tointeger(L, -1);
+    lua_getfield(L, index, "owner");
+    options->owner = arg_text(L, -1);
+    lua_getfield(L, index, "group");
+    options->group = arg_text(L, -1);
     lua_getfield(L, index, "v6only");
     options->v6only = lua_toboolean(L, -1);
     lua_getfield(L, index, "defer_accept");
@@ -295,6 +299,8 @@ static void read_listen_options(lua_State *L, int index,
     lua_getfield(L, index, "tls");
     if (PL_WITH_TLS && lua_istable(L, -1))
         options->tls = pl_lua_read_tls(L, lua_gettop(L), "pl.listen");
+    lua_getfield(L, index, "forwarded");
+    spec->forwarded = lua_isboolean(L, -1) ? "" : arg_text(L, -1);
 }
 
 /* core.listen(addresses[, options[, service]]) -> true, or false: there are

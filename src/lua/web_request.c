@@ -72,7 +72,7 @@ static int get_host(lua_State *L)
 
 static int get_scheme(lua_State *L)
 {
-    lua_pushstring(L, self(L)->secure ? "https" : "http");
+    pl_lua_push_str(L, pl_request_scheme(self(L)));
     return 1;
 }
 

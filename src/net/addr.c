@@ -1,6 +1,7 @@
 #include "net/addr.h"
 
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <stdio.h>
 
@@ -19,6 +20,10 @@ static int set_unix(struct pl_str path, struct pl_addr *out,
     memcpy(out->un.sun_path, path.data, path.len);
     out->len =
         (socklen_t)(offsetof(struct sockaddr_un, sun_path) + path.len + 1);
+    if (path.data[0] == '@') { /* all bytes of len are its name */
+        out->un.sun_path[0] = '\0';
+        out->len--;
+    }
     return 0;
 }
 
@@ -180,26 +185,54 @@ uint16_t pl_addr_port(const struct pl_addr *addr)
 static size_t path_len(const struct pl_addr *addr)
 {
     size_t head = offsetof(struct sockaddr_un, sun_path);
+    size_t room = addr->len <= head
+                      ? 0
+                      : PL_MIN(addr->len - head, sizeof(addr->un.sun_path));
 
-    return addr->len <= head
-               ? 0
-               : strnlen(addr->un.sun_path,
-                         PL_MIN(addr->len - head, sizeof(addr->un.sun_path)));
+    if (room > 0 && addr->un.sun_path[0] == '\0')
+        return room; /* abstract */
+    return strnlen(addr->un.sun_path, room);
+}
+
+/* "unix:/path", "unix:@name" */
+static int format_unix(const struct pl_addr *addr, char *out)
+{
+    size_t len = path_len(addr);
+
+    memcpy(out, "unix:", 5);
+    memcpy(out + 5, addr->un.sun_path, len);
+    for (size_t i = 5; i < 5 + len; i++)
+        if (out[i] == '\0')
+            out[i] = '@';
+    out[5 + len] = '\0';
+    return (int)(5 + len);
+}
+
+/* Of a link-local address: "%eth0". */
+static const char *zone_of(const struct pl_addr *addr,
+                           char out[IF_NAMESIZE + 1])
+{
+    out[0] = '%';
+    out[1] = '\0';
+    return addr->v6.sin6_scope_id != 0 &&
+                   if_indextoname(addr->v6.sin6_scope_id, out + 1) != NULL
+               ? out
+               : "";
 }
 
 size_t pl_addr_format(const struct pl_addr *addr, char *out)
 {
-    char host[PL_ADDR_TEXT];
+    char host[PL_ADDR_TEXT], zone[IF_NAMESIZE + 1];
     int len;
 
     pl_addr_format_host(addr, host);
     if (addr->sa.sa_family == AF_INET6)
-        len = snprintf(out, PL_ADDR_TEXT, "[%s]:%u", host, pl_addr_port(addr));
+        len = snprintf(out, PL_ADDR_TEXT, "[%.46s%s]:%u", host,
+                       zone_of(addr, zone), pl_addr_port(addr));
     else if (addr->sa.sa_family == AF_INET)
         len = snprintf(out, PL_ADDR_TEXT, "%s:%u", host, pl_addr_port(addr));
     else
-        len = snprintf(out, PL_ADDR_TEXT, "unix:%.*s", (int)path_len(addr),
-                       addr->un.sun_path);
+        len = format_unix(addr, out);
     return (size_t)len;
 }
 

@@ -21,10 +21,11 @@ struct pl_addr {
 enum { PL_ADDR_TEXT = 128 }; /* room for any formatted address */
 
 /* Understands "8080", ":8080", "*:8080", "127.0.0.1:8080", "host:8080",
- * "[::1]:8080", "[::]:8080" and "unix:/path". Without a host: 0.0.0.0, or :: if
- * v6 is set. A host name is looked up (blocking: for start-up only). Port 0
- * lets the kernel choose. Returns 0 or PL_ERR_INVALID/NOT_FOUND with *error
- * (may be NULL) saying what is wrong. */
+ * "[::1]:8080", "[::]:8080", "[fe80::1%eth0]:8080", "unix:/path" and
+ * "unix:@name" (abstract: without a file). Without a host: 0.0.0.0, or :: if v6
+ * is set. A host name is looked up (blocking: for start-up only). Port 0 lets
+ * the kernel choose. Returns 0 or PL_ERR_INVALID/NOT_FOUND with *error (may be
+ * NULL) saying what is wrong. */
 int pl_addr_parse(struct pl_str text, bool v6, struct pl_addr *out,
                   struct pl_error *error);
 

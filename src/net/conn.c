@@ -528,6 +528,21 @@ bool pl_conn_local(const struct pl_conn *conn, struct pl_addr *addr)
     return pl_sys_getsockname(conn->source.fd, &addr->sa, &addr->len) == 0;
 }
 
+bool pl_conn_trusted(const struct pl_conn *conn)
+{
+    const struct pl_trust *trust = conn->listener->options->trusted;
+    struct pl_conn_more *more = pl_conn_more(conn);
+    struct pl_addr addr;
+
+    if (trust == NULL || more == NULL)
+        return false;
+    if (more->trust == PL_TRUST_UNSEEN)
+        more->trust = pl_conn_peer(conn, &addr) && pl_trust_has(trust, &addr)
+                          ? PL_TRUST_YES
+                          : PL_TRUST_NO;
+    return more->trust == PL_TRUST_YES;
+}
+
 /* ---- the worker's share ---- */
 
 const struct pl_net_limits pl_net_default_limits = {

@@ -87,6 +87,7 @@ struct pl_conn_origin;
 struct pl_conn_more {
     struct pl_tls *tls;            /* NULL: what is sent is what is meant */
     struct pl_conn_origin *origin; /* NULL: the socket's own addresses */
+    enum { PL_TRUST_UNSEEN, PL_TRUST_NO, PL_TRUST_YES } trust; /* in its peer */
 };
 
 /* NULL: its listener gives it none. */
@@ -211,6 +212,10 @@ void pl_conn_deadline(struct pl_conn *conn, enum pl_deadline_class class,
  * more). */
 bool pl_conn_peer(const struct pl_conn *conn, struct pl_addr *addr);
 bool pl_conn_local(const struct pl_conn *conn, struct pl_addr *addr);
+
+/* Is its peer one whose word the listener takes for who the client is? Asks the
+ * kernel once in its life. */
+bool pl_conn_trusted(const struct pl_conn *conn);
 
 /* Calls fn for every open connection of the worker; fn may close it. */
 void pl_net_each(struct pl_net *net,

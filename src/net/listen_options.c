@@ -2,6 +2,7 @@
 
 #include "base/features.h"
 #include "base/str.h"
+#include "net/inherit.h"
 #include "net/tls.h"
 
 const struct pl_listen_options pl_listen_defaults = {.speak = PL_SPEAK_HTTP};
@@ -55,13 +56,40 @@ int pl_proxy_use_parse(const char *word, enum pl_proxy_use *out,
                         word);
 }
 
+const char *pl_listen_options_fault(struct pl_str address,
+                                    const struct pl_listen_options *options)
+{
+    bool file = options->mode != 0 || options->owner || options->group;
+
+    if (options->mode > 0777)
+        return "mode must be from 0 to 0777";
+    if (options->sockets > 1024)
+        return "sockets must be from 0 to 1024";
+    if (options->backlog < 0)
+        return "backlog is too large";
+    if (pl_inherit_is(address) &&
+        (file || options->v6only || options->sockets != 0))
+        return "the socket is open already: mode, owner, group, v6only and "
+               "reuseport are not for it";
+    if (file && pl_str_starts(address, PL_STR("unix:@")))
+        return "mode, owner and group are for UNIX sockets with a file";
+    return NULL;
+}
+
 int pl_listen_options_copy(struct pl_arena *arena,
                            const struct pl_listen_options *from,
                            struct pl_listen_options *to)
 {
     *to = *from;
-    to->trusted = pl_trust_copy(arena, from->trusted);
-    if (from->trusted != NULL && to->trusted == NULL)
+    to->owner = pl_arena_str(arena, pl_str_c(from->owner)).data;
+    to->group = pl_arena_str(arena, pl_str_c(from->group)).data;
+    if ((from->owner != NULL && to->owner == NULL) ||
+        (from->group != NULL && to->group == NULL))
         return PL_ERR_NOMEM;
+    if (PL_WITH_PROXY && from->trusted != NULL) {
+        to->trusted = pl_trust_copy(arena, from->trusted);
+        if (to->trusted == NULL)
+            return PL_ERR_NOMEM;
+    }
     return PL_WITH_TLS ? pl_tls_options_copy(arena, from->tls, &to->tls) : 0;
 }

@@ -38,9 +38,10 @@ int pl_proxy_use_parse(const char *word, enum pl_proxy_use *out,
                        struct pl_error *error);
 
 struct pl_listen_options {
-    unsigned sockets; /* of a TCP group; 0: as many as CPUs */
-    int backlog;      /* 0: SOMAXCONN */
-    unsigned mode;    /* of a UNIX socket's file; 0: as umask says */
+    unsigned sockets;          /* of a TCP group; 0: as many as CPUs */
+    int backlog;               /* 0: SOMAXCONN */
+    unsigned mode;             /* of a UNIX socket's file; 0: as umask says */
+    const char *owner, *group; /* of it: names or numbers; NULL: ours */
     enum pl_speak speak;
     bool v6only;
     bool eager; /* TCP: accept before the peer has sent something */
@@ -49,10 +50,16 @@ struct pl_listen_options {
                                        site's list, and then nobody */
     unsigned service;               /* of the site's, raw; 0: HTTP is spoken */
     uint16_t https_port; /* clients are sent there; 0: are served here */
+    unsigned forwarded;  /* fields of theirs that are believed: a set of
+                            http/forwarded.h; 0: the usual ones */
     const struct pl_tls_options *tls; /* NULL: clear text */
 };
 
 extern const struct pl_listen_options pl_listen_defaults;
+
+/* What cannot be asked for such an address, for people; NULL: nothing. */
+const char *pl_listen_options_fault(struct pl_str address,
+                                    const struct pl_listen_options *options);
 
 /* COPIES from, with all that it leads to, into arena. 0 or PL_ERR_NOMEM. */
 int pl_listen_options_copy(struct pl_arena *arena,

@@ -1,7 +1,6 @@
 #include "net/listener.h"
 
 #include <netinet/tcp.h>
-#include <sys/stat.h>
 
 #include "base/check.h"
 #include "base/epoch.h"
@@ -12,197 +11,6 @@
 #include "base/sys.h"
 #include "net/conn.h"
 #include "net/proxy.h"
-
-/* ---- sockets ---- */
-
-/* A file left behind by a server that died may be replaced; one that somebody
- * listens on, or that is no socket, may not. */
-static bool stale_unix(const struct pl_addr *addr)
-{
-    struct stat st;
-    bool dead;
-    int fd;
-
-    if (pl_sys_fstatat(AT_FDCWD, addr->un.sun_path, &st, AT_SYMLINK_NOFOLLOW) <
-            0 ||
-        !S_ISSOCK(st.st_mode))
-        return false;
-    fd = pl_sys_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return false;
-    dead =
-        pl_sys_connect(fd, &addr->sa, addr->len) < 0 && errno == ECONNREFUSED;
-    pl_sys_close(fd);
-    return dead && pl_sys_unlink(addr->un.sun_path) == 0;
-}
-
-/* A connection is shown to us when its first bytes are there: all our protocols
- * have the peer speak first. One that stays silent comes a second later. */
-static int defer(int fd)
-{
-    int seconds = 1;
-
-    return pl_sys_setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds,
-                             sizeof(seconds));
-}
-
-static int set_tcp_options(int fd, int family,
-                           const struct pl_listen_options *options)
-{
-    int one = 1, only = options->v6only;
-
-    if (!options->eager && defer(fd) < 0)
-        return -1;
-    if (pl_sys_setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) <
-            0 ||
-        pl_sys_setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0)
-        return -1;
-    if (family == AF_INET6)
-        return pl_sys_setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only,
-                                 sizeof(only));
-    return 0;
-}
-
-/* Returns the descriptor, or -1 with errno. */
-static int open_socket(const struct pl_addr *addr,
-                       const struct pl_listen_options *options)
-{
-    int family = addr->sa.sa_family;
-    int fd =
-        pl_sys_socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    int saved;
-
-    if (fd < 0)
-        return -1;
-    if (family != AF_UNIX && set_tcp_options(fd, family, options) < 0)
-        goto fail;
-    if (pl_sys_bind(fd, &addr->sa, addr->len) < 0 &&
-        !(family == AF_UNIX && errno == EADDRINUSE && stale_unix(addr) &&
-          pl_sys_bind(fd, &addr->sa, addr->len) == 0))
-        goto fail;
-    if (family == AF_UNIX && options->mode != 0 &&
-        pl_sys_chmod(addr->un.sun_path, options->mode) < 0)
-        goto fail;
-    if (pl_sys_listen(fd, options->backlog ? options->backlog : SOMAXCONN) < 0)
-        goto fail;
-    return fd;
-fail:
-    saved = errno;
-    pl_sys_close(fd);
-    errno = saved;
-    return -1;
-}
-
-/* SO_REUSEPORT would let a second server of the same user share our port
- * without a word: ask for the port once without it. */
-static bool port_taken(const struct pl_addr *addr,
-                       const struct pl_listen_options *options)
-{
-    int one = 1, only = options->v6only, fd, err = 0;
-
-    if (addr->sa.sa_family == AF_UNIX || pl_addr_port(addr) == 0)
-        return false;
-    fd = pl_sys_socket(addr->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return false;
-    pl_sys_setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-    if (addr->sa.sa_family == AF_INET6)
-        pl_sys_setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only));
-    if (pl_sys_bind(fd, &addr->sa, addr->len) < 0)
-        err = errno;
-    pl_sys_close(fd);
-    return err == EADDRINUSE;
-}
-
-PL_COLD static int explain(struct pl_error *error, const struct pl_addr *addr,
-                           int error_number)
-{
-    char text[PL_ADDR_TEXT];
-
-    pl_addr_format(addr, text);
-    return pl_error_set(error, pl_err_from_errno(error_number), text,
-                        "cannot listen on %s: %s", text,
-                        strerror(error_number));
-}
-
-/* Without sockets; NULL when out of memory. */
-static struct pl_listen_group *
-make_group(const struct pl_addr *addr, bool shared, unsigned room,
-           const struct pl_listen_options *options)
-{
-    struct pl_listen_group *group =
-        pl_calloc(1, sizeof(*group) + room * sizeof(int));
-
-    if (group == NULL)
-        return NULL;
-    group->addr = *addr;
-    group->shared = shared;
-    pl_pool_init(&group->pool, NULL, 0);
-    pl_arena_init(&group->arena, &group->pool, NULL);
-    if (pl_listen_options_copy(&group->arena, options, &group->options) == 0)
-        return group;
-    pl_listen_close(group);
-    return NULL;
-}
-
-PL_COLD int pl_listen_open(const struct pl_addr *addr,
-                           const struct pl_listen_options *options,
-                           struct pl_listen_group **out, struct pl_error *error)
-{
-    bool shared = addr->sa.sa_family == AF_UNIX;
-    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned count = shared             ? 1
-                     : options->sockets ? options->sockets
-                                        : (unsigned)PL_MAX(cpus, 1);
-    struct pl_listen_group *group;
-
-    if (port_taken(addr, options))
-        return explain(error, addr, EADDRINUSE);
-    group = make_group(addr, shared, count, options);
-    if (group == NULL)
-        return pl_error_set(error, PL_ERR_NOMEM, "", "out of memory");
-    for (; group->count < count; group->count++) {
-        int fd = open_socket(&group->addr, options);
-
-        if (fd < 0) {
-            int err = explain(error, addr, errno);
-
-            pl_listen_close(group);
-            return err;
-        }
-        group->fds[group->count] = fd;
-        /* Of port 0 the others take the same. */
-        if (group->count == 0 && !shared &&
-            pl_sys_getsockname(fd, &group->addr.sa, &group->addr.len) < 0) {
-            int err = explain(error, addr, errno);
-
-            pl_sys_close(fd);
-            pl_listen_close(group);
-            return err;
-        }
-    }
-    *out = group;
-    return 0;
-}
-
-void pl_listen_shut(struct pl_listen_group *group)
-{
-    if (group->shared && group->count > 0)
-        pl_sys_unlink(group->addr.un.sun_path);
-    for (unsigned i = 0; i < group->count; i++)
-        pl_sys_close(group->fds[i]);
-    group->count = 0;
-}
-
-PL_COLD void pl_listen_close(struct pl_listen_group *group)
-{
-    if (group == NULL)
-        return;
-    pl_listen_shut(group);
-    pl_arena_fini(&group->arena);
-    pl_pool_fini(&group->pool);
-    pl_free(group);
-}
 
 /* ---- accepting ---- */
 
@@ -345,10 +153,11 @@ PL_COLD void pl_listener_configure(struct pl_listener *listener,
                                    const struct pl_listen_options *options)
 {
     listener->options = options;
-    if (PL_WITH_PROXY && options->proxy != PL_PROXY_OFF) {
+    if (!PL_WITH_PROXY)
+        return;
+    listener->more = listener->more || options->trusted != NULL;
+    if (options->proxy != PL_PROXY_OFF)
         listener->door = &pl_proxy_protocol;
-        listener->more = true;
-    }
 }
 
 struct pl_listener *pl_listener_dialer(struct pl_net *net)

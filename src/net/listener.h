@@ -25,6 +25,7 @@ struct pl_listen_group {
     struct pl_pool pool; /* of what they lead to */
     struct pl_arena arena;
     bool shared;                /* one socket for all workers */
+    bool adopted;               /* opened by others: its file is theirs */
     struct pl_tls_context *tls; /* with options.tls: set by who opens it */
     unsigned count;
     int fds[];
@@ -36,6 +37,11 @@ struct pl_listen_group {
 int pl_listen_open(const struct pl_addr *addr,
                    const struct pl_listen_options *options,
                    struct pl_listen_group **out, struct pl_error *error);
+
+/* Takes over a listening stream socket that somebody else has opened. TAKES fd
+ * on success only. GIVES *out; COPIES options. 0 or PL_ERR_* with *error. */
+int pl_listen_adopt(int fd, const struct pl_listen_options *options,
+                    struct pl_listen_group **out, struct pl_error *error);
 
 /* Closes the sockets; unlinks the file of a UNIX address. Connections that were
  * accepted still look at the group. */

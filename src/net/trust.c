@@ -107,8 +107,7 @@ int pl_trust_parse(struct pl_str list, struct pl_arena *arena,
 const struct pl_trust *pl_trust_copy(struct pl_arena *arena,
                                      const struct pl_trust *trust)
 {
-    struct pl_trust *copy =
-        trust == NULL ? NULL : pl_arena_alloc(arena, size_of(trust->count));
+    struct pl_trust *copy = pl_arena_alloc(arena, size_of(trust->count));
 
     if (copy != NULL)
         memcpy(copy, trust, size_of(trust->count));

@@ -29,7 +29,7 @@ int pl_trust_parse(struct pl_str list, struct pl_arena *arena,
 /* The same, only looked at. */
 bool pl_trust_valid(struct pl_str list);
 
-/* COPIES; NULL (also for NULL) when out of memory. */
+/* COPIES; NULL when out of memory. */
 const struct pl_trust *pl_trust_copy(struct pl_arena *arena,
                                      const struct pl_trust *trust);
 

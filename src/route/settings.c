@@ -2,8 +2,10 @@
 
 #include <stdio.h>
 
+#include "base/features.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "http/forwarded.h"
 #include "route/site.h"
 
 /* ---- the table ---- */
@@ -120,7 +122,10 @@ static const struct pl_setting settings[] = {
         "... until it has fallen to this"),
     ROW("write_timeout", DURATION, net.write_ms, 1, DAY,
         "how long a peer may take nothing of its answer"),
-    TEXT("trusted", trusted, true, pl_trust_valid,
+    TEXT("forwarded", forwarded, false,
+         PL_WITH_PROXY ? pl_forwarded_valid : NULL,
+         "fields of theirs that are believed, like x-forwarded-for"),
+    TEXT("trusted", trusted, true, PL_WITH_PROXY ? pl_trust_valid : NULL,
          "proxies that may say who the client is: addresses like 10.0.0.0/8, "
          "::1, unix:"),
     ROW("linger", DURATION, net.linger_ms, 1, DAY,

@@ -1,9 +1,11 @@
 #include "route/site.h"
 
 #include "base/check.h"
+#include "base/features.h"
 #include "base/str.h"
 #include "base/sys.h"
 #include "http/chars.h"
+#include "http/forwarded.h"
 
 /* What pl.host, pl.group and pl.use have said so far. Everything is in the
  * site's arena; each filter in the list is one reference. */
@@ -309,13 +311,7 @@ static const char *bad_listener(const struct pl_listen_spec *spec)
     if (spec->address == NULL || spec->address[0] == '\0')
         return "an address is missing (\":8080\", \"127.0.0.1:8080\", "
                "\"[::1]:8080\" or \"unix:/path\")";
-    if (spec->options.mode > 0777)
-        return "mode must be from 0 to 0777";
-    if (spec->options.sockets > 1024)
-        return "sockets must be from 0 to 1024";
-    if (spec->options.backlog < 0)
-        return "backlog is too large";
-    return NULL;
+    return pl_listen_options_fault(pl_str_c(spec->address), &spec->options);
 }
 
 /* Of its words, into the site's memory. */
@@ -327,7 +323,14 @@ static int make_options(struct pl_site *site, const struct pl_listen_spec *spec,
 
     if (err == 0)
         err = pl_proxy_use_parse(spec->proxy_protocol, &options.proxy, error);
-    if (err == 0 && spec->trusted != NULL)
+    if (err == 0 && !PL_WITH_PROXY &&
+        (spec->trusted != NULL || spec->forwarded != NULL))
+        err = pl_error_set(error, PL_ERR_UNSUPPORTED, "",
+                           "trusted: " PL_WITHOUT PL_FEATURE_PROXY);
+    if (err == 0 && PL_WITH_PROXY && spec->forwarded != NULL)
+        err = pl_forwarded_fields(pl_str_c(spec->forwarded), &options.forwarded,
+                                  error);
+    if (err == 0 && PL_WITH_PROXY && spec->trusted != NULL)
         err = pl_trust_parse(pl_str_c(spec->trusted), &site->arena,
                              &options.trusted, error);
     if (err == 0 && pl_listen_options_copy(&site->arena, &options, out) < 0)

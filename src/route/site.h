@@ -28,6 +28,7 @@ struct pl_listen_spec {
     const char *protocol;       /* "http" */
     const char *proxy_protocol; /* "required", "optional" */
     const char *trusted;        /* "10.0.0.0/8 unix:" */
+    const char *forwarded;      /* "x-forwarded-for"; "": none */
     struct pl_listen_options options;
     /* Who serves its connections (socket/serve.h), BORROWED as long as the
      * site; NULL: HTTP. */
@@ -53,7 +54,9 @@ struct pl_site {
     const char *error_log;               /* "-": stderr */
     const char *access_log;              /* NULL: none; "-": stdout */
     const char *log_level;
-    const char *trusted; /* of listeners that do not say it; NULL: nobody */
+    /* of listeners that do not say it: */
+    const char *trusted;   /* NULL: nobody */
+    const char *forwarded; /* NULL: the usual fields */
     bool dev;
     struct pl_watch_settings watch;
     const char *error_pages; /* a template's file; NULL: none */

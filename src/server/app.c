@@ -351,9 +351,12 @@ int pl_app_listen_with(struct pl_app *app, const char *address,
     spec.protocol = given.protocol;
     spec.proxy_protocol = given.proxy_protocol;
     spec.trusted = given.trusted;
+    spec.forwarded = given.forwarded;
     spec.options = (struct pl_listen_options){.sockets = given.reuseport,
                                               .backlog = given.backlog,
                                               .mode = given.mode,
+                                              .owner = given.owner,
+                                              .group = given.group,
                                               .v6only = given.v6only,
                                               .eager = given.no_defer_accept};
     spec.options.https_port = (uint16_t)given.redirect_port;

@@ -4,9 +4,10 @@
 #include <zlib.h>
 
 #include "base/features.h"
-#include "http/h2.h"
 #include "base/plugin.h"
 #include "base/str.h"
+#include "http/forwarded.h"
+#include "http/h2.h"
 #include "lua/vm.h"
 #include "server/script.h"
 #include "server/site_file.h"
@@ -72,18 +73,80 @@ static void print_route(const struct pl_route *route)
     printf(")\n");
 }
 
+static void print_trust(const struct pl_trust *trust)
+{
+    char text[PL_ADDR_TEXT];
+
+    for (unsigned i = 0; trust != NULL && i < trust->count; i++) {
+        pl_trust_format(&trust->ranges[i], text);
+        printf("%s%s", i == 0 ? " trusted=" : ",", text);
+    }
+}
+
+static void print_forwarded(unsigned fields)
+{
+    static const char *const names[] = {
+#define NAME(name, field) field,
+        PL_FORWARDED_MAP(NAME)
+#undef NAME
+    };
+    const char *before = " forwarded=";
+
+    if (fields == PL_FORWARDED_NONE)
+        printf("%snone", before);
+    for (unsigned i = 0; i < PL_COUNT(names); i++) {
+        if (!(fields & 1u << i))
+            continue;
+        printf("%s%s", before, names[i]);
+        before = ",";
+    }
+}
+
+/* What differs from the defaults. */
+static void print_options(const struct pl_listen_options *options)
+{
+    static const char *const proxy[] = {"", " proxy_protocol=optional",
+                                        " proxy_protocol=required"};
+
+    if (options->tls != NULL)
+        printf(" tls");
+    if (options->https_port != 0)
+        printf(" redirect=%u", options->https_port);
+    if (options->speak != PL_SPEAK_HTTP)
+        printf(" protocol=%s", pl_speak_name(options->speak));
+    if (options->backlog != 0)
+        printf(" backlog=%d", options->backlog);
+    if (options->sockets != 0)
+        printf(" reuseport=%u", options->sockets);
+    if (options->mode != 0)
+        printf(" mode=%o", options->mode);
+    if (options->owner != NULL)
+        printf(" owner=%s", options->owner);
+    if (options->group != NULL)
+        printf(" group=%s", options->group);
+    printf("%s%s%s", options->v6only ? " v6only" : "",
+           options->eager ? " defer_accept=false" : "", proxy[options->proxy]);
+    if (!PL_WITH_PROXY)
+        return;
+    print_trust(options->trusted);
+    print_forwarded(options->forwarded);
+}
+
+static void print_listener(const struct pl_listen_spec *spec)
+{
+    printf("listen  %s", spec->address);
+    print_options(&spec->options);
+    printf("  (%s)\n", spec->where);
+}
+
 static void print_site(void *arg, const struct pl_site *site)
 {
     const struct pl_route *route;
     struct pl_list *node;
 
     (void)arg;
-    PL_LIST_FOREACH (node, &site->listeners) {
-        const struct pl_listen_spec *spec =
-            PL_LIST_ENTRY(node, struct pl_listen_spec, node);
-
-        printf("listen  %s  (%s)\n", spec->address, spec->where);
-    }
+    PL_LIST_FOREACH (node, &site->listeners)
+        print_listener(PL_LIST_ENTRY(node, struct pl_listen_spec, node));
     for (unsigned i = 0; (route = pl_router_route(site->router, i)); i++)
         print_route(route);
 }

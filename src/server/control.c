@@ -81,6 +81,8 @@ static void tell_workers(struct pl_server *server)
 {
     int asked = asked_step(server);
 
+    if (asked >= STOP)
+        pl_systemd_stopping(&server->systemd);
     for (unsigned i = 0; i < server->started; i++) {
         struct pl_worker *worker = &server->workers[i];
 

@@ -5,8 +5,10 @@
 #include "base/features.h"
 #include "base/str.h"
 #include "base/sys.h"
+#include "http/forwarded.h"
 #include "http/h2.h"
 #include "net/addr.h"
+#include "net/inherit.h"
 #include "net/tls.h"
 #include "route/site.h"
 #include "server/server.h"
@@ -44,15 +46,23 @@ static int keep_local(struct pl_addr *addr, struct pl_error *error)
                         text);
 }
 
+/* What the site says for listeners that do not say it. */
+struct of_site {
+    const struct pl_trust *trusted;
+    unsigned forwarded;
+};
+
 /* Whose word is taken, where the listener itself does not say it. Without any
  * a PROXY header could come from nobody. */
 static int settle_trust(const struct pl_listen_spec *spec,
-                        const struct pl_trust *of_site,
+                        const struct of_site *of_site,
                         struct pl_listen_options *options,
                         struct pl_error *error)
 {
     if (options->trusted == NULL)
-        options->trusted = of_site;
+        options->trusted = of_site->trusted;
+    if (options->forwarded == 0)
+        options->forwarded = of_site->forwarded;
     if (options->proxy == PL_PROXY_OFF || options->trusted != NULL)
         return 0;
     return pl_error_set(error, PL_ERR_INVALID, "",
@@ -87,38 +97,123 @@ static void close_group(struct pl_listen_group *group)
     pl_listen_close(group);
 }
 
-/* local: others cannot connect. */
-static int open_address(struct pl_server *server, bool local,
-                        const struct pl_listen_spec *spec,
-                        const struct pl_trust *trust, struct pl_error *error)
+/* TAKES group. */
+static int keep_group(struct pl_server *server, struct pl_listen_group *group,
+                      struct pl_error *error)
 {
-    struct pl_listen_options options = spec->options;
     struct pl_listen_group **grown =
         pl_realloc(server->groups, (server->ngroups + 1) * sizeof(*grown));
-    struct pl_addr addr;
     int err;
 
-    if (grown == NULL)
-        return pl_error_set(error, PL_ERR_NOMEM, "", "out of memory");
-    server->groups = grown;
-    options.sockets = sockets(server, spec);
-    err = settle_trust(spec, trust, &options, error);
-    if (err == 0)
-        err = pl_addr_parse(pl_str_c(spec->address), server->options.v6, &addr,
-                            error);
+    if (grown != NULL)
+        server->groups = grown;
+    err = grown == NULL ? pl_error_set(error, PL_ERR_NOMEM, "", "out of memory")
+                        : open_tls(group, server->http2, error);
+    if (err < 0)
+        close_group(group);
+    else
+        server->groups[server->ngroups++] = group;
+    return err;
+}
+
+/* With SO_REUSEPORT the kernel would not mind. */
+static int check_new(const struct pl_server *server, const struct pl_addr *addr,
+                     struct pl_error *error)
+{
+    char text[PL_ADDR_TEXT];
+
+    if (addr->sa.sa_family != AF_UNIX && pl_addr_port(addr) == 0)
+        return 0;
+    for (unsigned i = 0; i < server->ngroups; i++)
+        if (pl_addr_eq(&server->groups[i]->addr, addr)) {
+            pl_addr_format(addr, text);
+            return pl_error_set(error, PL_ERR_EXISTS, "",
+                                "cannot listen on %s: this site does already",
+                                text);
+        }
+    return 0;
+}
+
+/* local: others cannot connect. */
+static int open_new(struct pl_server *server, bool local, const char *address,
+                    const struct pl_listen_options *options,
+                    struct pl_error *error)
+{
+    struct pl_listen_group *group;
+    struct pl_addr addr;
+    int err =
+        pl_addr_parse(pl_str_c(address), server->options.v6, &addr, error);
+
     if (err == 0 && local)
         err = keep_local(&addr, error);
     if (err == 0)
-        err = pl_listen_open(&addr, &options, &server->groups[server->ngroups],
-                             error);
-    if (err == 0) {
-        err = open_tls(server->groups[server->ngroups], server->http2, error);
-        if (err < 0)
-            close_group(server->groups[server->ngroups]);
-    }
+        err = check_new(server, &addr, error);
     if (err == 0)
-        server->ngroups++;
-    else
+        err = pl_listen_open(&addr, options, &group, error);
+    return err < 0 ? err : keep_group(server, group, error);
+}
+
+/* What others have opened can be looked at, not changed. */
+static int adopt(struct pl_server *server, bool local, int fd,
+                 const struct pl_listen_options *options,
+                 struct pl_error *error)
+{
+    struct pl_listen_group *group;
+    struct pl_addr addr;
+    int err;
+
+    for (unsigned i = 0; i < server->ngroups; i++)
+        if (server->groups[i]->fds[0] == fd)
+            return pl_error_set(error, PL_ERR_EXISTS, "",
+                                "cannot listen on fd:%d: this site does "
+                                "already",
+                                fd);
+    err = pl_listen_adopt(fd, options, &group, error);
+    if (err < 0)
+        return err;
+    addr = group->addr;
+    if (local && pl_addr_is_any(&addr))
+        err = pl_error_set(error, PL_ERR_DENIED, "",
+                           "fd:%d can be reached by others: 'dev' would show "
+                           "them errors and source (--dev=any if they may see "
+                           "them)",
+                           fd);
+    else if (local)
+        err = keep_local(&addr, error);
+    if (err == 0)
+        return keep_group(server, group, error);
+    close_group(group);
+    return err;
+}
+
+static int open_inherited(struct pl_server *server, bool local,
+                          const char *address,
+                          const struct pl_listen_options *options,
+                          struct pl_error *error)
+{
+    int fds[PL_INHERIT_MAX], err;
+    unsigned n = 0;
+
+    err = pl_inherit_find(pl_str_c(address), fds, &n, error);
+    for (unsigned i = 0; i < n && err == 0; i++)
+        err = adopt(server, local, fds[i], options, error);
+    return err;
+}
+
+static int open_address(struct pl_server *server, bool local,
+                        const struct pl_listen_spec *spec,
+                        const struct of_site *of_site, struct pl_error *error)
+{
+    struct pl_listen_options options = spec->options;
+    int err = settle_trust(spec, of_site, &options, error);
+
+    options.sockets = sockets(server, spec);
+    if (err == 0)
+        err =
+            pl_inherit_is(pl_str_c(spec->address))
+                ? open_inherited(server, local, spec->address, &options, error)
+                : open_new(server, local, spec->address, &options, error);
+    if (err < 0)
         snprintf(error->where, sizeof(error->where), "%s", spec->where);
     return err;
 }
@@ -144,7 +239,7 @@ static int check_tls(const struct pl_listen_spec *spec, struct pl_error *error)
 
 /* The address of the command line, or the default one. */
 static int open_given(struct pl_server *server, bool local,
-                      const struct pl_trust *trust, struct pl_error *error)
+                      const struct of_site *of_site, struct pl_error *error)
 {
     const struct pl_server_options *options = &server->options;
     const char *host = options->address != NULL ? options->address
@@ -163,18 +258,19 @@ static int open_given(struct pl_server *server, bool local,
                                   .options = {.tls = secure ? &tls : NULL}};
     char text[300];
 
-    if (pl_str_starts(pl_str_c(host), PL_STR("unix:")))
+    if (pl_str_starts(pl_str_c(host), PL_STR("unix:")) ||
+        pl_inherit_is(pl_str_c(host)))
         snprintf(text, sizeof(text), "%s", host);
     else if (strchr(host, ':') != NULL && host[0] != '[')
         snprintf(text, sizeof(text), "[%s]:%d", host, port);
     else
         snprintf(text, sizeof(text), "%s:%d", host, port);
     spec.address = text;
-    return open_address(server, local, &spec, trust, error);
+    return open_address(server, local, &spec, of_site, error);
 }
 
 static int open_list(struct pl_server *server, const struct pl_list *specs,
-                     bool local, const struct pl_trust *trust,
+                     bool local, const struct of_site *of_site,
                      struct pl_error *error)
 {
     struct pl_list *node;
@@ -183,7 +279,7 @@ static int open_list(struct pl_server *server, const struct pl_list *specs,
     PL_LIST_FOREACH (node, specs) {
         err = open_address(server, local,
                            PL_LIST_ENTRY(node, struct pl_listen_spec, node),
-                           trust, error);
+                           of_site, error);
         if (err < 0)
             break;
     }
@@ -192,20 +288,20 @@ static int open_list(struct pl_server *server, const struct pl_list *specs,
 
 /* A site with services and no listener wants no HTTP. */
 static int open_http(struct pl_server *server, const struct pl_site *site,
-                     bool local, const struct pl_trust *trust,
+                     bool local, const struct of_site *of_site,
                      struct pl_error *error)
 {
     const struct pl_server_options *options = &server->options;
 
     if (options->port >= 0 || options->address != NULL || is_secure(options))
-        return open_given(server, local, trust, error);
+        return open_given(server, local, of_site, error);
     if (pl_list_empty(&site->listeners) && pl_list_empty(&site->services))
-        return open_given(server, local, trust, error);
-    return open_list(server, &site->listeners, local, trust, error);
+        return open_given(server, local, of_site, error);
+    return open_list(server, &site->listeners, local, of_site, error);
 }
 
 static int open_all(struct pl_server *server, const struct pl_site *site,
-                    const struct pl_trust *trust, struct pl_error *error)
+                    const struct of_site *of_site, struct pl_error *error)
 {
     const struct pl_server_options *options = &server->options;
     bool local = options->dev == PL_DEV_HERE ||
@@ -213,34 +309,45 @@ static int open_all(struct pl_server *server, const struct pl_site *site,
     int err;
 
     server->http2 = site->http.h2.on;
-    err = open_http(server, site, local, trust, error);
+    err = open_http(server, site, local, of_site, error);
     return err < 0 ? err
-                   : open_list(server, &site->services, local, trust, error);
+                   : open_list(server, &site->services, local, of_site, error);
 }
 
-/* The site's own list, for as long as addresses are opened. */
-static int read_trust(const struct pl_site *site, struct pl_arena *arena,
-                      const struct pl_trust **out, struct pl_error *error)
+/* Into arena, for as long as addresses are opened. */
+static int read_site(const struct pl_site *site, struct pl_arena *arena,
+                     struct of_site *out, struct pl_error *error)
 {
-    *out = NULL;
-    return site->trusted == NULL
-               ? 0
-               : pl_trust_parse(pl_str_c(site->trusted), arena, out, error);
+    int err = 0;
+
+    *out = (struct of_site){.trusted = NULL};
+    if (site->trusted == NULL)
+        return 0;
+    if (!PL_WITH_PROXY)
+        return pl_error_set(error, PL_ERR_UNSUPPORTED, "",
+                            "setting 'trusted': " PL_WITHOUT PL_FEATURE_PROXY);
+    if (site->forwarded != NULL)
+        err = pl_forwarded_fields(pl_str_c(site->forwarded), &out->forwarded,
+                                  error);
+    return err < 0 ? err
+                   : pl_trust_parse(pl_str_c(site->trusted), arena,
+                                    &out->trusted, error);
 }
 
 int pl_listeners_open(struct pl_server *server, const struct pl_site *site,
                       struct pl_error *error)
 {
-    const struct pl_trust *trust;
+    struct of_site of_site;
     struct pl_pool pool;
     struct pl_arena arena;
     int err;
 
     pl_pool_init(&pool, NULL, 0);
     pl_arena_init(&arena, &pool, NULL);
-    err = read_trust(site, &arena, &trust, error);
+    err = read_site(site, &arena, &of_site, error);
     if (err == 0)
-        err = open_all(server, site, trust, error);
+        err = open_all(server, site, &of_site, error);
+    pl_inherit_forget();
     pl_arena_fini(&arena);
     pl_pool_fini(&pool);
     return err;
@@ -250,6 +357,7 @@ static int check_list(const struct pl_site *site, const struct pl_list *specs,
                       struct pl_error *error)
 {
     static const struct pl_trust nobody = {0};
+    const struct of_site of_site = {.trusted = site->trusted ? &nobody : NULL};
     struct pl_listen_options options;
     struct pl_list *node;
     struct pl_addr addr;
@@ -260,10 +368,13 @@ static int check_list(const struct pl_site *site, const struct pl_list *specs,
             PL_LIST_ENTRY(node, struct pl_listen_spec, node);
 
         options = spec->options;
-        err =
-            settle_trust(spec, site->trusted ? &nobody : NULL, &options, error);
+        err = settle_trust(spec, &of_site, &options, error);
         if (err == 0)
-            err = pl_addr_parse(pl_str_c(spec->address), false, &addr, error);
+            err = pl_inherit_is(pl_str_c(spec->address))
+                      ? pl_inherit_find(pl_str_c(spec->address), NULL, NULL,
+                                        error)
+                      : pl_addr_parse(pl_str_c(spec->address), false, &addr,
+                                      error);
         if (err == 0)
             err = check_tls(spec, error);
         if (err < 0) {
@@ -287,7 +398,7 @@ void pl_listeners_announce(const struct pl_server *server)
 
     for (unsigned i = 0; i < server->ngroups; i++) {
         pl_addr_format(&server->groups[i]->addr, text);
-        if (server->groups[i]->shared)
+        if (server->groups[i]->addr.sa.sa_family == AF_UNIX)
             printf("listening on %s\n", text);
         else if (server->groups[i]->options.service != 0)
             printf("listening on %s://%s\n",

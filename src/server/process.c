@@ -8,6 +8,7 @@
 
 #include "base/str.h"
 #include "base/sys.h"
+#include "base/user.h"
 
 /* ---- the pid file ---- */
 
@@ -108,56 +109,19 @@ void pl_pid_file_release(struct pl_pid_file *file)
 
 /* ---- the user ---- */
 
-static bool by_number(const char *text, uint32_t *id)
-{
-    uint64_t number;
-
-    if (!pl_str_to_u64(pl_str_c(text), &number) || number >= UINT32_MAX)
-        return false;
-    *id = (uint32_t)number;
-    return true;
-}
-
-static int find_group(const char *group, gid_t *gid, struct pl_error *error)
-{
-    const struct group *entry;
-
-    if (by_number(group, gid))
-        return 0;
-    entry = getgrnam(group);
-    if (entry == NULL)
-        return pl_error_set(error, PL_ERR_NOT_FOUND, "",
-                            "there is no group '%s'", group);
-    *gid = entry->gr_gid;
-    return 0;
-}
-
-static int find_user(const char *user, struct pl_user *out,
-                     struct pl_error *error)
-{
-    const struct passwd *entry =
-        by_number(user, &out->uid) ? getpwuid(out->uid) : getpwnam(user);
-
-    if (entry == NULL)
-        return pl_error_set(error, PL_ERR_NOT_FOUND, "",
-                            "there is no user '%s'", user);
-    out->name = user;
-    out->uid = entry->pw_uid;
-    out->gid = entry->pw_gid;
-    return 0;
-}
-
 int pl_user_find(const char *user, const char *group, struct pl_user *out,
                  struct pl_error *error)
 {
     int err = 0;
 
     *out = (struct pl_user){.uid = geteuid(), .gid = getegid()};
-    if (user != NULL)
-        err = find_user(user, out, error);
+    if (user != NULL) {
+        out->name = user;
+        err = pl_user_lookup(user, &out->uid, &out->gid, error);
+    }
     if (err == 0 && group != NULL) {
         out->name = user != NULL ? user : group;
-        err = find_group(group, &out->gid, error);
+        err = pl_group_lookup(group, &out->gid, error);
     }
     if (err < 0 || out->name == NULL)
         return err;

@@ -249,8 +249,10 @@ static void commit_workers(struct pl_server *server)
     if (pl_pid_file_write(&server->pid_file, &error) < 0) {
         pl_exit_say(PL_EXIT_FAILURE, &error);
         pl_server_stop(server, true, PL_EXIT_FAILURE);
-    } else if (!server->options.quiet) {
-        pl_listeners_announce(server);
+    } else {
+        pl_systemd_ready(&server->systemd);
+        if (!server->options.quiet)
+            pl_listeners_announce(server);
     }
 }
 
@@ -338,6 +340,8 @@ int pl_server_run(struct pl_server *server)
 
     if (server->options.own_process)
         signal(SIGPIPE, SIG_IGN);
+    if (server->options.own_process)
+        pl_systemd_open(&server->systemd);
     pl_mime_load(MIME_TYPES);
     code = begin(server);
     if (code == PL_EXIT_OK && !pl_server_stopping(server))

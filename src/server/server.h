@@ -13,6 +13,7 @@
 #include "net/listener.h"
 #include "server/exit.h"
 #include "server/generation.h"
+#include "server/systemd.h"
 #include "server/process.h"
 #include "server/watchdog.h"
 #include "server/worker.h"
@@ -57,6 +58,7 @@ struct pl_server {
     struct pl_watchdog *watchdog; /* or NULL */
     uint32_t stop_ms;             /* how long a graceful stop may take */
     struct pl_pid_file pid_file;
+    struct pl_systemd systemd;
     int control; /* eventfd: a worker or pl_server_stop() wants to be seen */
     int signals; /* signalfd, or -1 */
     _Atomic unsigned stop; /* how far we are asked to stop, and exit status */

@@ -272,6 +272,7 @@ static int listen_on(struct pl_worker *worker,
             listener->more = true; /* for TLS that begins later */
         if (PL_WITH_TLS && err == 0 && group->tls != NULL)
             err = pl_listener_secure(listener, group->tls);
+        worker->http.trusting |= group->options.trusted != NULL;
     }
     return err;
 }

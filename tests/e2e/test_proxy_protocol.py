@@ -148,3 +148,52 @@ def test_the_list_may_be_that_of_the_site(serve):
         listen=False,
     )
     assert talk(server, LINE + REQUEST).endswith(b"192.0.2.1")
+
+
+INFO = """
+local pl = require "perilune"
+pl.listen { "127.0.0.1:0", proxy_protocol = "optional", trusted = "127.0.0.1" }
+local function flat(t)
+  local names, list = {}, {}
+  for name in pairs(t) do names[#names + 1] = name end
+  table.sort(names, function(a, b) return tostring(a) < tostring(b) end)
+  for i, name in ipairs(names) do
+    local value = t[name]
+    if type(value) == "table" then value = "{" .. flat(value) .. "}" end
+    list[i] = name .. "=" .. tostring(value)
+  end
+  return table.concat(list, " ")
+end
+pl.get("/", function(req)
+  return req.scheme .. " " .. (req.proxy and flat(req.proxy) or "none")
+end)
+"""
+
+
+def item(kind: int, value: bytes) -> bytes:
+    return struct.pack(">BH", kind, len(value)) + value
+
+
+def test_handlers_see_what_the_header_says(serve):
+    server = serve(INFO, listen=False)
+    assert talk(server, REQUEST).endswith(b"\r\n\r\nhttp none")
+    assert talk(server, LINE + REQUEST).endswith(
+        b"\r\n\r\nhttp address=198.51.100.7 port=443 version=1"
+    )
+    tls = b"\x07\0\0\0\0" + item(0x21, b"TLSv1.3") + item(0x22, b"me")
+    items = (
+        item(0x01, b"h2")
+        + item(0x02, b"a.example")
+        + item(0x05, b"id-1")
+        + item(0x20, tls)
+        + item(0xEA, b"vpc")
+    )
+    got = talk(server, v2(0x21, 0x11, INET, items) + REQUEST)
+    assert got.split(b"\r\n\r\n")[1] == (
+        b"https 234=vpc address=198.51.100.7 alpn=h2 authority=a.example "
+        b"port=443 tls={certificate=true cn=me verified=true "
+        b"version=TLSv1.3} unique_id=id-1 version=2"
+    )
+    untrue = b"\x01\0\0\0\x01"
+    got = talk(server, v2(0x21, 0x11, INET, item(0x20, untrue)) + REQUEST)
+    assert b" tls={certificate=false verified=false} " in got

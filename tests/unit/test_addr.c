@@ -21,6 +21,8 @@ static const struct {
     {"localhost:80", false, "127.0.0.1:80"},
     {"unix:/run/site.sock", false, "unix:/run/site.sock"},
     {"unix:x", false, "unix:x"},
+    {"unix:@name", false, "unix:@name"},
+    {"[fe80::1%lo]:80", false, "[fe80::1%lo]:80"},
     {"", false, NULL},
     {":", false, NULL},
     {"host", false, NULL},

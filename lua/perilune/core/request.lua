@@ -40,7 +40,7 @@ core.request_methods, core.request_getters = methods, getters
 local rare = {
   body = "body", read = "body", chunks = "body", json = "body", form = "body",
   parts = "upload", save = "upload", discard = "upload",
-  trailers = "stream", websocket = "ws", hijack = "hijack",
+  proxy = "proxy", trailers = "stream", websocket = "ws", hijack = "hijack",
 }
 
 -- Header names in any case; the table itself has them in lower case.

@@ -9,8 +9,11 @@ local concat, pairs, tonumber, type = table.concat, pairs, tonumber, type
 local known = {
   backlog = "count", reuseport = "count", mode = "mode", v6only = "flag",
   defer_accept = "flag", protocol = "text", proxy_protocol = "flag_or_text",
-  trusted = "text", redirect = "text",
+  owner = "text", group = "text", trusted = "text", forwarded = "text",
+  redirect = "text",
 }
+
+local lists = { forwarded = true, trusted = true }
 
 --- A string, or a list of strings, as one with spaces between.
 function core.words(call, name, value)
@@ -39,7 +42,7 @@ function core.check_listen(addresses, call)
   if type(addresses) == "table" then
     given = {}
     for name, value in pairs(addresses) do
-      given[name] = name == "trusted" and core.words(call, name, value)
+      given[name] = lists[name] and core.words(call, name, value)
         or value
     end
     tls, given.tls = given.tls, nil

@@ -50,7 +50,8 @@ function pl.set(settings)
       set(name, in_folder(value))
     elseif name == "temp_folder" and type(value) == "string" then
       set(name, in_folder(value))
-    elseif name == "trusted" and type(value) == "table" then
+    elseif (name == "trusted" or name == "forwarded")
+      and type(value) == "table" then
       core.load_part("listen")
       set(name, core.words("pl.set", name, value))
     elseif nested[name] and type(value) == "table" then
