@@ -285,7 +285,7 @@ struct pl_app_tls_cert {
  */
 struct pl_app_listen_options {
     size_t size;          /* sizeof(struct pl_app_listen_options) */
-    const char *protocol; /* NULL or "http"; "http/1.1" */
+    const char *protocol; /* NULL or "http"; "http/1.1", "h2", "auto" */
     int backlog;          /* connections that wait for us; 0: the system's */
     unsigned reuseport;   /* number of sockets (TCP); 0: one for each CPU */
     unsigned mode;        /* of a UNIX socket's file; 0: as umask says */

@@ -280,14 +280,20 @@ static struct pl_request *make_request(struct pl_h1 *h1,
     return req;
 }
 
+static bool may_be_h2(const struct pl_conn *conn)
+{
+    return PL_WITH_HTTP2 && pl_h1_http(conn)->settings->h2.on &&
+           conn->listener->options->speak != PL_SPEAK_HTTP1;
+}
+
 /* The request asks for HTTP/2, and goes on there. */
 PL_COLD static bool leave(struct pl_h1 *h1)
 {
     struct pl_request *req = h1->req;
     struct pl_conn *conn = h1->conn;
 
-    if (!PL_WITH_HTTP2 || h1->minor0 || h1->body != PL_H1_BODY_NONE ||
-        !req->settings->h2.on || !pl_h2_is_asked_for(req))
+    if (!may_be_h2(conn) || h1->minor0 || h1->body != PL_H1_BODY_NONE ||
+        !pl_h2_is_asked_for(req))
         return false;
     pl_h1_free(h1);
     pl_h2_upgrade(conn, req);
@@ -360,8 +366,8 @@ PL_COLD static bool begin_h2(struct pl_conn *conn, struct pl_str bytes,
     struct pl_h1 *h1 = conn->state;
     bool part;
 
-    if (!PL_WITH_HTTP2 || conn->user == SERVED ||
-        !pl_h1_http(conn)->settings->h2.on || !pl_h2_is_preface(bytes, &part))
+    if (!may_be_h2(conn) || conn->user == SERVED ||
+        !pl_h2_is_preface(bytes, &part))
         return false;
     *used = 0;
     if (part) {

@@ -380,13 +380,16 @@ static bool is_clear(struct pl_str bytes)
            (bytes.data[0] >= 'a' && bytes.data[0] <= 'z');
 }
 
-/* The connection goes on in the clear, but the protocol will not serve it. */
+/* The connection goes on in the clear. Unless that was meant, too, the protocol
+ * will not serve it. */
 static void go_clear(struct pl_conn *conn, struct pl_str bytes)
 {
     struct pl_tls *tls = tls_of(conn);
 
-    worker_of(conn)->stats.clear++;
-    tls->clear = true;
+    if (conn->listener->options->speak != PL_SPEAK_AUTO) {
+        worker_of(conn)->stats.clear++;
+        tls->clear = true;
+    }
     drop_rest(conn, tls);
     conn->flags &= (uint16_t)~PL_CONN_SECURE;
     conn->protocol = tls->next;

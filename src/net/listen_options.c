@@ -28,7 +28,11 @@ int pl_speak_parse(const char *word, enum pl_speak *out, struct pl_error *error)
     for (size_t i = 0; word != NULL && i < PL_COUNT(words); i++) {
         if (strcmp(words[i], word) == 0) {
             *out = (enum pl_speak)i;
-            return 0;
+            return PL_WITH_HTTP2 || *out != PL_SPEAK_H2
+                       ? 0
+                       : pl_error_set(
+                             error, PL_ERR_UNSUPPORTED, "",
+                             "protocol 'h2': " PL_WITHOUT PL_FEATURE_HTTP2);
         }
     }
     return word == NULL ? 0

@@ -15,8 +15,10 @@ struct pl_tls_options; /* net/tls.h */
 
 /* What is spoken, in the words of a site. What speaks it is passed down. */
 #define PL_SPEAK_MAP(X) /* name, word */                                       \
-    X(HTTP, "http")     /* the first bytes say which version */                \
-    X(HTTP1, "http/1.1")
+    X(HTTP, "http")     /* ALPN and the first bytes say which version */       \
+    X(HTTP1, "http/1.1")                                                       \
+    X(H2, "h2")                                                                \
+    X(AUTO, "auto") /* the same without TLS, and a PROXY header before it */
 
 enum pl_speak {
 #define PL_SPEAK(name, word) PL_SPEAK_##name,

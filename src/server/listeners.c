@@ -63,6 +63,9 @@ static int settle_trust(const struct pl_listen_spec *spec,
         options->trusted = of_site->trusted;
     if (options->forwarded == 0)
         options->forwarded = of_site->forwarded;
+    if (PL_WITH_PROXY && options->speak == PL_SPEAK_AUTO &&
+        options->proxy == PL_PROXY_OFF && options->trusted != NULL)
+        options->proxy = PL_PROXY_OPTIONAL;
     if (options->proxy == PL_PROXY_OFF || options->trusted != NULL)
         return 0;
     return pl_error_set(error, PL_ERR_INVALID, "",
@@ -71,22 +74,33 @@ static int settle_trust(const struct pl_listen_spec *spec,
                         spec->address);
 }
 
+/* What TLS offers, best first. */
+static const struct pl_protocol *const *offers_of(enum pl_speak speak,
+                                                  bool http2)
+{
+    static const struct pl_protocol *const both[] = {
+        PL_WITH_HTTP2 ? &pl_h2_protocol : NULL, &pl_h1_protocol, NULL};
+    static const struct pl_protocol *const h2[] = {
+        PL_WITH_HTTP2 ? &pl_h2_protocol : NULL, NULL};
+
+    if (!PL_WITH_HTTP2 || speak == PL_SPEAK_HTTP1)
+        return both + 1;
+    return speak == PL_SPEAK_H2 ? h2 : both + !http2;
+}
+
 /* Certificates are read before anybody is told of the address. */
 static int open_tls(struct pl_listen_group *group, bool http2,
                     struct pl_error *error)
 {
-    static const struct pl_protocol *const offers[] = {
-        PL_WITH_HTTP2 ? &pl_h2_protocol : NULL, &pl_h1_protocol, NULL};
-    bool h1 =
-        !PL_WITH_HTTP2 || !http2 || group->options.speak == PL_SPEAK_HTTP1;
-
     if (group->options.tls == NULL)
         return 0;
     if (!PL_WITH_TLS)
         return pl_error_set(error, PL_ERR_UNSUPPORTED, "",
                             "tls: " PL_WITHOUT PL_FEATURE_TLS);
     return pl_tls_context_new(group->options.tls, false,
-                              group->options.service != 0 ? NULL : offers + h1,
+                              group->options.service != 0
+                                  ? NULL
+                                  : offers_of(group->options.speak, http2),
                               &group->tls, error);
 }
 

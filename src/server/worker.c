@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/sys.h"
 #include "handlers/files.h"
+#include "http/h2.h"
 #include "lua/vm.h"
 #include "net/tls.h"
 #include "route/dispatch.h"
@@ -244,6 +245,14 @@ int pl_worker_load(struct pl_worker *worker)
     return 0;
 }
 
+static const struct pl_protocol *
+protocol_of(const struct pl_listen_group *group)
+{
+    return PL_WITH_HTTP2 && group->options.speak == PL_SPEAK_H2
+               ? &pl_h2_protocol
+               : &pl_h1_protocol;
+}
+
 /* The sockets of a group are dealt out in turn; with fewer workers than
  * sockets each takes several, with more some share one. */
 static int listen_on(struct pl_worker *worker,
@@ -263,7 +272,7 @@ static int listen_on(struct pl_worker *worker,
 
         err = pl_listener_start(
             &worker->net, group->fds[i], shared, tcp,
-            service != NULL ? &pl_service_protocol : &pl_h1_protocol,
+            service != NULL ? &pl_service_protocol : protocol_of(group),
             service != NULL ? (void *)service : (void *)&worker->http,
             &listener);
         if (err == 0)

@@ -88,6 +88,67 @@ def test_an_address_in_other_words_is_found_out(command, tmp_path):
     )
 
 
+def curl(*words) -> str:
+    return subprocess.run(
+        ["curl", "-q", "-sk", *map(str, words)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    ).stdout
+
+
+SEES = """
+local pl = require "perilune"
+pl.listen { "127.0.0.1:0", %s }
+pl.get("/", function(req)
+  return req.scheme .. " " .. req.version .. " " .. req.remote
+end)
+"""
+
+
+def test_one_port_for_tls_and_clear_text(serve):
+    server = serve(
+        SEES % 'tls = "dev", protocol = "auto", trusted = "127.0.0.1"',
+        listen=False,
+    )
+    address = f"127.0.0.1:{server.port}/"
+    one, two = "--http1.1", "--http2-prior-knowledge"
+    assert curl(one, f"http://{address}") == "http 1.1 127.0.0.1"
+    assert curl(two, f"http://{address}") == "http 2 127.0.0.1"
+    assert curl(one, f"https://{address}") == "https 1.1 127.0.0.1"
+    assert curl("--http2", f"https://{address}") == "https 2 127.0.0.1"
+    line = "--haproxy-protocol"
+    assert curl(line, f"https://{address}") == "https 2 127.0.0.1"
+    assert curl(line, two, f"http://{address}") == "http 2 127.0.0.1"
+    header = b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n"
+    for size in (1, 7, 1000):
+        with socket.create_connection(("127.0.0.1", server.port)) as wire:
+            text = header + REQUEST
+            for i in range(0, len(text), size):
+                wire.sendall(text[i : i + size])
+            assert wire.makefile("rb").read().endswith(b"http 1.0 192.0.2.1")
+
+
+def test_a_port_may_speak_one_version_only(serve):
+    one = serve(SEES % 'protocol = "http/1.1"', listen=False)
+    two = serve(SEES % 'protocol = "h2"', listen=False)
+    known = "--http2-prior-knowledge"
+    assert curl(one.url("/")) == "http 1.1 127.0.0.1"
+    assert curl(known, one.url("/")) == ""
+    assert curl("--http2", one.url("/")) == "http 1.1 127.0.0.1"
+    assert curl(known, two.url("/")) == "http 2 127.0.0.1"
+    assert curl(two.url("/")) == ""
+
+
+def test_alpn_offers_what_the_port_speaks(serve):
+    one = serve(SEES % 'tls = "dev", protocol = "http/1.1"', listen=False)
+    two = serve(SEES % 'tls = "dev", protocol = "h2"', listen=False)
+    for server, version in ((one, "1.1"), (two, "2")):
+        url = f"https://127.0.0.1:{server.port}/"
+        assert curl("--http2", url) == f"https {version} 127.0.0.1"
+
+
 def listening(family=socket.AF_INET, address=("127.0.0.1", 0)):
     door = socket.socket(family)
     door.bind(address)
