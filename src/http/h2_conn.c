@@ -293,20 +293,14 @@ static size_t on_input(struct pl_conn *conn, struct pl_str bytes)
     return conn->flags & PL_CONN_FINISHING ? bytes.len : used;
 }
 
-/* The peer may have closed one direction only: what is in progress goes on, but
- * no body will be complete. */
+/* Who still wants an answer keeps the connection open in both directions:
+ * frames for its windows must come back. */
 static void on_eof(struct pl_conn *conn)
 {
     struct pl_h2 *h2 = conn->state;
 
-    h2->stage = PL_H2_ENDING;
-    for (unsigned i = 0; i < PL_H2_BUCKETS; i++)
-        for (struct pl_h2_stream *stream = h2->buckets[i]; stream != NULL;
-             stream = stream->next)
-            if (stream->body && stream->req != NULL)
-                pl_body_end(stream->req, PL_ERR_CLOSED);
-    if (h2->nstreams == 0)
-        finish(h2);
+    lose_all(h2, PL_ERR_CLOSED);
+    finish(h2);
 }
 
 static void on_drained(struct pl_conn *conn)
