@@ -176,7 +176,8 @@ static int trailers(lua_State *L)
     struct pl_request *req = pl_web_check(L, 1, PL_WEB_REQUEST);
     struct pl_str name, value;
 
-    if (!req->body.complete || pl_body_waiting(&req->body).len > 0) {
+    if (!req->body.complete || (req->body.use == PL_BODY_READ &&
+                                pl_body_waiting(&req->body).len > 0)) {
         lua_pushnil(L);
         return 1;
     }

@@ -39,7 +39,8 @@ def settings(**values: int) -> bytes:
     ids = {"HEADER_TABLE_SIZE": 1, "ENABLE_PUSH": 2,
            "MAX_CONCURRENT_STREAMS": 3, "INITIAL_WINDOW_SIZE": 4,
            "MAX_FRAME_SIZE": 5, "MAX_HEADER_LIST_SIZE": 6,
-           "ENABLE_CONNECT_PROTOCOL": 8, "NO_RFC7540_PRIORITIES": 9}  # fmt: skip
+           "ENABLE_CONNECT_PROTOCOL": 8,
+           "NO_RFC7540_PRIORITIES": 9}  # fmt: skip
     payload = b"".join(
         struct.pack(">HI", ids.get(name) or int(name[1:]), value)
         for name, value in values.items()
@@ -167,7 +168,8 @@ class H2Wire:
                 flags |= head[4] & END_HEADERS
                 if head[3] != CONTINUATION:
                     raise BadResponse("a frame inside of a header block")
-                payload += self.wire.read_exactly(int.from_bytes(head[:3], "big"))
+                length = int.from_bytes(head[:3], "big")
+                payload += self.wire.read_exactly(length)
         fields = [
             (n.decode() if isinstance(n, bytes) else n,
              v.decode() if isinstance(v, bytes) else v)

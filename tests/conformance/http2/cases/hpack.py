@@ -71,7 +71,8 @@ CASES = [
           BASE + b"\x00\x06x-test\x7f\x80\x00" + b"y" * 127,
           want="[" + "y" * 127 + "]"),
     broken("a length without end", "5.1", BASE + b"\x00\x7f" + b"\xff" * 20),
-    broken("a length beyond the block", "5.2", BASE + b"\x00\x06x-test\x7e1"),
+    broken("a length beyond the block", "5.2",
+           BASE + b"\x00\x06x-test\x7e1"),
     # 5.2
     reads("Huffman's code", "5.2", BASE + b"\x00" + huffman("x-test")
           + huffman("one")),
@@ -86,7 +87,8 @@ CASES = [
            + hpack.Encoder().huffman_coder.encode(b"one") + b"\xff\xff"),
     broken("Huffman's code padded by zeros", "5.2",
            BASE + b"\x00\x06x-test\x81\x18"),
-    reads("a value of no bytes", "5.2", BASE + b"\x00\x06x-test\x00", want="[]"),
+    reads("a value of no bytes", "5.2", BASE + b"\x00\x06x-test\x00",
+          want="[]"),
     reads("an empty value in Huffman's code", "5.2",
           BASE + b"\x00\x06x-test\x80", want="[]"),
     # 4, 6.3
