@@ -19,8 +19,8 @@ bool pl_h2_is_preface(struct pl_str bytes, bool *part);
 /* Does an HTTP/1.1 request without a body ask for HTTP/2 (RFC 7540, 3.2)? */
 bool pl_h2_is_asked_for(struct pl_request *req);
 
-/* Says 101; req, which has left its wire, is stream 1 from now on, and is
- * begun. TAKES it. */
+/* Says 101; req, which has left its wire, is stream 1 from now on, and begins
+ * when the client has said its preface. TAKES it. */
 void pl_h2_upgrade(struct pl_conn *conn, struct pl_request *req);
 
 /* The version of the library that compresses header fields. */

@@ -60,6 +60,7 @@ static struct pl_h2 *make(struct pl_conn *conn)
     h2->initial = PL_H2_WINDOW;
     for (unsigned i = 0; i < PL_H2_URGENCIES; i++)
         pl_list_init(&h2->ready[i]);
+    pl_list_init(&h2->parked);
     pl_buf_init(&h2->block, net->pool, account, 0);
     return h2;
 }
@@ -303,13 +304,25 @@ static void on_eof(struct pl_conn *conn)
     finish(h2);
 }
 
+/* One after the other: each may add to what waits, or end it all. */
+static void begin_parked(struct pl_conn *conn)
+{
+    struct pl_h2 *h2 = conn->state;
+    struct pl_list *node;
+
+    while (!pl_conn_closed(conn) && !pl_h2_is_full(h2) &&
+           (node = pl_list_pop(&h2->parked)) != NULL)
+        pl_request_begin(PL_LIST_ENTRY(node, struct pl_h2_stream, node)->req);
+}
+
 static void on_drained(struct pl_conn *conn)
 {
     struct pl_h2 *h2 = conn->state;
 
     if (conn->flags & PL_CONN_PAUSED)
         pl_conn_resume(conn);
-    pl_h2_pump(h2);
+    if (pl_h2_pump(h2) == 0)
+        begin_parked(conn);
 }
 
 static void on_closed(struct pl_conn *conn, int why)

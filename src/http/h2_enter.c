@@ -87,6 +87,8 @@ void pl_h2_upgrade(struct pl_conn *conn, struct pl_request *req)
     req->wire = &pl_h2_wire;
     req->stream = stream;
     req->version = 20;
+    /* It begins behind the client's preface: some clients have little room for
+     * what comes before they have sent that. */
+    pl_list_push(&h2->parked, &stream->node);
     pl_conn_resume(conn); /* what follows the head is for us */
-    pl_request_begin(req);
 }

@@ -98,7 +98,8 @@ static int end_body(struct pl_h2_stream *stream)
 
 /* The frame counts in both windows, whoever it is for; then it is judged.
  * Padding counts too. */
-static int admit_data(struct pl_h2 *h2, const struct pl_h2_frame *frame)
+static int admit_data(struct pl_h2 *h2, const struct pl_h2_frame *frame,
+                      uint32_t content)
 {
     struct pl_h2_stream *stream = pl_h2_stream_find(h2, frame->stream);
 
@@ -115,7 +116,7 @@ static int admit_data(struct pl_h2 *h2, const struct pl_h2_frame *frame)
         return pl_h2_stream_refuse(stream, PL_H2_STREAM_CLOSED);
     if (!pl_h2_window_use(&stream->recv, frame->length))
         return pl_h2_stream_refuse(stream, PL_H2_FLOW_CONTROL_ERROR);
-    if (frame->length == 0 && !(frame->flags & PL_H2_END_STREAM))
+    if (content == 0 && !(frame->flags & PL_H2_END_STREAM))
         return count_idler(h2);
     return 0;
 }
@@ -136,7 +137,7 @@ static size_t data_head(struct pl_h2 *h2, const struct pl_h2_frame *frame,
 {
     size_t used = PL_H2_FRAME_HEAD;
     bool padded = frame->flags & PL_H2_PADDED;
-    uint32_t pad = 0;
+    uint32_t pad = 0, content;
 
     if (padded && frame->length > 0) {
         if (bytes.len == used)
@@ -147,11 +148,12 @@ static size_t data_head(struct pl_h2 *h2, const struct pl_h2_frame *frame,
         wrong(h2, "more padding than payload");
         return used;
     }
-    if (admit_data(h2, frame) < 0)
+    content = frame->length - pad - (padded ? 1 : 0);
+    if (admit_data(h2, frame, content) < 0)
         return used;
     h2->data = *frame;
     h2->pad_left = pad;
-    h2->data_left = frame->length - pad - (padded ? 1 : 0);
+    h2->data_left = content;
     if (h2->data_left + h2->pad_left == 0)
         end_data(h2);
     return used;
@@ -213,6 +215,8 @@ static int begin(struct pl_h2_stream *stream, struct pl_request *req,
     req->body.complete = !stream->body;
     if (head->large)
         pl_request_refuse(req, 431, "the header fields are too large");
+    else if (pl_h2_is_full(stream->h2))
+        pl_list_push(&stream->h2->parked, &stream->node);
     else
         pl_request_begin(req);
     return pl_conn_closed(conn) ? PL_ERR_CLOSED : 0;
@@ -398,7 +402,8 @@ static int set_window(struct pl_h2 *h2, uint32_t value)
             if (!pl_h2_window_move(&stream->send, delta))
                 return pl_h2_fail(h2, PL_H2_FLOW_CONTROL_ERROR,
                                   "a window overflows");
-            pl_h2_schedule(stream);
+            if (pl_h2_waiting(stream) > 0)
+                pl_h2_schedule(stream);
         }
     }
     return 0;
@@ -445,6 +450,8 @@ static int on_settings(struct pl_h2 *h2, const struct pl_h2_frame *frame,
     if (h2->stage == PL_H2_GREETED) {
         h2->stage = PL_H2_OPEN;
         pl_h2_watch(h2);
+        if (!pl_list_empty(&h2->parked)) /* what came by Upgrade */
+            pl_conn_yield(h2->conn);
     } else if (count_control(h2) < 0) {
         return PL_ERR_CLOSED;
     }
@@ -523,6 +530,8 @@ static int on_window(struct pl_h2 *h2, const struct pl_h2_frame *frame,
         return pl_h2_stream_refuse(stream, PL_H2_PROTOCOL_ERROR);
     if (!pl_h2_window_move(&stream->send, more))
         return pl_h2_stream_refuse(stream, PL_H2_FLOW_CONTROL_ERROR);
+    if (pl_h2_waiting(stream) == 0)
+        return 0;
     pl_h2_schedule(stream);
     return pl_h2_pump(h2);
 }
@@ -548,8 +557,10 @@ static int on_priority_update(struct pl_h2 *h2, const struct pl_h2_frame *frame,
         return PL_ERR_CLOSED;
     if (stream == NULL)
         return 0;
-    pl_list_remove(&stream->node);
     stream->priority = pl_h2_priority_parse(pl_str_skip(payload, 4));
+    if (pl_h2_waiting(stream) == 0) /* it may be parked */
+        return 0;
+    pl_list_remove(&stream->node);
     pl_h2_schedule(stream);
     return 0;
 }

@@ -53,6 +53,40 @@ void pl_h2_schedule(struct pl_h2_stream *stream)
         stream->stalled = pl_h2_now(stream->h2);
 }
 
+/* ---- what it costs ----
+ *
+ * An answer that is known as a whole lies in memory until the peer lets it go.
+ * It cannot be made smaller once it is there; so requests wait (parked) while
+ * much of it does. */
+
+bool pl_h2_is_full(const struct pl_h2 *h2)
+{
+    return h2->content > pl_conn_net(h2->conn)->limits.conn_memory / 2;
+}
+
+/* One large answer is always allowed, as in HTTP/1. */
+bool pl_h2_content_hold(struct pl_h2_stream *stream, uint64_t size)
+{
+    struct pl_h2 *h2 = stream->h2;
+
+    if (h2->content > 0 && h2->content + size + h2->account->used >
+                               pl_conn_net(h2->conn)->limits.conn_memory)
+        return false;
+    stream->content = size;
+    h2->content += size;
+    return true;
+}
+
+void pl_h2_content_drop(struct pl_h2_stream *stream)
+{
+    struct pl_h2 *h2 = stream->h2;
+
+    h2->content -= stream->content;
+    stream->content = 0;
+    if (!pl_list_empty(&h2->parked) && !pl_h2_is_full(h2))
+        pl_conn_yield(h2->conn);
+}
+
 static struct pl_h2_stream *most_urgent(struct pl_h2 *h2)
 {
     for (unsigned i = 0; i < PL_H2_URGENCIES; i++)
@@ -188,6 +222,7 @@ static int over(struct pl_h2_stream *stream)
     struct pl_request *source = stream->source;
 
     pl_list_remove(&stream->node);
+    pl_h2_content_drop(stream);
     stream->at = 0;
     stream->out.len = 0;
     stream->source = NULL;

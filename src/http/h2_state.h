@@ -35,7 +35,8 @@ enum {
 
 struct pl_h2_stream {
     struct pl_h2_stream *next; /* in its bucket */
-    struct pl_list node;       /* in h2->ready: has content, and a window */
+    /* In h2->ready: has content, and a window. Or in h2->parked. */
+    struct pl_list node;
     struct pl_h2 *h2;
     struct pl_request *req;    /* until its answer has been said */
     struct pl_request *source; /* whose content is being sent: held */
@@ -49,6 +50,7 @@ struct pl_h2_stream {
     uint32_t id;
     uint32_t charged; /* to the connection, for its head */
     uint32_t held;    /* body bytes that nobody has asked for: h2->held */
+    uint64_t content; /* bytes of an answer that wait: h2->content */
     struct pl_h2_window send, recv;
     struct pl_h2_priority priority;
     bool body;      /* of the request: more is to come */
@@ -81,9 +83,11 @@ struct pl_h2 {
     uint32_t forgiven[PL_H2_FORGIVEN]; /* reset by us: more may be coming */
     unsigned nforgiven;
     struct pl_h2_window send, recv;
-    uint32_t initial; /* what the peer lets us send on a new stream */
-    uint32_t held;    /* of all streams */
-    uint64_t stalled; /* ms: the connection's window holds all up since */
+    uint32_t initial;      /* what the peer lets us send on a new stream */
+    uint32_t held;         /* of all streams */
+    uint64_t content;      /* of all streams */
+    struct pl_list parked; /* requests that wait for less of it */
+    uint64_t stalled;      /* ms: the connection's window holds all up since */
     /* A DATA frame of which a part has come. */
     struct pl_h2_frame data;
     uint32_t data_left, pad_left; /* payload; 0, 0: none */
@@ -200,6 +204,14 @@ void pl_h2_spend(struct pl_h2_stream *stream, size_t len);
 
 /* Sends of what waits as much as may go now. 0 or PL_ERR_CLOSED. */
 int pl_h2_pump(struct pl_h2 *h2);
+
+/* Is there so much content that waits that no request should add to it? */
+bool pl_h2_is_full(const struct pl_h2 *h2);
+
+/* The content of a stream begins to wait (its answer has been made), or does so
+ * no more. False: the connection may not hold it beside what it has. */
+bool pl_h2_content_hold(struct pl_h2_stream *stream, uint64_t size);
+void pl_h2_content_drop(struct pl_h2_stream *stream);
 
 /* ---- h2_block.c ---- */
 

@@ -71,6 +71,7 @@ void pl_h2_stream_free(struct pl_h2_stream *stream)
     *at = stream->next;
     h2->nstreams--;
     pl_list_remove(&stream->node);
+    pl_h2_content_drop(stream);
     unhold(stream);
     pl_buf_fini(&stream->out);
     pl_account_release(h2->account, stream->charged);

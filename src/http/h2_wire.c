@@ -95,6 +95,28 @@ static int send_head(struct pl_h2_stream *stream, struct pl_request *req,
     return n < 0 ? n : send_fields(stream, req, fields, (unsigned)n, len, more);
 }
 
+/* What lies in memory for this answer alone: files do not, and what they have
+ * left in a cache is shared. */
+static uint64_t own_bytes(const struct pl_response *res)
+{
+    return res->content == PL_CONTENT_BYTES && res->ready == NULL
+               ? (uint64_t)res->length
+               : 0;
+}
+
+/* The content waits for its turn, or for windows. */
+static int send_later(struct pl_h2_stream *stream, struct pl_request *req)
+{
+    if (!pl_h2_content_hold(stream, own_bytes(&req->response))) {
+        pl_h2_stream_refuse(stream, PL_H2_ENHANCE_YOUR_CALM);
+        return PL_ERR_CLOSED;
+    }
+    stream->source = req;
+    pl_request_hold(req);
+    pl_h2_schedule(stream);
+    return pl_h2_pump(stream->h2);
+}
+
 static int h2_send(struct pl_request *req)
 {
     struct pl_h2_stream *stream = req->stream;
@@ -114,15 +136,10 @@ static int h2_send(struct pl_request *req)
         pl_conn_close(h2->conn, err);
         return err;
     }
-    if (body && (more || len == 0)) {
-        stream->source = req;
-        pl_request_hold(req);
-        pl_h2_schedule(stream);
-        err = pl_h2_pump(h2);
-    } else {
-        stream->done = !stream->streaming;
-    }
-    return err;
+    if (body && (more || len == 0))
+        return send_later(stream, req);
+    stream->done = !stream->streaming;
+    return 0;
 }
 
 /* ---- streams ---- */

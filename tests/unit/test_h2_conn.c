@@ -214,6 +214,7 @@ static void test_h2_conn__opens_windows_for_readers(void **state)
 static void test_h2_conn__the_urgent_first(void **state)
 {
     (void)state;
+    net.limits.conn_memory = 4 << 20;
     fill_large();
     begin_client();
     say_headers(1, GET_LINES("/large"), true);
@@ -234,6 +235,7 @@ static void test_h2_conn__the_urgent_first(void **state)
 static void test_h2_conn__incremental_streams_take_turns(void **state)
 {
     (void)state;
+    net.limits.conn_memory = 4 << 20;
     fill_large();
     begin_client();
     say_number(PL_H2_WINDOW_UPDATE, 0, 32768);
@@ -253,6 +255,29 @@ static void test_h2_conn__incremental_streams_take_turns(void **state)
 }
 
 /* ---- contents ---- */
+
+static void test_h2_conn__requests_wait_for_less_content(void **state)
+{
+    (void)state;
+    fill_large();
+    begin_client();
+    for (uint32_t id = 1; id < 9; id += 2)
+        say_headers(id, GET_LINES("/large"), true);
+    settle();
+    listen_to();
+    CHECK(strstr(client.heard, "H3=200") != NULL, "two of them");
+    CHECK(strstr(client.heard, "H5=") == NULL, "have begun");
+    client.len = 0;
+    say_number(PL_H2_RST_STREAM, 5, PL_H2_CANCEL);
+    say_number(PL_H2_WINDOW_UPDATE, 0, 1 << 20);
+    for (uint32_t id = 1; id < 4; id += 2)
+        say_number(PL_H2_WINDOW_UPDATE, id, 300000);
+    settle();
+    listen_to();
+    CHECK(strstr(client.heard, "H7=200") != NULL, "the last one has begun");
+    CHECK(strstr(client.heard, "H5=") == NULL, "that one was reset");
+    client.len = 0;
+}
 
 static void test_h2_conn__sends_files(void **state)
 {
@@ -447,6 +472,7 @@ RUN_TESTS(H2_BOTH(test_h2_conn__answers),
           H2_WHOLE(test_h2_conn__opens_windows_for_readers),
           H2_WHOLE(test_h2_conn__the_urgent_first),
           H2_WHOLE(test_h2_conn__incremental_streams_take_turns),
+          H2_WHOLE(test_h2_conn__requests_wait_for_less_content),
           H2_WHOLE(test_h2_conn__sends_files),
           H2_WHOLE(test_h2_conn__idle_connections_are_closed),
           H2_BOTH(test_h2_conn__prefaces_have_a_time),
