@@ -1072,6 +1072,45 @@ PL_API int pl_socket_remote(const struct pl_socket *socket,
 PL_API int pl_socket_local(const struct pl_socket *socket,
                            char out[PL_ADDRESS_TEXT]);
 
+/* ---- datagrams ------------------------------------------------------------
+ *
+ * UDP, as sockets above: a pl_udp belongs to the function that opens it. */
+struct pl_udp;
+
+struct pl_udp_options {
+    size_t size;         /* sizeof(struct pl_udp_options) */
+    uint32_t timeout_ms; /* of each call; 0: 60 s */
+    const char *bind;    /* our address, "0.0.0.0:5353"; NULL: any */
+    bool broadcast;      /* may be sent to */
+    bool reuse_port;     /* other sockets may be bound there, too */
+};
+
+/* address: the only one it talks to, "host:port"; NULL: anybody. options may be
+ * NULL. Errors as pl_connect(). WAITS for a name. */
+PL_API int pl_udp_open(struct pl_request *req, const char *address,
+                       const struct pl_udp_options *options,
+                       struct pl_udp **udp);
+
+/* To the one it was opened for, or to any address ("host:port"; best in
+ * digits). 0, PL_ERR_TOO_LONG, PL_ERR_REFUSED (an earlier one found nobody),
+ * PL_ERR_TIMEOUT, ... WAIT. */
+PL_API int pl_udp_send(struct pl_request *req, struct pl_udp *udp,
+                       struct pl_str bytes);
+PL_API int pl_udp_send_to(struct pl_request *req, struct pl_udp *udp,
+                          const char *address, struct pl_str bytes);
+
+/* The next datagram: its length, of which size bytes at most are in to, and
+ * who has sent it (from may be NULL). PL_ERR_TIMEOUT, PL_ERR_REFUSED, ...
+ * WAITS. */
+PL_API ssize_t pl_udp_receive(struct pl_request *req, struct pl_udp *udp,
+                              char *to, size_t size,
+                              char from[PL_ADDRESS_TEXT]);
+
+/* Our address, "127.0.0.1:5353". */
+PL_API int pl_udp_local(const struct pl_udp *udp, char out[PL_ADDRESS_TEXT]);
+
+PL_API void pl_udp_close(struct pl_udp *udp);
+
 /* ---- files and child processes -------------------------------------------
  *
  * The worker goes on meanwhile: the disk is waited for by threads made for

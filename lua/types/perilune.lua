@@ -631,6 +631,57 @@ function pl.connect(address, options) end
 ---@return pl.Socket?, pl.Error? err
 function Request:hijack() end
 
+---@class pl.Udp
+---@field local_address? string
+---@field local_port? integer
+local Udp = {}
+
+---@async
+---@param data string
+---@return true?, pl.Error? err
+function Udp:send(data) end
+
+---@async
+---@param data string
+---@param address string
+---@param port? integer
+---@return true?, pl.Error? err
+function Udp:send_to(data, address, port) end
+
+---@async
+---@return string? data, string|pl.Error? address, integer? port
+function Udp:receive_from() end
+
+---@async
+---@return string? data, string|pl.Error? address, integer? port
+function Udp:receive() end
+
+function Udp:close() end
+
+---@return pl.Udp
+function Udp:keep() end
+
+---@param seconds number|string|false
+function Udp:timeout(seconds) end
+
+---@class pl.UdpOptions
+---@field timeout? number|string|false
+---@field bind? string
+---@field broadcast? boolean
+---@field multicast? string
+---@field ttl? integer
+---@field buffer? integer|string
+---@field max? integer
+
+---@alias pl.UdpServer async fun(udp: pl.Udp, data: string, ...: string|integer)
+
+---@async
+---@param address string?
+---@param options? pl.UdpOptions|pl.UdpServer
+---@param fn? pl.UdpServer
+---@return pl.Udp?, pl.Error? err
+function pl.udp(address, options, fn) end
+
 ---@class pl.TcpOptions
 ---@field tls? table
 ---@field timeout? number|string|false

@@ -14,5 +14,6 @@ struct pl_socket **pl_lua_new_socket(lua_State *L);
 
 /* Those that belong to the VM and not to a task. */
 void pl_lua_close_sockets(struct pl_vm *vm);
+void pl_lua_close_udp(struct pl_vm *vm);
 
 #endif

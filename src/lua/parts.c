@@ -47,6 +47,7 @@ static const struct part {
     PART(CORE, spawn, task, pl_lua_task),
     PART(CORE, time, time, pl_lua_time),
     PART(CORE, timeout, group, pl_lua_group),
+    PART(SOCKETS, udp, udp, pl_lua_udp),
     PART(LIBRARY, url, url, pl_lua_url),
     PART(LIBRARY, uuid, uuid, pl_lua_uuid),
     PART(SOCKETS, wait, wait, pl_lua_wait),

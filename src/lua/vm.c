@@ -175,6 +175,7 @@ static struct pl_vm *make(struct pl_sched *sched,
     pl_account_init(&vm->account, options->account, options->memory_limit);
     pl_list_init(&vm->live);
     pl_list_init(&vm->sockets);
+    pl_list_init(&vm->datagrams);
     pl_list_init(&vm->spare);
     vm->main = luaL_newstate();
     if (vm->main != NULL)
@@ -218,8 +219,10 @@ void pl_vm_free(struct pl_vm *vm)
         return;
     PL_CHECK(vm, PL_VM_MAGIC);
     PL_ASSERT(vm->live_count == 0 && !vm->running);
-    if (PL_WITH_SOCKETS)
+    if (PL_WITH_SOCKETS) {
         pl_lua_close_sockets(vm);
+        pl_lua_close_udp(vm);
+    }
     pl_co_trim(vm, 0);
     pl_vm_close_state(vm);
     vm->magic = 0;

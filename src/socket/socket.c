@@ -13,6 +13,7 @@
 #include "base/str.h"
 #include "base/sys.h"
 #include "socket/secure.h"
+#include "socket/udp.h"
 
 #define SOCKET_MAGIC 0x6b636f73u /* "sock" */
 
@@ -25,6 +26,7 @@ void pl_sockets_init(struct pl_sockets *sockets, struct pl_net *net,
 {
     *sockets = (struct pl_sockets){.net = net, .sched = sched, .names = names};
     pl_list_init(&sockets->all);
+    pl_list_init(&sockets->datagrams);
     pl_list_init(&sockets->secures);
     current = sockets;
 }
@@ -42,9 +44,18 @@ void pl_sockets_fini(struct pl_sockets *sockets)
         if (conn != NULL)
             pl_conn_close(conn, PL_ERR_CANCELED);
     }
+    pl_udp_close_all(sockets);
+    pl_free(sockets->scratch);
     pl_secure_free_all(sockets);
     if (current == sockets)
         current = NULL;
+}
+
+char *pl_sockets_scratch(struct pl_sockets *sockets)
+{
+    if (sockets->scratch == NULL)
+        sockets->scratch = pl_malloc(PL_SOCKETS_SCRATCH);
+    return sockets->scratch;
 }
 
 struct pl_sockets *pl_sockets_current(void)
@@ -459,6 +470,7 @@ void pl_sockets_drain(struct pl_sockets *sockets)
         if (socket->reader != NULL)
             tell_reader(socket, pl_socket_peek(socket));
     }
+    pl_udp_drain(sockets);
 }
 
 /* ---- the rest ---- */

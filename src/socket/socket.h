@@ -21,6 +21,7 @@ enum {
     PL_SOCKET_BUFFER = 256 * 1024, /* most that one read can wait for */
     PL_SOCKET_SLICE = 256 * 1024,  /* most that one write takes */
     PL_SOCKET_TIMEOUT_MS = 60000,
+    PL_SOCKETS_SCRATCH = 65536,
 };
 
 /* Those of one worker. */
@@ -29,6 +30,8 @@ struct pl_sockets {
     struct pl_sched *sched;
     struct pl_offload *names; /* looks up hosts; NULL: only addresses */
     struct pl_list all;       /* pl_socket.node */
+    struct pl_list datagrams; /* pl_udp.node (udp.h) */
+    char *scratch;            /* PL_SOCKETS_SCRATCH; NULL: not needed yet */
     struct pl_list secures;   /* pl_secure.node (secure.h) */
     unsigned nsecures;
     unsigned leaving; /* of them: detached, output is on its way */
@@ -84,6 +87,11 @@ void pl_sockets_drain(struct pl_sockets *sockets);
 
 /* Those of this thread; NULL: none. */
 struct pl_sockets *pl_sockets_current(void);
+
+/* Room for a while: until the next call of anything that waits. NULL: no
+ * memory.
+ */
+char *pl_sockets_scratch(struct pl_sockets *sockets);
 
 /* ---- life ---- */
 
