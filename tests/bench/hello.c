@@ -1,7 +1,7 @@
 /* hello.c - the least that a program on libperilune can do: what `make bench`
  * measures as "perilune C".
  *
- *     hello PORT */
+ *     hello PORT [CERT KEY]      with TLS, without tickets */
 #include <perilune.h>
 #include <stdio.h>
 
@@ -62,20 +62,33 @@ static void add_sockets(struct pl_app *app)
     pl_app_websocket(app, "/room", &all, NULL, app);
 }
 
+static void listen_on(struct pl_app *app, char **argv)
+{
+    const struct pl_app_tls_cert cert = {.cert = argv[2], .key = argv[3]};
+    const struct pl_app_tls_options tls = {.size = sizeof(tls),
+                                           .certs = &cert,
+                                           .ncerts = 1,
+                                           .no_session_tickets = true};
+    const struct pl_app_listen_options options = {
+        .size = sizeof(options), .tls = argv[2] == NULL ? NULL : &tls};
+    char address[32];
+
+    snprintf(address, sizeof(address), "127.0.0.1:%s", argv[1]);
+    pl_app_listen_with(app, address, &options);
+}
+
 int main(int argc, char **argv)
 {
     struct pl_app *app = pl_app_new();
-    char address[32];
     int code;
 
-    if (app == NULL || argc != 2)
+    if (app == NULL || (argc != 2 && argc != 4))
         return 2;
     pl_app_get(app, "/", hello, NULL);
     pl_app_post(app, "/upload", upload, NULL);
     add_sockets(app);
     pl_app_set(app, "workers", "1");
-    snprintf(address, sizeof(address), "127.0.0.1:%s", argv[1]);
-    pl_app_listen(app, address);
+    listen_on(app, argv);
     code = pl_app_run(app);
     if (code != 0)
         fprintf(stderr, "%s\n", pl_app_error(app));

@@ -34,7 +34,7 @@ import servers  # noqa: E402
 from bench import Bench, Plan  # noqa: E402
 from scenarios import QUICK, SCENARIOS  # noqa: E402
 from single import IDLE, Single  # noqa: E402
-from subjects import FILES, FLOOR, OURS, SUBJECTS, Stable  # noqa: E402
+from subjects import FILES, FLOOR, OURS, SUBJECTS, TLS, Stable  # noqa: E402
 
 LAST = Path(__file__).with_name("results") / "last.json"
 
@@ -100,7 +100,10 @@ def carry_out(bench: Bench, options: argparse.Namespace):
                 report.print_scenario(bench.results, scenario)
     single = Single(bench)
     if asked(options, "servers"):
-        names = [n for n in SUBJECTS if n != FILES and bench.plan.wanted(n)]
+        others = (FILES, *TLS)  # the same servers once more
+        names = [
+            n for n in SUBJECTS if n not in others and bench.plan.wanted(n)
+        ]
         single.tables(names)
         report.print_tables(bench.results)
     if asked(options, "perilune"):

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from load import Load
 from subjects import (
     C, CADDY, ECHO, FILE_SIZES, FILES, FLOOR, GO, H2O, JSON, LIGHTTPD, LUA,
-    MAGNET, NGINX, NGINX_LUA, NODE, UPLOAD, UPLOAD_SIZE, file_path,
+    MAGNET, NGINX, NGINX_LUA, NODE, TLS, UPLOAD, UPLOAD_SIZE, file_path,
 )  # fmt: skip
 
 PLAIN = (C, NGINX, H2O, LIGHTTPD, CADDY, NODE, GO)
 SCRIPTED = (LUA, NGINX_LUA, MAGNET, NODE, GO)
 STATIC = (FILES, NGINX, H2O, LIGHTTPD, CADDY, GO)
 # With QUICK=1 only those that a budget names.
-QUICK = {C, LUA, FILES, FLOOR, NGINX, NGINX_LUA, H2O}
+QUICK = {C, LUA, FILES, FLOOR, NGINX, NGINX_LUA, H2O, *TLS}
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,26 @@ def files() -> list[Scenario]:
     return made
 
 
+def secure() -> list[Scenario]:
+    """The peers of the same names, with TLS."""
+    return [
+        Scenario(
+            "tls-64",
+            "Hello from C over TLS, 64 connections",
+            Load("/"),
+            TLS,
+            quick=True,
+        ),
+        Scenario(
+            "tls-close",
+            "A full handshake for each request, 64 at a time",
+            Load("/", close=True),
+            TLS,
+            quick=True,
+        ),
+    ]
+
+
 SCENARIOS = [
     *(each for n in (1, 8, 64, 512, 10_000) for each in hello(n)),
     *files(),
@@ -132,6 +152,7 @@ SCENARIOS = [
         floor=LUA,
         quick=True,
     ),
+    *secure(),
     Scenario(
         "h2load",
         "Hello from C by another load generator, h2load, 64 connections",

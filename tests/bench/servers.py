@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import time
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ class Command:
     words: list
     port: int
     env: dict[str, str] = field(default_factory=dict)
+    tls: bool = False
 
 
 def free_port() -> int:
@@ -35,6 +37,7 @@ class Server:
     def __init__(self, name: str, command: Command, folder: Path):
         self.name = name
         self.port = command.port
+        self.tls = command.tls
         self.log = folder / "log"
         self.process = subprocess.Popen(
             ["taskset", "-c", SERVER_CPU, *map(str, command.words)],
@@ -59,7 +62,12 @@ class Server:
         raise Failed(f"{self.name} did not start: {said}")
 
     def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), 10)
+        plain = socket.create_connection(("127.0.0.1", self.port), 10)
+        if not self.tls:
+            return plain
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        return context.wrap_socket(plain)
 
     @property
     def pid(self) -> int:
@@ -67,7 +75,7 @@ class Server:
 
     @property
     def base(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http{'s' * self.tls}://127.0.0.1:{self.port}"
 
     def stop(self):
         self.process.terminate()

@@ -7,6 +7,7 @@ import getpass
 import os
 import re
 import shutil
+import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +23,12 @@ C, LUA, FILES, FLOOR = "perilune C", "perilune Lua", "perilune", "floor"
 NGINX, NGINX_LUA, H2O = "nginx", "nginx+Lua", "h2o"
 LIGHTTPD, MAGNET = "lighttpd", "lighttpd+Lua"
 CADDY, NODE, GO = "Caddy", "Node.js", "Go"
-OURS = (C, LUA, FILES)
+# With TLS, and the certificate of all of them; without tickets, so that a new
+# connection is a whole handshake.
+C_TLS, NGINX_TLS = "perilune C, TLS", "nginx, TLS"
+H2O_TLS, LIGHTTPD_TLS = "h2o, TLS", "lighttpd, TLS"
+TLS = (C_TLS, NGINX_TLS, H2O_TLS, LIGHTTPD_TLS)
+OURS = (C, LUA, FILES, C_TLS)
 
 FILE_SIZES = (100, 1000, 6150, 10_000, 100_000, 1 << 20)
 ECHO, JSON, UPLOAD = "/echo?name=moon", "/json", "/upload"
@@ -31,6 +37,14 @@ UPLOAD_SIZE = 1 << 20
 
 def file_path(size: int) -> str:
     return f"/files/{size}.html"
+
+
+def make_certificate(folder: Path):
+    """RSA of 2048 bits, as most sites still have."""
+    words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes"]
+    words += ["-subj", "/CN=localhost", "-keyout", folder / "site.key"]
+    words += ["-out", folder / "site.crt"]
+    subprocess.run(words, check=True, capture_output=True)
 
 
 def make_site(folder: Path):
@@ -42,6 +56,7 @@ def make_site(folder: Path):
         (public / f"{size}.html").write_text(text[:size])
     (public / "hello.txt").write_text("Hello, World!")
     shutil.copy(HERE / "site.lua", folder)
+    make_certificate(folder)
 
 
 def expected(target: str, site: Path) -> bytes:
@@ -103,8 +118,9 @@ def perilune_c(place: Place) -> Command:
     return Command([hello, place.port], place.port)
 
 
-def nginx(place: Place) -> Command:
-    values = {"modules": "", "http": "", "locations": ""}
+def nginx(place: Place, tls="") -> Command:
+    values = {"modules": "", "http": "", "locations": "", "tls": tls}
+    values["ssl"] = "ssl" if tls else ""
     conf = place.configure("nginx.conf", **values)
     words = [installed("nginx"), "-p", place.own, "-c", conf]
     return Command(words, place.port)
@@ -116,6 +132,8 @@ def nginx_lua(place: Place) -> Command:
     library = PEERS / "usr/lib/x86_64-linux-gnu"
     conf = place.configure(
         "nginx.conf",
+        tls="",
+        ssl="",
         modules=f"load_module {modules}/ndk_http_module.so;\n"
         f"load_module {modules}/ngx_http_lua_module.so;",
         http=f'lua_package_path "{PEERS}/usr/share/lua/5.1/?.lua;;";\n'
@@ -127,13 +145,16 @@ def nginx_lua(place: Place) -> Command:
     return Command(words, place.port, env)
 
 
-def h2o(place: Place) -> Command:
-    words = [installed("h2o"), "-c", place.configure("h2o.conf")]
+def h2o(place: Place, tls="") -> Command:
+    conf = place.configure("h2o.conf", tls=tls)
+    words = [installed("h2o"), "-c", conf]
     return Command(words, place.port)
 
 
-def lighttpd(place: Place, modules="", magnet="") -> Command:
-    conf = place.configure("lighttpd.conf", modules=modules, magnet=magnet)
+def lighttpd(place: Place, modules="", magnet="", tls="") -> Command:
+    conf = place.configure(
+        "lighttpd.conf", modules=modules, magnet=magnet, tls=tls
+    )
     return Command([installed("lighttpd"), "-D", "-f", conf], place.port)
 
 
@@ -142,6 +163,57 @@ def lighttpd_lua(place: Place) -> Command:
     script = HERE / "peers/lighttpd-magnet.lua"
     attract = f'magnet.attract-raw-url-to = ("{script}")'
     return lighttpd(place, ', "mod_magnet"', attract)
+
+
+# ---- with TLS ----
+
+
+def pair(place: Place) -> tuple[Path, Path]:
+    return place.site / "site.crt", place.site / "site.key"
+
+
+def secure(command: Command) -> Command:
+    command.tls = True
+    return command
+
+
+def perilune_c_tls(place: Place) -> Command:
+    command = perilune_c(place)
+    command.words += pair(place)
+    command.env["PERILUNE_PLUGINS"] = str(BUILD)
+    return secure(command)
+
+
+def nginx_tls(place: Place) -> Command:
+    cert, key = pair(place)
+    return secure(nginx(place, tls=f"""
+        ssl_certificate {cert};
+        ssl_certificate_key {key};
+        ssl_session_tickets off;
+        ssl_session_cache off;"""))
+
+
+def h2o_tls(place: Place) -> Command:
+    cert, key = pair(place)
+    return secure(h2o(place, f"""
+  ssl:
+    certificate-file: {cert}
+    key-file: {key}
+ssl-session-resumption:
+  mode: off"""))
+
+
+def lighttpd_tls(place: Place) -> Command:
+    built(Path("/usr/lib/lighttpd/mod_openssl.so"))
+    cert, key = pair(place)
+    return secure(lighttpd(place, ', "mod_openssl"', tls=f"""
+ssl.engine = "enable"
+ssl.pemfile = "{cert}"
+ssl.privkey = "{key}"
+ssl.openssl.ssl-conf-cmd = ("Options" => "-SessionTicket")"""))
+
+
+# ---- others ----
 
 
 def caddy(place: Place) -> Command:
@@ -188,6 +260,10 @@ SUBJECTS = {
     CADDY: Subject(caddy),
     NODE: Subject(node),
     GO: Subject(go),
+    C_TLS: Subject(perilune_c_tls),
+    NGINX_TLS: Subject(nginx_tls),
+    H2O_TLS: Subject(h2o_tls, FILE_FOR_HELLO),
+    LIGHTTPD_TLS: Subject(lighttpd_tls, FILE_FOR_HELLO),
 }
 
 
