@@ -505,6 +505,8 @@ PL_COLD static void on_timeout(struct pl_conn *conn,
         if (h1 != NULL)
             pl_h1_free(h1);
         refuse(conn, 408, "the request head took too long");
+    } else if (class == PL_DEADLINE_IDLE && pl_conn_secure(conn)) {
+        pl_conn_finish(conn, false); /* TLS has a word for the end */
     } else {
         pl_conn_close(conn, PL_ERR_TIMEOUT);
     }

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from harness.certs import Authority, Records
-from harness.server import sanitized
+from harness.server import TOP, Server, build_folder, sanitized
 from harness.wait import GUARD, wait_for
 from harness.wire import Wire
 
@@ -303,6 +303,17 @@ def test_the_server_says_goodbye(start, ca):
         text = records.read_until(b"https")
         assert b"Connection: close" in text
         assert records.read() == b""  # close_notify, else it is an error
+
+
+def test_an_idle_connection_ends_with_goodbye(start, ca):
+    limit = 'require "perilune".set { idle_timeout = 0.2 }'
+    server = start(site=limit + SITE)
+    with server.connect() as wire:
+        records = Records(wire, ca.context())
+        records.handshake()
+        records.write(GET % b"/")
+        records.read_until(b"https")
+        assert records.read() == b""
 
 
 def test_goodbye_of_the_client_still_gets_its_answer(start, ca):
@@ -607,6 +618,98 @@ def test_wrong_words_of_the_command_line(command, words, text):
     done = command(*words, "-p", "0", files={"main.lua": ""})
     assert done.returncode != 0
     assert text in done.stderr
+
+
+# ---- programs in C ----
+
+PROGRAM = r"""
+#include <perilune.h>
+#include <stdio.h>
+
+static int who(struct pl_request *req, struct pl_response *res, void *arg)
+{
+    const struct pl_request_tls *tls = pl_request_tls(req);
+
+    if (tls == NULL)
+        return pl_respondf(res, 200, NULL, "nobody");
+    return pl_respondf(res, 200, NULL, "%s %s %d %d %s", tls->version,
+                       tls->sni, tls->has_client, tls->verified,
+                       tls->subject);
+}
+
+int main(int argc, char **argv)
+{
+    const struct pl_app_tls_cert cert = {.cert = "site.crt",
+                                         .key = "site.key"};
+    struct pl_app_tls_options tls = {.size = sizeof(tls), .certs = &cert,
+                                     .ncerts = 1, .ca = "ca.crt",
+                                     .verify = argc > 1 ? argv[1] : "optional"};
+    struct pl_app_listen_options options = {.size = sizeof(options),
+                                            .tls = &tls};
+    struct pl_app *app = pl_app_new();
+    int code;
+
+    pl_app_set(app, "signals", "on");
+    pl_app_set(app, "announce", "on");
+    pl_app_get(app, "/", who, NULL);
+    pl_app_listen_with(app, "127.0.0.1:0", &options);
+    tls = (struct pl_app_tls_options){.size = sizeof(tls)};
+    tls.dev = true;
+    pl_app_listen_with(app, "127.0.0.1:0", &options);
+    code = pl_app_run(app);
+    if (code != 0)
+        printf("%s\n", pl_app_error(app));
+    pl_app_free(app);
+    return code;
+}
+"""
+
+
+@pytest.fixture
+def program_in_c(tmp_path, ca):
+    for path in [*ca.folder.glob("site.*"), ca.cert]:
+        shutil.copy(path, tmp_path)
+    (tmp_path / "who.c").write_text(PROGRAM)
+    build = build_folder()
+    subprocess.run(
+        ["cc", "-o", "who", "who.c", f"-I{TOP}/include", f"-L{build}",
+         "-lperilune", f"-Wl,-rpath,{build}"],
+        cwd=tmp_path, check=True,
+    )
+    servers = []
+
+    def begin(*args):
+        servers.append(Server([tmp_path / "who", *args], tmp_path, {}))
+        return servers[-1]
+
+    yield begin
+    for server in servers:
+        faults = server.finish()
+        assert not faults, "; ".join(faults)
+
+
+@pytest.mark.skipif(sanitized(), reason="built without the sanitizer")
+def test_a_program_in_c(program_in_c, ca, connect):
+    server = program_in_c()
+    (_, first), (_, second) = server.addresses(2)
+    with connect(server, port=first) as wire:
+        assert wire.request("GET", "/").text == "TLSv1.3 localhost 0 0 "
+    pair = ca.folder / "client.crt", ca.folder / "client.key"
+    with connect(server, ca.context(*pair), port=first) as wire:
+        assert wire.request("GET", "/").text == (
+            "TLSv1.3 localhost 1 1 CN=Ada Lovelace,O=Tests"
+        )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with connect(server, context, port=second) as wire:
+        assert wire.request("GET", "/").text.startswith("TLSv1.3")
+
+
+@pytest.mark.skipif(sanitized(), reason="built without the sanitizer")
+def test_a_program_in_c_is_told_what_is_wrong(program_in_c):
+    server = program_in_c("perhaps")
+    assert server.wait() != 0
+    assert "verify: there is no 'perhaps'" in server.log()
 
 
 # ---- HSTS, and addresses in the clear ----
