@@ -257,7 +257,7 @@ static void test_proxy__time(void **state)
 
     (void)state;
     for (int s = 0; s < 9; s++) {
-        say(client, pl_str(LINE + s, 1));
+        say(client, pl_str(&LINE[s], 1));
         now_ns += 1000000000;
         turns(2);
     }

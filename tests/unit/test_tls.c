@@ -98,7 +98,9 @@ static bool carry(int from, int to)
 static void talk(void)
 {
     for (int quiet = 0; quiet < 4; quiet++) {
-        if (carry(0, 1) | carry(1, 0))
+        bool there = carry(0, 1), back = carry(1, 0);
+
+        if (there || back)
             quiet = 0;
         turn(1);
     }
