@@ -114,7 +114,10 @@ bool pl_dev_may_show(struct pl_request *req)
                                             {"via", 3},
                                             {"x-real-ip", 9}};
     struct pl_str remote = pl_request_remote(req, NULL);
+    struct pl_proxy_info proxy = {.size = sizeof(proxy)};
 
+    if (pl_request_proxy(req, &proxy))
+        return false;
     for (size_t i = 0; i < PL_COUNT(proxies); i++)
         if (pl_request_header(req, proxies[i]).data != NULL)
             return false;

@@ -197,3 +197,22 @@ def test_handlers_see_what_the_header_says(serve):
     untrue = b"\x01\0\0\0\x01"
     got = talk(server, v2(0x21, 0x11, INET, item(0x20, untrue)) + REQUEST)
     assert b" tls={certificate=false verified=false} " in got
+
+
+def test_what_dev_shows_goes_through_no_proxy(serve):
+    server = serve(
+        """
+        local pl = require "perilune"
+        pl.listen { "127.0.0.1:0", proxy_protocol = "optional",
+          trusted = "127.0.0.1" }
+        pl.get("/", function() error("secret") end)
+        """,
+        "--dev",
+        listen=False,
+    )
+    ask = REQUEST.replace(b"Host: a", b"Host: localhost\r\nAccept: text/html")
+    assert b"secret" in talk(server, ask)
+    for peer in (b"TCP4 127.0.0.1 127.0.0.1 1 2", b"TCP6 ::1 ::1 1 2"):
+        assert b"secret" not in talk(server, b"PROXY " + peer + b"\r\n" + ask)
+    unix = v2(0x21, 0x31, bytes(216))
+    assert b"secret" not in talk(server, unix + ask)

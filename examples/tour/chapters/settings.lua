@@ -80,10 +80,15 @@ configured.</p>]],
       title = "Addresses",
       text = [[
 <p>A site may say itself where it listens; <code>-p</code> and <code>-h</code>
-on the command line come first.</p>]],
+on the command line come first. Each address has options of its own: who may
+open its file, TLS, which versions of HTTP, and whose word is taken for who the
+client is. A proxy says that by a header of the PROXY protocol, or in fields of
+the request; from anybody else neither counts.</p>]],
       code = [[
 pl.listen { "127.0.0.1:8080", "[::1]:8080" }
-pl.listen { "unix:/run/tour.sock" }]],
+pl.listen { "unix:/run/tour.sock", mode = "660", group = "www-data" }
+pl.listen { "systemd:web", proxy_protocol = true, trusted = "10.0.0.0/8" }
+pl.listen { ":8443", tls = "dev", protocol = "auto" }]],
     },
   },
 }
