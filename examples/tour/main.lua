@@ -25,7 +25,8 @@ pl.set { error_pages = "pages/error.mustache" }
 local contents = {
   { "Requests and answers", "hello", "input", "json", "bodies" },
   { "Files", "files", "uploads", "system" },
-  { "Time", "waiting", "streaming", "websockets", "tasks", "schedule" },
+  { "Time", "waiting", "sockets", "streaming", "websockets", "tasks",
+    "schedule" },
   { "Order", "routing", "filters", "headers", "errors" },
   { "The library", "shared", "library" },
   { "The house", "settings", "watchdog", "command", "embed" },

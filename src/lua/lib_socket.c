@@ -52,6 +52,21 @@ struct pl_socket **pl_lua_new_socket(lua_State *L)
     return &push_handle(L)->socket;
 }
 
+bool pl_lua_is_socket(lua_State *L, int index, struct pl_socket **socket)
+{
+    const struct handle *handle = lua_touserdata(L, index);
+    bool is = false;
+
+    if (handle != NULL && lua_getmetatable(L, index)) {
+        luaL_getmetatable(L, handle_name);
+        is = lua_rawequal(L, -1, -2);
+        lua_pop(L, 2);
+    }
+    if (is)
+        *socket = handle->socket;
+    return is;
+}
+
 /* close(handle) */
 static int close_socket(lua_State *L)
 {

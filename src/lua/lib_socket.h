@@ -12,6 +12,9 @@ struct pl_vm;
  * [-0, +1, raises] The part "socket" has been loaded. */
 struct pl_socket **pl_lua_new_socket(lua_State *L);
 
+/* Is it a handle? Gives its socket, NULL if that is closed. */
+bool pl_lua_is_socket(lua_State *L, int index, struct pl_socket **socket);
+
 /* Those that belong to the VM and not to a task. */
 void pl_lua_close_sockets(struct pl_vm *vm);
 void pl_lua_close_udp(struct pl_vm *vm);

@@ -2,6 +2,7 @@
  * (lua/perilune/lib/wait.lua). */
 #include <string.h>
 
+#include "lua/lib_socket.h"
 #include "lua/parts.h"
 #include "lua/vm_priv.h"
 #include "lua/wait.h"
@@ -15,7 +16,14 @@ struct wait {
     struct pl_many_op many;
     unsigned n;
     struct pl_op **ops; /* of the parts, in the same block */
-    struct pl_fd_op parts[];
+    struct part {
+        union {
+            struct pl_fd_op fd;
+            struct pl_socket_op socket;
+        };
+        bool is_socket;
+        unsigned events; /* of a socket: one */
+    } parts[];
 };
 
 static struct wait *check_wait(lua_State *L)
@@ -42,19 +50,45 @@ static int new_wait(lua_State *L)
     return 1;
 }
 
-/* A number of the list at index. */
-static int number_at(lua_State *L, int index, unsigned place)
+/* A thing that cannot be waited for any more. */
+static void refuse(struct part *part, struct pl_sched *sched, int err)
 {
-    int number;
-
-    lua_rawgeti(L, index, (int)place);
-    number = (int)lua_tointeger(L, -1);
-    lua_pop(L, 1);
-    return number;
+    pl_op_init(&part->socket.op, sched, NULL);
+    pl_op_begin(&part->socket.op);
+    pl_op_complete(&part->socket.op, err);
 }
 
-/* begin(wait, call, { fd, events, fd, events, ... }, all [, seconds]) -> 0 or
- * PL_ERR_* */
+static void begin_socket(struct part *part, struct pl_sched *sched,
+                         struct pl_socket *socket)
+{
+    part->is_socket = true;
+    if (socket == NULL)
+        refuse(part, sched, PL_ERR_CLOSED);
+    else if (part->events == PL_WRITABLE)
+        pl_socket_room_begin(&part->socket, socket);
+    else
+        pl_socket_read_begin(&part->socket, socket, PL_SOCKET_SOME, 1,
+                             pl_str_c(""));
+}
+
+/* The thing and its events on top of the stack, which it takes. */
+static struct pl_op *begin_part(lua_State *L, struct part *part,
+                                struct pl_sched *sched)
+{
+    struct pl_socket *socket;
+
+    part->events = (unsigned)lua_tointeger(L, -1);
+    if (pl_lua_is_socket(L, -2, &socket))
+        begin_socket(part, sched, socket);
+    else
+        pl_fd_begin(&part->fd, sched, (int)lua_tointeger(L, -2), part->events,
+                    0);
+    lua_pop(L, 2);
+    return part->is_socket ? &part->socket.op : &part->fd.op;
+}
+
+/* begin(wait, call, { thing, events, thing, events, ... }, all [, seconds]) ->
+ * 0 or PL_ERR_*. A thing is a descriptor or the handle of a socket. */
 static int begin(lua_State *L)
 {
     struct wait *wait = check_wait(L);
@@ -67,9 +101,9 @@ static int begin(lua_State *L)
         due = pl_now(sched->loop) + (uint64_t)(luaL_checknumber(L, 5) * 1e9);
     luaL_checktype(L, 3, LUA_TTABLE);
     for (unsigned i = 0; i < wait->n; i++) {
-        pl_fd_begin(&wait->parts[i], sched, number_at(L, 3, 2 * i + 1),
-                    (unsigned)number_at(L, 3, 2 * i + 2), 0);
-        wait->ops[i] = &wait->parts[i].op;
+        lua_rawgeti(L, 3, (int)(2 * i + 1));
+        lua_rawgeti(L, 3, (int)(2 * i + 2));
+        wait->ops[i] = begin_part(L, &wait->parts[i], sched);
     }
     pl_many_begin(&wait->many, sched, wait->ops, wait->n, all, due);
     return pl_co_wait(L, co, &wait->many.op, 1);
@@ -80,9 +114,12 @@ static int result(lua_State *L)
 {
     const struct wait *wait = check_wait(L);
     lua_Integer i = luaL_checkinteger(L, 2);
+    const struct part *part = &wait->parts[i - 1];
+    int got;
 
     luaL_argcheck(L, i >= 1 && i <= (lua_Integer)wait->n, 2, "out of range");
-    lua_pushinteger(L, wait->ops[i - 1]->result);
+    got = wait->ops[i - 1]->result;
+    lua_pushinteger(L, part->is_socket && got >= 0 ? (int)part->events : got);
     return 1;
 }
 

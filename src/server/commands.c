@@ -134,7 +134,7 @@ static void print_options(const struct pl_listen_options *options)
 
 static void print_listener(const struct pl_listen_spec *spec)
 {
-    printf("listen  %s", spec->address);
+    printf("listen  %s%s", spec->address, spec->service != NULL ? " raw" : "");
     print_options(&spec->options);
     printf("  (%s)\n", spec->where);
 }
@@ -146,6 +146,8 @@ static void print_site(void *arg, const struct pl_site *site)
 
     (void)arg;
     PL_LIST_FOREACH (node, &site->listeners)
+        print_listener(PL_LIST_ENTRY(node, struct pl_listen_spec, node));
+    PL_LIST_FOREACH (node, &site->services)
         print_listener(PL_LIST_ENTRY(node, struct pl_listen_spec, node));
     for (unsigned i = 0; (route = pl_router_route(site->router, i)); i++)
         print_route(route);

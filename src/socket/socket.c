@@ -2,8 +2,8 @@
  *
  * The connection is paused unless somebody reads. Its input stays in its own
  * buffer (pl_conn_rest), of which the first socket->taken bytes are taken
- * already: they are given back together, so that reading many lines from one
- * buffer does not move the rest of it for each of them. */
+ * already: they are given back together, when more is to be read, so that
+ * reading many lines from one buffer does not move the rest for each. */
 #include "socket/socket.h"
 
 #include <limits.h>
@@ -194,6 +194,10 @@ void pl_socket_read_begin(struct pl_socket_op *op, struct pl_socket *socket,
         pl_op_complete(&op->op, result);
         return;
     }
+    /* Before more is read behind it: the buffer holds what is wanted. */
+    if (socket->taken > 0)
+        pl_conn_consume(socket->conn, socket->taken);
+    socket->taken = 0;
     enter(op);
     pl_conn_resume(socket->conn);
 }
@@ -317,14 +321,12 @@ static void on_opened(struct pl_conn *conn)
 static size_t on_input(struct pl_conn *conn, struct pl_str bytes)
 {
     struct pl_socket *socket = conn->state;
-    size_t used = socket->taken;
 
-    socket->taken = 0;
     if (socket->reader != NULL)
-        tell_reader(socket, pl_str_skip(bytes, used));
+        tell_reader(socket, bytes);
     else
         pl_conn_pause(conn);
-    return used;
+    return 0; /* it is kept, and taken when the reader runs */
 }
 
 static void on_eof(struct pl_conn *conn)

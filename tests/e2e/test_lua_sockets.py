@@ -317,6 +317,39 @@ assert(s:write(big))
         )
 
 
+def test_waiting_for_sockets_and_others(script):
+    def serve(conn):
+        conn.recv(1)
+        conn.sendall(b"answer")
+        conn.recv(1)
+
+    with Peer(serve) as peer:
+        script(
+            """
+local a, b = open(), open()
+assert(pl.wait(a, "w") == "w")
+refused("timeout", pl.wait(a, "r", 0.01))
+refused("timeout", pl.wait_all { a, { b, "w" }, timeout = 0.01 })
+b:write("x")
+local i, what = pl.wait_any { a, b }
+assert(i == 2 and what == "r")
+assert(b:read() == "answer")
+a:write("x")
+assert(pl.wait_all { a, { b, "w" }, timeout = 5 })
+assert(a:read() == "answer")
+a:shutdown()
+b:shutdown()
+assert(pl.wait_all { a, b })
+assert(a:read() == nil and b:read() == nil)
+b:close()
+refused("closed", pl.wait(b))
+local ok, err = pcall(pl.wait, a, "rw")
+assert(not ok and err:find("is waited for by", 1, true), err)
+""",
+            peer,
+        )
+
+
 def test_a_peer_that_does_not_read(script):
     """A write waits, and gives up in time."""
     go = threading.Event()

@@ -104,6 +104,13 @@ def test_stop_tells_who_reads(serve):
     assert server.wait() == 0
 
 
+def test_check_lists_services(command):
+    done = command("check", "site.lua", files={"site.lua": SITE})
+    assert done.returncode == 0
+    assert re.search(r"^listen +127\.0\.0\.1:0 raw .*\(site\.lua:\d+\)$",
+                     done.stdout, re.M)
+
+
 def test_many_come_and_go(serve):
     server = serve(SITE, workers=1)
     port = raw_port(server)
@@ -187,6 +194,7 @@ pl.tcp("127.0.0.1:0", function(s) s:write("alone") end)
         ("pl.tcp('a:1')", "pl.tcp: a function is needed"),
         ("pl.tcp('a:1', {protocol = 'http'}, print)", "are for HTTP"),
         ("pl.tcp('a:1', {bcklog = 1}, print)", "did you mean 'backlog'"),
+        ("pl.tcp('a:1', {timeout = -1}, print)", "option 'timeout'"),
         ("pl.tcp({}, print)", "pl.tcp: an address is needed"),
         ("pl.listen{':81'} pl.tcp(':81', print)", "is already taken"),
     ],

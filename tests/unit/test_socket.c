@@ -163,6 +163,28 @@ static void test_socket__lines_cost_no_memory(void **state)
     CHECK(near->conn->io == NULL, "no buffer is left");
 }
 
+/* What was taken was still in the buffer when more came, which then did not fit
+ * into what a connection may hold. */
+static void test_socket__reads_much_in_a_row(void **state)
+{
+    static char block[700000];
+    size_t sent = 0;
+
+    (void)state;
+    memset(block, 'x', sizeof(block));
+    for (int i = 0; i < 16; i++) {
+        for (; sent < (size_t)(i + 3) * PL_SOCKET_BUFFER; sent += sizeof(block))
+            pl_script_send(script, far, pl_str(block, sizeof(block)));
+        read_exactly(PL_SOCKET_BUFFER - (size_t)i);
+        for (int turns = 0; turns < 100; turns++)
+            turn(reading.op.state != PL_OP_DONE);
+        CHECK_INT(PL_SOCKET_BUFFER - i, reading.op.result, "read");
+        pl_socket_take(near, (size_t)reading.op.result);
+        if (near->conn->source.slot != 0) /* an event, not asked for */
+            near->conn->source.ready(&near->conn->source, PL_READABLE);
+    }
+}
+
 static void test_socket__one_reads_and_one_writes(void **state)
 {
     struct pl_socket_op second;
@@ -336,6 +358,7 @@ static void test_socket__ends_with_its_task(void **state)
 RUN_TESTS(SOCKET_TEST(test_socket__reads_the_same_however_it_is_cut),
           SOCKET_TEST(test_socket__reads_nothing_unasked),
           SOCKET_TEST(test_socket__lines_cost_no_memory),
+          SOCKET_TEST(test_socket__reads_much_in_a_row),
           SOCKET_TEST(test_socket__one_reads_and_one_writes),
           SOCKET_TEST(test_socket__times_out_and_goes_on),
           SOCKET_TEST(test_socket__writes_wait_for_room),

@@ -18,8 +18,9 @@ local parse_size, parse_seconds = core.parse_size, core.parse_seconds
 local AGAIN, CANCELED, CLOSED, EOF, LIMIT, STOPPING =
   core.AGAIN, core.CANCELED, core.CLOSED, core.EOF, core.LIMIT, core.STOPPING
 local concat, floor, min, huge = table.concat, math.floor, math.min, math.huge
-local error, pairs, rawget, select, setmetatable, tostring, type =
-  error, pairs, rawget, select, setmetatable, tostring, type
+local error, getmetatable, pairs, rawget, select, setmetatable =
+  error, getmetatable, pairs, rawget, select, setmetatable
+local tostring, type = tostring, type
 
 local Socket = {}
 local methods = {}
@@ -444,6 +445,11 @@ function pl.connect(address, options)
   end
   return setmetatable({ handle = dial_socket(attempt),
     host = host_of(address) }, Socket)
+end
+
+-- For pl.wait.
+function core.is_socket(value)
+  return getmetatable(value) == Socket
 end
 
 -- For who gives connections to Lua.

@@ -6,8 +6,8 @@ core.load_part("listen")
 assert(pl.connect) -- makes core.socket_of
 local check_function, check_listen, check_string =
   core.check_function, core.check_listen, core.check_string
-local fail, is_loading, socket_of, traced =
-  core.fail, core.is_loading, core.socket_of, core.traced
+local fail, is_loading, parse_seconds, socket_of, traced =
+  core.fail, core.is_loading, core.parse_seconds, core.socket_of, core.traced
 local error, pairs, type, xpcall = error, pairs, type, xpcall
 
 -- Errors of a peer, or of the end, are nobody's fault here.
@@ -44,6 +44,10 @@ local function check_addresses(addresses, options)
   end
   local timeout = both.timeout
   both.timeout = nil
+  if timeout and (parse_seconds(timeout) or 0) <= 0 then
+    fail("pl.tcp: option 'timeout' must be a string like \"10s\", seconds "
+      .. "above 0, or false")
+  end
   if both.protocol ~= nil or both.redirect ~= nil then
     fail("pl.tcp: the options 'protocol' and 'redirect' are for HTTP")
   end

@@ -28,6 +28,9 @@ local problems = {
 -- luaposix's, ... .
 local function descriptor(call, what)
   local fd = what
+  if core.is_socket and core.is_socket(what) then
+    return what.handle
+  end
   if type(what) == "table" or type(what) == "userdata" then
     local getfd = what.getfd
     fd = getfd and getfd(what)
@@ -40,10 +43,12 @@ local function descriptor(call, what)
   return fd
 end
 
-local function mask_of(call, events)
+local function mask_of(call, events, thing)
   local mask = masks[events or "r"]
   if not mask then
     fail(call .. ": the events must be \"r\", \"w\" or \"rw\"")
+  elseif mask == masks.rw and type(thing) == "userdata" then
+    fail(call .. ": a socket of pl.connect is waited for by \"r\" or \"w\"")
   end
   return mask
 end
@@ -77,8 +82,10 @@ local function problem(call, wait, list, result)
   end
   for i = 1, #list / 2 do
     if result_of(wait, i) == result then
-      return nil, failure(result, call, ("descriptor %d: %s"):format(
-        list[2 * i - 1], problems[result] or error_text(result)))
+      local fd = list[2 * i - 1]
+      return nil, failure(result, call, ("%s: %s"):format(type(fd) == "number"
+        and ("descriptor %d"):format(fd) or "socket",
+        type(fd) == "number" and problems[result] or error_text(result)))
     end
   end
   return nil, failure(result, call)
@@ -87,7 +94,8 @@ end
 --- Waits until a descriptor is ready: for reading ["r"], writing ("w"), or
 --- either ("rw"). Gives which it is ready for.
 function pl.wait(what, events, seconds)
-  local list = { descriptor("pl.wait", what), mask_of("pl.wait", events) }
+  local thing = descriptor("pl.wait", what)
+  local list = { thing, mask_of("pl.wait", events, thing) }
   local wait = new(1)
   local result = begin(wait, "pl.wait", list, false,
     check_seconds("pl.wait", seconds))
@@ -115,7 +123,7 @@ local function check_list(call, things)
     local thing = things[i]
     local pair = type(thing) == "table" and thing[1] ~= nil
     list[2 * i - 1] = descriptor(call, pair and thing[1] or thing)
-    list[2 * i] = mask_of(call, pair and thing[2] or nil)
+    list[2 * i] = mask_of(call, pair and thing[2] or nil, list[2 * i - 1])
   end
   return list, seconds or nil
 end
