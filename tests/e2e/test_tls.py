@@ -589,6 +589,17 @@ def test_bad_new_certificates_are_not_used(start, ca, connect):
     assert server.log().count("stay the old") <= 2
 
 
+def test_an_answer_of_the_authority_is_shown(start, ca):
+    answer = b"\x30\x03\x0a\x01\x06"  # OCSP: unauthorized
+    server = start('ocsp = "site.ocsp"', files={"site.ocsp": answer})
+    done = subprocess.run(
+        ["openssl", "s_client", "-status", "-CAfile", ca.cert,
+         "-connect", f"127.0.0.1:{server.port}"],
+        input=b"", capture_output=True, check=False, timeout=GUARD,
+    )
+    assert b"OCSP Response Status: unauthorized" in done.stdout
+
+
 # ---- the command line ----
 
 

@@ -333,6 +333,23 @@ static void test_tls__survives_a_lack_of_memory(void **state)
     }
 }
 
+/* What cannot be made leaves nothing behind. */
+static void test_tls__a_context_needs_memory(void **state)
+{
+    static const struct pl_tls_options dev = {.dev = true};
+
+    (void)state;
+    FOR_EACH_FAULT (PL_SYS_malloc, ENOMEM) {
+        struct pl_error error = {.code = 0};
+        struct pl_tls_context *context = NULL;
+        int err = pl_tls_context_new(&dev, false, NULL, &context, &error);
+
+        CHECK(err == 0 || (pl_faults_hit() && error.text[0] != '\0'),
+              error.text);
+        pl_tls_context_free(context);
+    }
+}
+
 #define TLS_TEST(name) cmocka_unit_test_setup_teardown(name, make, end)
 
 RUN_TESTS(TLS_TEST(test_tls__carries_bytes_both_ways),
@@ -343,4 +360,5 @@ RUN_TESTS(TLS_TEST(test_tls__carries_bytes_both_ways),
           TLS_TEST(test_tls__a_changed_record_ends_the_connection),
           TLS_TEST(test_tls__a_handshake_has_a_time_limit),
           TLS_TEST(test_tls__a_turn_has_few_handshakes),
+          TLS_TEST(test_tls__a_context_needs_memory),
           TLS_TEST(test_tls__survives_a_lack_of_memory))
