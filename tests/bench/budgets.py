@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from bench import Results
-from subjects import C, FILES, FLOOR, H2O, LUA, NGINX, NGINX_LUA
+from subjects import C, FILES, FLOOR, H2O, LIGHTTPD, LUA, NGINX, NGINX_LUA
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,8 @@ BUDGETS = [
     Budget("pipelined, C", 0.8, "µs", lambda r: r.value("pipelined", C)),
     Budget("pipelined, Lua", 1.5, "µs", lambda r: r.value("pipelined", LUA)),
     Budget("close after each, C / h2o", 1, "x", ratio("close", C, H2O)),
+    Budget("HTTP/2, C / lighttpd", 1, "x", ratio("http2", C, LIGHTTPD)),
+    Budget("HTTP/2, C / h2o", 1, "x", ratio("http2", C, H2O)),
     Budget("10 000 busy, C / nginx", 1, "x", ratio("hello-10000", C, NGINX)),
     Budget(
         "10 000 busy, Lua / nginx+Lua",

@@ -22,6 +22,7 @@ class Load:
     close: bool = False  # a connection for each request
     post: int = 0  # bytes of the body that is sent
     tool: str = "wrk"
+    streams: int = 0  # HTTP/2, so many requests of a connection at a time
 
 
 @dataclass
@@ -65,7 +66,8 @@ def read_wrk(text: str, load: Load) -> Answers:
 
 
 def h2load_words(load: Load, base: str, seconds: int) -> list[str]:
-    words = ["h2load", "--h1", "-t1", f"-c{load.connections}"]
+    how = f"-m{load.streams}" if load.streams else "--h1"
+    words = ["h2load", how, "-t1", f"-c{load.connections}"]
     return [*words, f"-D{seconds}", base + load.target]
 
 

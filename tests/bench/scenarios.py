@@ -12,7 +12,7 @@ PLAIN = (C, NGINX, H2O, LIGHTTPD, CADDY, NODE, GO)
 SCRIPTED = (LUA, NGINX_LUA, MAGNET, NODE, GO)
 STATIC = (FILES, NGINX, H2O, LIGHTTPD, CADDY, GO)
 # With QUICK=1 only those that a budget names.
-QUICK = {C, LUA, FILES, FLOOR, NGINX, NGINX_LUA, H2O, *TLS}
+QUICK = {C, LUA, FILES, FLOOR, NGINX, NGINX_LUA, H2O, LIGHTTPD, *TLS}
 
 
 @dataclass(frozen=True)
@@ -159,5 +159,15 @@ SCENARIOS = [
         Load("/", tool="h2load"),
         (C, NGINX, H2O, LIGHTTPD),
         floor=C,
+    ),
+    Scenario(
+        "http2",
+        "Hello over HTTP/2, 32 connections of 32 streams",
+        Load("/", 32, tool="h2load", streams=32),
+        # nginx speaks it without TLS only where it speaks nothing else
+        (C, LUA, H2O, LIGHTTPD),
+        close=(C, H2O, LIGHTTPD),
+        quick=True,
+        calls=True,
     ),
 ]
