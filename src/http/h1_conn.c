@@ -54,8 +54,29 @@ void pl_h1_free(struct pl_h1 *h1)
     struct pl_conn *conn = h1->conn;
 
     free_parser(h1);
+    if (h1->charged > 0)
+        pl_conn_release(conn, h1->charged);
     conn->state = NULL;
     pl_pool_put(pl_conn_net(conn)->pool, h1, sizeof(*h1));
+}
+
+/* A head stays while its rest or its body is on its way: it counts among what
+ * the connection may hold. A request that is complete is held by who answers
+ * it, and has a limit of its own. */
+static bool charge(struct pl_h1 *h1, size_t size)
+{
+    struct pl_account *account = pl_conn_account(h1->conn);
+
+    if (account == NULL || pl_account_charge(account, size) < 0)
+        return false;
+    h1->charged += (uint32_t)size;
+    return true;
+}
+
+static bool charge_head(struct pl_h1 *h1, const struct pl_h1_parser *parser)
+{
+    return charge(h1,
+                  parser->head_len + (size_t)parser->nfields * PL_FIELD_COST);
 }
 
 /* Answers without a request, and closes. Said once in the log. */
@@ -314,7 +335,8 @@ static size_t start(struct pl_conn *conn, const struct pl_h1_parser *parser,
     }
     conn->user = SERVED;
     take_framing(h1, parser);
-    h1->req = make_request(h1, parser, bytes);
+    if (h1->body == PL_H1_BODY_NONE || charge_head(h1, parser))
+        h1->req = make_request(h1, parser, bytes);
     free_parser(h1);
     if (h1->req == NULL) {
         pl_h1_free(h1);
@@ -344,6 +366,8 @@ static void keep_head(struct pl_conn *conn)
 
     if (h1 != NULL && h1->parser == NULL) {
         h1->parser = pl_pool_get(pl_conn_net(conn)->pool, sizeof(*h1->parser));
+        if (h1->parser != NULL && !charge(h1, sizeof(*h1->parser)))
+            free_parser(h1);
         if (h1->parser != NULL) {
             /* With the field that is being read. */
             size_t size = offsetof(struct pl_h1_parser, fields) +

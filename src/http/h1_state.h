@@ -22,6 +22,7 @@ struct pl_h1 {
     uint64_t left;           /* of a PL_H1_BODY_LENGTH */
     uint64_t seen;           /* body bytes read from the peer */
     uint64_t judged;         /* seen when the rate was last judged */
+    uint32_t charged;        /* to the connection, for a head that stays */
     uint8_t body;            /* enum pl_h1_body */
     bool keep;               /* the connection may be used again */
     bool minor0;             /* HTTP/1.0 */

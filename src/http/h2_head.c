@@ -164,7 +164,7 @@ static bool has_room(struct pl_h2_head *head, const struct pl_h1_limits *limits,
 {
     bool pseudo = name.len > 0 && name.data[0] == ':';
 
-    head->size += name.len + value.len + PL_H2_FIELD_COST;
+    head->size += name.len + value.len + PL_FIELD_COST;
     if (head->size > limits->head ||
         (!pseudo && head->nfields >= limits->headers) ||
         (pseudo && value.len > limits->line))

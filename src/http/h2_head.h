@@ -16,7 +16,7 @@ struct pl_h2_head {
     bool has_length, expect; /* Content-Length; 100-continue */
     bool ordinary;           /* a field that is no pseudo field has come */
     unsigned nfields;
-    size_t size; /* bytes of all fields, PL_H2_FIELD_COST each included */
+    size_t size; /* bytes of all fields, PL_FIELD_COST each included */
     uint64_t length;
     struct pl_str method, scheme, authority, path, protocol;
     struct pl_h2_priority priority;

@@ -25,7 +25,6 @@ enum {
     PL_H2_IDLERS = 1000,
     PL_H2_IDLERS_MS = 10000,
     PL_H2_CONTINUATIONS = 16, /* frames of one header block */
-    PL_H2_FIELD_COST = 64,    /* bytes counted for a field beside its text */
 };
 
 /* How often something happened since the beginning of its window. */

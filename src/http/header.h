@@ -69,6 +69,10 @@ enum pl_header_id {
 
 _Static_assert(PL_HEADER_COUNT <= 255, "an id is one byte");
 
+/* Bytes that a field of a peer counts for beside its text, whatever the wire:
+ * small ones cost us more than their sender. */
+enum { PL_FIELD_COST = 64 };
+
 /* A field of a request or response; points into the owner's arena. */
 struct pl_header {
     const char *name, *value; /* name in the case it was given */

@@ -47,6 +47,12 @@ struct pl_account *pl_conn_account(struct pl_conn *conn)
     return io == NULL ? NULL : &io->account;
 }
 
+void pl_conn_release(struct pl_conn *conn, size_t size)
+{
+    pl_account_release(&conn->io->account, size);
+    pl_conn_io_put(conn);
+}
+
 void pl_conn_again(struct pl_conn *conn)
 {
     if (conn->flags & PL_CONN_AGAIN)

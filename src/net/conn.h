@@ -199,6 +199,9 @@ void pl_conn_consume(struct pl_conn *conn, size_t n);
  * no memory. */
 struct pl_account *pl_conn_account(struct pl_conn *conn);
 
+/* Gives back what was charged to it by who needs it no more. */
+void pl_conn_release(struct pl_conn *conn, size_t size);
+
 /* ---- time ---- */
 
 /* The protocol's deadline (IDLE, HEAD, BODY, LIVE), or NONE. While output waits

@@ -514,6 +514,21 @@ static void test_h1_conn__steady_state_needs_no_malloc(void **state)
     CHECK_INT(used, pool->account.used, "all given back");
 }
 
+/* A head that waits for its body is on the account of the connection. */
+static void test_h1_conn__heads_are_on_the_account(void **state)
+{
+    int far = connect_far();
+
+    (void)state;
+    net.limits.conn_memory = 200;
+    request(far, "GET / HTTP/1.1\r\n" HOST "A: b\r\nC: d\r\nE: f\r\n\r\n");
+    expect_answer(far, 200, "hello", "without a body");
+    request(far, "POST /echo HTTP/1.1\r\n" HOST "A: b\r\nC: d\r\n"
+                 "Content-Length: 1\r\n\r\nx");
+    expect_status(far, 503, "with one");
+    expect_closed(far, "closed");
+}
+
 static void test_h1_conn__idle_connections_own_nothing(void **state)
 {
     size_t before, conns = 0;
@@ -555,4 +570,5 @@ RUN_TESTS(BOTH(test_h1_conn__keeps_the_connection),
           BOTH(test_h1_conn__a_client_that_leaves_a_stream),
           BOTH(test_h1_conn__upgrades), BOTH(test_h1_conn__draining),
           WHOLE(test_h1_conn__steady_state_needs_no_malloc),
+          WHOLE(test_h1_conn__heads_are_on_the_account),
           WHOLE(test_h1_conn__idle_connections_own_nothing))

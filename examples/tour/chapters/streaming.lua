@@ -46,9 +46,9 @@ return {
     {
       title = "As it happens",
       text = [[
-<p>The first <code>res:write</code> sends the head. To HTTP/1.1 the body goes in
-chunks, to HTTP/1.0 up to the end of the connection; the handler need not
-know.</p>]],
+<p>The first <code>res:write</code> sends the head. To HTTP/2 the body goes in
+frames, to HTTP/1.1 in chunks, to HTTP/1.0 up to the end of the connection; the
+handler need not know.</p>]],
       example = "countdown",
       links = { "/streaming/countdown" },
       watch = true,
