@@ -11,6 +11,7 @@
 #include "answers.h"
 #include "base/faults.h"
 #include "base/log.h"
+#include "http/h2_frame.h"
 #include "http/http.h"
 #include "http/request.h"
 #include "loop/scripted.h"
@@ -233,11 +234,79 @@ static const char requests[] =
     "GET /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 enum { REQUESTS = 8 };
 
+/* ---- HTTP/2: the same, as frames ---- */
+
+static char frames[4096];
+enum { STREAMS = 6 };
+
+static char *put_field(char *out, const char *name, const char *value)
+{
+    *out++ = 0; /* a literal that no table keeps */
+    *out++ = (char)strlen(name);
+    out = stpcpy(out, name);
+    *out++ = (char)strlen(value);
+    return stpcpy(out, value);
+}
+
+static char *put_request(char *out, uint32_t id, const char *method,
+                         const char *path)
+{
+    char *block = out + PL_H2_FRAME_HEAD, *end = block;
+    bool body = strcmp(method, "POST") == 0;
+
+    end = put_field(end, ":method", method);
+    end = put_field(end, ":scheme", "http");
+    end = put_field(end, ":authority", "a");
+    end = put_field(end, ":path", path);
+    pl_h2_put_head(out, (size_t)(end - block), PL_H2_HEADERS,
+                   PL_H2_END_HEADERS | (body ? 0 : PL_H2_END_STREAM), id);
+    if (!body)
+        return end;
+    end = pl_h2_put_head(end, 5, PL_H2_DATA, PL_H2_END_STREAM, id);
+    return stpcpy(end, "abcde");
+}
+
+static struct pl_str make_frames(void)
+{
+    char *end = frames;
+
+    memcpy(end, PL_H2_PREFACE.data, PL_H2_PREFACE_LEN);
+    end = pl_h2_put_head(end + PL_H2_PREFACE_LEN, PL_H2_SETTING, PL_H2_SETTINGS,
+                         0, 0);
+    end = pl_h2_put_setting(end, PL_H2_INITIAL_WINDOW_SIZE, 1 << 20);
+    end = pl_h2_put_number(end, PL_H2_WINDOW_UPDATE, 0, 1 << 20);
+    end = put_request(end, 1, "GET", "/in/x");
+    end = put_request(end, 3, "POST", "/echo");
+    end = put_request(end, 5, "GET", "/stream");
+    end = put_request(end, 7, "GET", "/file");
+    end = put_request(end, 9, "GET", "/file?1000");
+    end = put_request(end, 11, "GET", "/nothing");
+    return pl_str(frames, (size_t)(end - frames));
+}
+
+/* Every frame is well-formed; how many streams have ended. */
+static int check_frames(struct pl_str bytes, bool eof)
+{
+    struct pl_h2_frame frame;
+    int ended = 0;
+
+    while (bytes.len >= PL_H2_FRAME_HEAD) {
+        pl_h2_frame_read(&frame, bytes.data);
+        CHECK_INT(PL_H2_NO_ERROR, pl_h2_frame_check(&frame), "well-formed");
+        CHECK(frame.type <= PL_H2_CONTINUATION, "known");
+        bytes = pl_str_skip(bytes, PL_H2_FRAME_HEAD + (size_t)frame.length);
+        ended += frame.type <= PL_H2_HEADERS &&
+                 (frame.flags & PL_H2_END_STREAM) != 0;
+    }
+    CHECK(bytes.len == 0 || eof || pl_faults_hit(), "cut only by a close");
+    return ended;
+}
+
 static char received[1 << 20];
 
 /* Talks until the server closes, or nothing happens any more; the bytes that
  * have come. *eof: the server has closed. */
-static struct pl_str talk(bool *eof)
+static struct pl_str talk(struct pl_str words, bool *eof)
 {
     size_t sent = 0, got = 0;
 
@@ -247,11 +316,11 @@ static struct pl_str talk(bool *eof)
 
         if (quiet % 10 == 9)
             now_ns += 2000000000; /* accepting may have been paused */
-        if (sent + 1 < sizeof(requests)) {
-            size_t part = PL_MIN(sizeof(requests) - 1 - sent, 97);
+        if (sent < words.len) {
+            size_t part = PL_MIN(words.len - sent, 97);
 
-            n = send(world.client, requests + sent, part, MSG_NOSIGNAL);
-            sent = n > 0 ? sent + (size_t)n : sizeof(requests);
+            n = send(world.client, words.data + sent, part, MSG_NOSIGNAL);
+            sent = n > 0 ? sent + (size_t)n : words.len;
             quiet = 0;
         }
         pl_loop_step(world.loop, 0);
@@ -290,7 +359,7 @@ static int check_answers(struct pl_str bytes, bool eof)
     return n;
 }
 
-static void scene(void)
+static void scene_of(bool http2)
 {
     struct pl_str bytes = {NULL, 0};
     bool eof = false;
@@ -302,15 +371,25 @@ static void scene(void)
     if (err == 0)
         err = make_listener();
     if (err == 0) {
-        bytes = talk(&eof);
-        n = check_answers(bytes, eof);
+        bytes = talk(http2 ? make_frames() : PL_STR(requests), &eof);
+        n = http2 ? check_frames(bytes, eof) : check_answers(bytes, eof);
     }
     if (!pl_faults_hit()) {
         CHECK_INT(0, err, "nothing fails of itself");
-        CHECK_INT(REQUESTS, n, "all answers");
-        CHECK(eof, "closed");
+        CHECK_INT(http2 ? STREAMS : REQUESTS, n, "all answers");
+        CHECK(eof != http2, "closed, by who was asked to");
     }
     end_world();
+}
+
+static void scene(void)
+{
+    scene_of(false);
+}
+
+static void scene_http2(void)
+{
+    scene_of(true);
 }
 
 static unsigned open_files(void)
@@ -388,6 +467,17 @@ static void test_conn_faults__every_call_may_fail(void **state)
     CHECK_INT(before, open_files(), "no descriptor was lost");
 }
 
+static void test_conn_faults__every_call_of_http2_may_fail(void **state)
+{
+    unsigned before = open_files();
+
+    (void)state;
+    for (size_t i = 0; i < PL_COUNT(faults); i++)
+        FOR_EACH_FAULT (faults[i].call, faults[i].error)
+            scene_http2();
+    CHECK_INT(before, open_files(), "no descriptor was lost");
+}
+
 /* Not recv and sendmsg: that a short one has emptied or filled the socket is
  * what epoll promises, and what saves a call per request (epoll(7)). */
 static void test_conn_faults__files_may_come_in_pieces(void **state)
@@ -408,5 +498,7 @@ static void test_conn_faults__files_may_come_in_pieces(void **state)
 RUN_TESTS(
     cmocka_unit_test_setup_teardown(test_conn_faults__every_call_may_fail,
                                     make_file, close_file),
+    cmocka_unit_test_setup_teardown(
+        test_conn_faults__every_call_of_http2_may_fail, make_file, close_file),
     cmocka_unit_test_setup_teardown(test_conn_faults__files_may_come_in_pieces,
                                     make_file, close_file))
