@@ -1786,7 +1786,9 @@ PL_API void pl_shared_stats(struct pl_shared *shared,
 
 /* Sends message to all subscriptions to topic, in all workers; COPIES. Messages
  * of one thread arrive in their order. Returns the number of subscriptions that
- * it is on its way to (0: nobody, and it is gone), or PL_ERR_NOMEM. */
+ * it is on its way to (0: nobody, and it is gone, unless topic is a channel
+ * that remembers it), PL_ERR_INVALID (topic is a pattern), PL_ERR_LIMIT (larger
+ * than the channel may keep), or PL_ERR_NOMEM. */
 PL_API int pl_publish(struct pl_app *app, struct pl_str topic,
                       struct pl_str message);
 
@@ -1796,11 +1798,16 @@ struct pl_subscribe_options {
     size_t size;    /* sizeof(struct pl_subscribe_options) */
     unsigned queue; /* messages that may wait; 0: 256; at most 65536 */
     bool close;     /* full: end, after what waits; else the oldest is lost */
+    size_t queue_bytes; /* of the messages that may wait; 0: no limit */
+    bool replay;        /* a channel: first what it remembers behind since */
+    uint64_t since;     /* a message's number; 0: all that is remembered */
 };
 
 /* Subscribes the handler or spawned function that calls this, until it ends.
- * options may be NULL. Returns 0, PL_ERR_STATE elsewhere, PL_ERR_INVALID (an
- * empty topic), PL_ERR_TOO_LONG, PL_ERR_LIMIT or PL_ERR_NOMEM. */
+ * topic may be a pattern: in names of tokens with dots between, "*" stands for
+ * any one, and ">" at the end for one or more ("chat.*", "news.>"). options may
+ * be NULL. Returns 0, PL_ERR_STATE elsewhere, PL_ERR_INVALID (an empty topic, a
+ * pattern with replay), PL_ERR_TOO_LONG, PL_ERR_LIMIT or PL_ERR_NOMEM. */
 PL_API int pl_subscribe(struct pl_str topic,
                         const struct pl_subscribe_options *options,
                         struct pl_feed **feed);
@@ -1812,11 +1819,64 @@ PL_API int pl_subscribe(struct pl_str topic,
 PL_API int pl_feed_receive(struct pl_request *req, struct pl_feed *feed,
                            int64_t ms, struct pl_str *message);
 
+/* Of that message: where it was published, and the number that a channel has
+ * given it, or 0. */
+PL_API struct pl_str pl_feed_topic(const struct pl_feed *feed);
+PL_API uint64_t pl_feed_number(const struct pl_feed *feed);
+
 /* Ends the subscription before its time. */
 PL_API void pl_feed_close(struct pl_feed *feed);
 
 /* How many messages were lost, because nobody received them in time. */
 PL_API uint64_t pl_feed_dropped(const struct pl_feed *feed);
+
+/* A channel is a topic whose messages are numbered, in one order for all, and
+ * remembered for a while. */
+struct pl_channel_options {
+    size_t size;             /* sizeof(struct pl_channel_options) */
+    unsigned history;        /* messages that it remembers; at most 65536 */
+    uint64_t history_age_ms; /* for how long; 0: no limit */
+    size_t history_bytes;    /* and how much of them; 0: 1 MiB */
+    bool presence; /* who joins and leaves is told to the topic of its name with
+                      ".presence" behind it */
+};
+
+/* Makes the topic a channel, if it is none: before it is used, and once the
+ * application runs (PL_ERR_STATE). Any thread. Idle ones without history may go
+ * when there are many. Returns 0, PL_ERR_EXISTS (with other options),
+ * PL_ERR_INVALID, PL_ERR_TOO_LONG, PL_ERR_LIMIT (16384) or PL_ERR_NOMEM. */
+PL_API int pl_app_channel(struct pl_app *app, struct pl_str name,
+                          const struct pl_channel_options *options);
+
+/* The handler or spawned function that calls this is in the channel until it
+ * ends, as name (at most 256 bytes), with whatever info says (absent: nothing;
+ * at most 4096 bytes). Returns 0, PL_ERR_STATE elsewhere, PL_ERR_NOT_FOUND (no
+ * such channel), PL_ERR_INVALID (an empty name), PL_ERR_TOO_LONG or
+ * PL_ERR_NOMEM. COPIES. */
+PL_API int pl_channel_join(struct pl_str channel, struct pl_str name,
+                           struct pl_str info);
+
+struct pl_channel_member {
+    uint64_t id;              /* of this presence; no other has or had it */
+    int worker;               /* its worker's number */
+    struct pl_str name, info; /* info absent: nothing was said */
+};
+
+/* Calls fn for all who are in it, in no order, until it returns false. fn
+ * BORROWS member, must not wait, and call nothing of this part: it notes what
+ * it wants. Returns 0, PL_ERR_NOT_FOUND or PL_ERR_NOMEM. Any thread. */
+PL_API int pl_channel_members(
+    struct pl_app *app, struct pl_str channel,
+    bool (*fn)(void *arg, const struct pl_channel_member *member), void *arg);
+
+/* Sends what is published to topic as events, until the client leaves: of a
+ * channel with their numbers for ids, and first what the client has missed
+ * since pl_events_last_id(). options as for pl_subscribe(), but replay: what is
+ * remembered, also to who has seen nothing. Returns below 0: PL_ERR_CLOSED,
+ * PL_ERR_CANCELED, or why it could not begin. WAITS. */
+PL_API int pl_events_subscribe(struct pl_event_stream *stream,
+                               struct pl_str topic,
+                               const struct pl_subscribe_options *options);
 
 /* The number of the worker whose thread this is, from 0; else PL_ERR_STATE. */
 PL_API int pl_worker_id(void);

@@ -334,6 +334,18 @@ function Events:send(data, options) end
 ---@return true?, pl.Error? err
 function Events:comment(text) end
 
+---@class pl.EventsSubscribeOptions: pl.SubscribeOptions
+---@field event? string their type
+---@field history? boolean all that is remembered, to who has seen nothing
+
+---Sends what is published, until the client leaves.
+---@async
+---@param topic string a name or a pattern
+---@param options? pl.EventsSubscribeOptions
+---@param fn? fun(value: pl.Plain, topic: string, number?: integer): ...
+---@return nil, pl.Error err
+function Events:subscribe(topic, options, fn) end
+
 -- ---- the site --------------------------------------------------------------
 
 ---@class pl
@@ -1329,7 +1341,7 @@ local Subscription = {}
 
 ---@async
 ---@param timeout? number seconds
----@return pl.Plain?, pl.Error?
+---@return pl.Plain? value, string|pl.Error? topic, integer? number
 function Subscription:receive(timeout) end
 
 function Subscription:cancel() end
@@ -1339,15 +1351,17 @@ function Subscription:dropped() end
 
 ---@class pl.SubscribeOptions
 ---@field queue? integer 256
+---@field queue_bytes? string|integer no limit
 ---@field full? "drop"|"close"
+---@field since? integer of a channel: first what is remembered behind it
 
 ---@param topic string
 ---@param value pl.Plain
----@return integer? receivers, pl.Error?
+---@return integer? receivers, pl.Error|integer? number
 function pl.publish(topic, value) end
 
 ---@param topic string
----@param fn? async fun(value: pl.Plain, topic: string)
+---@param fn? async fun(value: pl.Plain, topic: string, number?: integer)
 ---@param options? pl.SubscribeOptions
 ---@return pl.Subscription?, pl.Error?
 ---@overload fun(topic: string, options: pl.SubscribeOptions): pl.Subscription?
@@ -1356,8 +1370,59 @@ function pl.subscribe(topic, fn, options) end
 ---@async
 ---@param topic string
 ---@param options? pl.SubscribeOptions
----@return fun(): pl.Plain?
+---@return fun(): pl.Plain?, string?, integer?
 function pl.messages(topic, options) end
+
+---@class pl.ChannelOptions
+---@field history? integer messages that it remembers [0]
+---@field history_age? string|number "1h"
+---@field history_bytes? string|integer "1m"
+---@field presence? boolean tells name .. ".presence" who joins and leaves
+
+---@class pl.Channel
+---@field name string
+local Channel = {}
+
+---@param value pl.Plain
+---@return integer? receivers, pl.Error|integer? number
+function Channel:publish(value) end
+
+---@param fn? async fun(value: pl.Plain, topic: string, number: integer)
+---@param options? pl.SubscribeOptions
+---@return pl.Subscription?, pl.Error?
+---@overload fun(self, options: pl.SubscribeOptions): pl.Subscription?
+function Channel:subscribe(fn, options) end
+
+---@async
+---@param options? pl.SubscribeOptions
+---@return fun(): pl.Plain?, string?, integer?
+function Channel:messages(options) end
+
+---@param options? { since: integer?, limit: integer? }
+---@return { value: pl.Plain, number: integer, time: number }[]?, pl.Error?
+function Channel:history(options) end
+
+---@class pl.Presence
+---@field id integer
+---@field name string
+local Presence = {}
+
+function Presence:leave() end
+
+---The task is in the channel until it ends.
+---@param name string
+---@param info? pl.Plain
+---@return pl.Presence?, pl.Error?
+function Channel:join(name, info) end
+
+---@return { id: integer, name: string, info: pl.Plain?, worker: integer }[]?
+---@return pl.Error?
+function Channel:members() end
+
+---@param name string
+---@param options? pl.ChannelOptions
+---@return pl.Channel?, pl.Error?
+function pl.channel(name, options) end
 
 -- ---- WebSockets -------------------------------------------------------------
 

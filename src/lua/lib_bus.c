@@ -28,7 +28,8 @@ static struct pl_member *check_running(lua_State *L, const char *call)
     return vm->options.member;
 }
 
-/* natives.publish(topic, value) -> receivers, or nil and the error */
+/* natives.publish(topic, value) -> receivers and, of a channel, the message's
+ * number; or nil and the error */
 static int publish(lua_State *L)
 {
     static const char call[] = "pl.publish";
@@ -36,17 +37,23 @@ static int publish(lua_State *L)
     struct pl_str topic = pl_arg_str(L, 1, call, "the topic");
     struct pl_lua_datum datum;
     struct pl_dict_user user;
+    uint64_t number;
     int n;
 
     pl_lua_datum_read(L, 2, call, &datum);
     user = pl_member_user(member);
-    n = pl_bus_publish(member->share, &user, (int)member->id, topic,
-                       &datum.value);
+    n = pl_bus_send(member->share, &user, (int)member->id, topic, &datum.value,
+                    &number);
     pl_lua_datum_done(&datum);
+    if (n == PL_ERR_INVALID)
+        return pl_lua_fail(L, "%s: a pattern is no topic", call);
     if (n < 0)
         return pl_lua_push_failure(L, n, call);
     lua_pushinteger(L, n);
-    return 1;
+    if (number == 0)
+        return 1;
+    lua_pushinteger(L, (lua_Integer)number);
+    return 2;
 }
 
 /* natives.send(number or nil, value) -> true, or nil and the error */
@@ -79,8 +86,8 @@ static struct subscription *check_subscription(lua_State *L)
     return luaL_checkudata(L, 1, subscription_name);
 }
 
-/* natives.subscribe(call, topic, queue, close) -> subscription, or nil and the
- * error */
+/* natives.subscribe(call, topic, queue, close, bytes, since or nil) ->
+ * subscription, or nil and the error */
 static int subscribe(lua_State *L)
 {
     const char *call = luaL_checkstring(L, 1);
@@ -89,6 +96,9 @@ static int subscribe(lua_State *L)
     const struct pl_bus_options options = {
         .queue = (unsigned)lua_tointeger(L, 3),
         .close = lua_toboolean(L, 4),
+        .bytes = (size_t)lua_tonumber(L, 5),
+        .replay = !lua_isnoneornil(L, 6),
+        .since = lua_tonumber(L, 6) > 0 ? (uint64_t)lua_tonumber(L, 6) : 0,
     };
     struct subscription *subscription;
     int err;
@@ -143,7 +153,8 @@ static int receive(lua_State *L)
     return pl_co_wait(L, co, &subscription->receive.op, 1);
 }
 
-/* natives.take(subscription) -> the oldest message, or nil */
+/* natives.take(subscription) -> the value of the oldest message, its topic, and
+ * its number, if it is a channel's; or nil */
 static int take(lua_State *L)
 {
     const struct subscription *subscription = check_subscription(L);
@@ -151,7 +162,7 @@ static int take(lua_State *L)
 
     envelope =
         subscription->sub == NULL ? NULL : pl_bus_take(subscription->sub);
-    return pl_vm_push_envelope(L, pl_vm_upvalue(L), envelope);
+    return pl_vm_push_message(L, pl_vm_upvalue(L), envelope);
 }
 
 const luaL_Reg pl_lua_bus[] = {

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/features.h"
 #include "base/log.h"
+#include "lua/args.h"
 #include "lua/datum.h"
 #include "lua/vm_priv.h"
 #include "share/message.h"
@@ -49,6 +50,26 @@ int pl_vm_push_envelope(lua_State *L, struct pl_vm *vm,
         pl_lua_datum_push(L, &envelope->message->value);
     release(vm);
     return 1;
+}
+
+int pl_vm_push_message(lua_State *L, struct pl_vm *vm,
+                       struct pl_envelope *envelope)
+{
+    const struct pl_message *message;
+
+    release(vm);
+    vm->envelope = envelope;
+    if (envelope == NULL)
+        return 0;
+    message = envelope->message;
+    pl_lua_datum_push(L, &message->value);
+    pl_lua_push_str(L, message->topic);
+    if (message->number == 0)
+        lua_pushnil(L);
+    else
+        lua_pushinteger(L, (lua_Integer)message->number);
+    release(vm);
+    return 3;
 }
 
 /* core.next_message() -> the sender's number (false: no worker) and the value;

@@ -54,6 +54,7 @@ static const struct part {
     PART(SOCKETS, wait_all, wait, pl_lua_wait),
     PART(SOCKETS, wait_any, wait, pl_lua_wait),
     PART(WATCHDOG, watchdog, watchdog, pl_lua_watchdog),
+    PART(SHARE, channel, channel, pl_lua_channel),
     PART(SHARE, messages, bus, pl_lua_bus),
     PART(SHARE, publish, bus, pl_lua_bus),
     PART(SHARE, shared, shared, pl_lua_shared),

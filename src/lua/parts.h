@@ -37,6 +37,7 @@ extern const luaL_Reg pl_lua_udp[];
 extern const luaL_Reg pl_lua_wait[]; /* wait, wait_any, wait_all */
 extern const luaL_Reg pl_lua_watchdog[];
 extern const luaL_Reg pl_lua_bus[]; /* messages, publish, subscribe, workers */
+extern const luaL_Reg pl_lua_channel[];
 extern const luaL_Reg pl_lua_shared[];
 extern const luaL_Reg pl_lua_task[];
 extern const luaL_Reg pl_lua_group[];

@@ -110,6 +110,10 @@ void pl_vm_stand_down(struct pl_vm *vm);
 int pl_vm_push_envelope(lua_State *L, struct pl_vm *vm,
                         struct pl_envelope *envelope);
 
+/* The same with its topic, and its number or nil; returns 3, or 0 for NULL. */
+int pl_vm_push_message(lua_State *L, struct pl_vm *vm,
+                       struct pl_envelope *envelope);
+
 /* From here on all that Lua allocates is charged; what it holds already is,
  * too (memory.c). Closing gives it back. */
 int pl_vm_take_memory(struct pl_vm *vm);

@@ -414,7 +414,13 @@ int pl_subscribe(struct pl_str topic,
     if (member == NULL || pl_task_current() == NULL)
         return PL_ERR_STATE;
     PL_OPTIONS_READ(&given, options);
-    made = (struct pl_bus_options){given.queue, given.close};
+    made = (struct pl_bus_options){
+        .queue = given.queue,
+        .close = given.close,
+        .bytes = given.queue_bytes,
+        .replay = given.replay,
+        .since = given.since,
+    };
     feed = pl_pool_get(pl_loop_pool(member->loop), sizeof(*feed));
     if (feed == NULL)
         return PL_ERR_NOMEM;
@@ -466,6 +472,16 @@ int pl_feed_receive(struct pl_request *req, struct pl_feed *feed, int64_t ms,
     if (err == 0)
         *message = feed->last->message->value.bytes;
     return err;
+}
+
+struct pl_str pl_feed_topic(const struct pl_feed *feed)
+{
+    return feed->last == NULL ? pl_str(NULL, 0) : feed->last->message->topic;
+}
+
+uint64_t pl_feed_number(const struct pl_feed *feed)
+{
+    return feed->last == NULL ? 0 : feed->last->message->number;
 }
 
 uint64_t pl_feed_dropped(const struct pl_feed *feed)

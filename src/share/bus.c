@@ -1,61 +1,20 @@
-/* bus.c - topics and subscriptions.
+/* bus.c - subscriptions, their queues, and publishing to them.
  *
- * Two tables: the worker's own, from a topic to its subscriptions; and one of
- * the process, a dictionary from a topic to as many counts as there are
- * workers, by which a publisher finds the workers to send to. A subscription is
- * entered into the first before the second and leaves in the opposite order, so
- * that a count never stands for nobody who would take the message. */
+ * A subscription is counted for all before it is entered into the worker's
+ * index, and leaves in the opposite order: what is sent to it in between comes
+ * as mail, after the call. Publishers look at the counts when the message is in
+ * the channel's ring, if there is one: so who subscribes finds a message there,
+ * or is told of it, or both; and the number says that it is the same. */
 #include "share/bus.h"
 
 #include "base/check.h"
 #include "base/str.h"
 #include "base/sys.h"
+#include "share/door.h"
+#include "share/pattern.h"
+#include "share/topics.h"
 
-enum { WORKERS_MAX = 1024, RING_FIRST = 4 };
-
-/* In member->topics. */
-struct pl_topic {
-    struct pl_list subs;
-    struct pl_str name;
-    char text[];
-};
-
-/* ---- the counts of the process ---- */
-
-static struct pl_datum counts_of(uint32_t *counts, unsigned n)
-{
-    return (struct pl_datum){
-        .type = PL_DATUM_STRING,
-        {.bytes = pl_str((const char *)counts, n * sizeof(*counts))}};
-}
-
-/* Adds by to the count of this worker. When all are 0 the topic goes. */
-static int count_topic(struct pl_member *member, struct pl_str topic, int by)
-{
-    struct pl_dict *dict = pl_share_topics(member->share);
-    struct pl_dict_user user = pl_member_user(member);
-    unsigned n = pl_share_workers(member->share);
-    uint32_t counts[WORKERS_MAX], all;
-    struct pl_datum there, to;
-    int err = dict == NULL ? PL_ERR_NOMEM : PL_ERR_STATE;
-
-    while (err == PL_ERR_STATE) {
-        memset(counts, 0, n * sizeof(counts[0]));
-        pl_dict_get(dict, &user, topic, &there);
-        if (there.type == PL_DATUM_STRING)
-            memcpy(counts, there.bytes.data, there.bytes.len);
-        pl_epoch_leave(user.reader);
-        counts[member->id] += (uint32_t)by;
-        all = 0;
-        for (unsigned i = 0; i < n; i++)
-            all |= counts[i];
-        to = counts_of(counts, n);
-        if (all == 0)
-            to.type = PL_DATUM_NONE;
-        err = pl_dict_swap(dict, &user, topic, &there, &to);
-    }
-    return err;
-}
+enum { RING_FIRST = 4 };
 
 /* ---- queues ---- */
 
@@ -103,7 +62,37 @@ struct pl_envelope *pl_bus_take(struct pl_subscription *sub)
     envelope = sub->ring[sub->first];
     sub->first = (sub->first + 1) % sub->size;
     sub->count--;
+    sub->bytes -= envelope->message->charge;
     return envelope;
+}
+
+/* Room for one more of that size: the oldest go. False: it has to close, or
+ * there is no place at all. */
+static bool make_room(struct pl_subscription *sub, size_t size)
+{
+    bool full = sub->count == sub->size && !grow(sub);
+
+    full = full || (sub->most > 0 && sub->bytes + size > sub->most);
+    if (!full)
+        return true;
+    if (sub->close) {
+        sub->closed = true;
+        return false;
+    }
+    while (sub->count > 0 &&
+           (sub->count == sub->size ||
+            (sub->most > 0 && sub->bytes + size > sub->most))) {
+        sub->dropped++;
+        pl_envelope_release(pl_bus_take(sub));
+    }
+    return sub->size > 0 && (sub->most == 0 || size <= sub->most);
+}
+
+static void enqueue(struct pl_subscription *sub, struct pl_envelope *envelope)
+{
+    pl_envelope_keep(envelope);
+    sub->ring[(sub->first + sub->count++) % sub->size] = envelope;
+    sub->bytes += envelope->message->charge;
 }
 
 /* Wakes, but runs nobody: what the waiter does comes from the run queue. So the
@@ -113,66 +102,62 @@ static void deliver_to(struct pl_subscription *sub,
 {
     if (sub->closed)
         return;
-    if (sub->count == sub->size && !grow(sub)) {
+    if (make_room(sub, envelope->message->charge))
+        enqueue(sub, envelope);
+    else
         sub->dropped++;
-        if (sub->close) {
-            sub->closed = true;
-            return;
-        }
-        if (sub->count == 0) /* not even the first place */
-            return;
-        pl_envelope_release(pl_bus_take(sub));
+    if (sub->closed || sub->count > 0)
+        wake(sub, 0);
+    if (sub->notify != NULL)
+        sub->notify(sub);
+}
+
+static bool deliver_to_topic(struct pl_topic *topic, void *envelope)
+{
+    struct pl_list *node;
+
+    PL_LIST_FOREACH (node, &topic->subs)
+        deliver_to(PL_LIST_ENTRY(node, struct pl_subscription, node), envelope);
+    return true;
+}
+
+void pl_bus_deliver(struct pl_envelope *envelope)
+{
+    pl_topic_each(envelope->to, envelope->message->topic, deliver_to_topic,
+                  envelope);
+}
+
+static bool lose_in_topic(struct pl_topic *topic, void *n)
+{
+    struct pl_list *node;
+
+    PL_LIST_FOREACH (node, &topic->subs) {
+        struct pl_subscription *sub =
+            PL_LIST_ENTRY(node, struct pl_subscription, node);
+
+        sub->dropped += *(uint64_t *)n;
+        sub->closed = sub->closed || sub->close;
+        if (sub->closed)
+            wake(sub, 0);
     }
-    pl_envelope_keep(envelope);
-    sub->ring[(sub->first + sub->count++) % sub->size] = envelope;
-    wake(sub, 0);
+    return true;
+}
+
+void pl_bus_lose(struct pl_member *member, struct pl_str topic, uint64_t n)
+{
+    pl_topic_each(member, topic, lose_in_topic, &n);
 }
 
 static void on_published(struct pl_mail *mail)
 {
     struct pl_envelope *envelope =
         PL_CONTAINER_OF(mail, struct pl_envelope, mail);
-    struct pl_topic *topic =
-        pl_table_get(&envelope->to->topics, envelope->message->topic);
-    struct pl_list *node;
 
-    if (topic != NULL)
-        PL_LIST_FOREACH (node, &topic->subs)
-            deliver_to(PL_LIST_ENTRY(node, struct pl_subscription, node),
-                       envelope);
+    pl_bus_deliver(envelope);
     pl_envelope_release(envelope);
 }
 
 /* ---- subscribing ---- */
-
-/* The worker's topic of that name, made if need be. */
-static struct pl_topic *get_topic(struct pl_member *member, struct pl_str name)
-{
-    struct pl_pool *pool = pl_loop_pool(member->loop);
-    struct pl_topic *topic = pl_table_get(&member->topics, name);
-
-    if (topic != NULL)
-        return topic;
-    topic = pl_pool_get(pool, sizeof(*topic) + name.len);
-    if (topic == NULL)
-        return NULL;
-    pl_list_init(&topic->subs);
-    memcpy(topic->text, name.data, name.len);
-    topic->name = pl_str(topic->text, name.len);
-    if (pl_table_put(&member->topics, topic->name, topic, NULL) == 0)
-        return topic;
-    pl_pool_put(pool, topic, sizeof(*topic) + name.len);
-    return NULL;
-}
-
-static void put_topic(struct pl_member *member, struct pl_topic *topic)
-{
-    if (!pl_list_empty(&topic->subs))
-        return;
-    pl_table_remove(&member->topics, topic->name);
-    pl_pool_put(pl_loop_pool(member->loop), topic,
-                sizeof(*topic) + topic->name.len);
-}
 
 static void free_subscription(struct pl_subscription *sub)
 {
@@ -183,40 +168,121 @@ static void free_subscription(struct pl_subscription *sub)
         pl_envelope_release(envelope);
     if (sub->ring != NULL)
         pl_pool_put(pool, sub->ring, sub->size * sizeof(sub->ring[0]));
-    pl_list_remove(&sub->node);
-    put_topic(sub->member, sub->topic);
     pl_pool_put(pool, sub, sizeof(*sub));
 }
 
-int pl_bus_subscribe(struct pl_member *member, struct pl_str topic,
+/* The last of its subscriptions has gone, and perhaps the last reason to read
+ * a channel. */
+static void end_topic(struct pl_member *member, struct pl_topic *topic)
+{
+    char text[PL_DICT_KEY_MAX];
+    struct pl_str name = pl_str(memcpy(text, topic->name.data, topic->name.len),
+                                topic->name.len);
+
+    pl_topic_put(member, topic);
+    pl_doors_close(member, name);
+}
+
+static struct pl_subscription *make(struct pl_member *member,
+                                    const struct pl_bus_options *options)
+{
+    struct pl_subscription *sub =
+        pl_pool_get(pl_loop_pool(member->loop), sizeof(*sub));
+
+    if (sub != NULL)
+        *sub = (struct pl_subscription){
+            .member = member,
+            .limit = options->queue == 0 ? PL_BUS_QUEUE : options->queue,
+            .most = options->bytes,
+            .close = options->close,
+            .notify = options->notify,
+            .arg = options->arg};
+    return sub;
+}
+
+/* What the channel remembers behind number since, up to where the worker has
+ * come. These do not count against the queue's limits. */
+static void replay(struct pl_subscription *sub, struct pl_door *door,
+                   uint64_t since)
+{
+    struct pl_dict_user user = pl_member_user(sub->member);
+    uint64_t first = pl_channel_remembered(door->channel, &user), number;
+    size_t most = sub->most;
+
+    number = PL_MAX(first, since + 1);
+    if (since >= door->channel->base && number > since + 1)
+        sub->dropped += number - since - 1;
+    if (number > door->at)
+        return;
+    sub->limit = (unsigned)PL_MAX(sub->limit, door->at - number + 1);
+    sub->most = 0;
+    for (; number <= door->at; number++) {
+        struct pl_message *message =
+            pl_channel_read(door->channel, user.reader, &number);
+        struct pl_envelope *envelope;
+
+        if (message == NULL)
+            break;
+        envelope = pl_envelope_new(message, sub->member);
+        if (envelope == NULL) {
+            sub->dropped++;
+            continue;
+        }
+        if (number <= door->at)
+            deliver_to(sub, envelope);
+        pl_envelope_release(envelope);
+    }
+    sub->most = most == 0 ? 0 : PL_MAX(most, sub->bytes);
+}
+
+/* The subscription counts already: channels that are made from now on ring. */
+static int open_doors(struct pl_subscription *sub, struct pl_str name,
+                      struct pl_door **door)
+{
+    int err = 0;
+
+    *door = NULL;
+    if (pl_share_channels(sub->member->share, false) == NULL)
+        return 0;
+    if (pl_is_pattern(name))
+        err = pl_doors_open(sub->member, name);
+    else
+        *door = pl_door_open(sub->member, name, &err);
+    return err;
+}
+
+int pl_bus_subscribe(struct pl_member *member, struct pl_str name,
                      const struct pl_bus_options *options,
                      struct pl_subscription **out)
 {
-    struct pl_pool *pool = pl_loop_pool(member->loop);
-    unsigned limit = options->queue == 0 ? PL_BUS_QUEUE : options->queue;
     struct pl_subscription *sub;
-    int err;
+    struct pl_door *door;
+    int err = pl_topic_check(name);
 
-    if (topic.len > PL_DICT_KEY_MAX)
-        return PL_ERR_TOO_LONG;
-    if (topic.len == 0 || !member->placed || limit > PL_BUS_QUEUE_MAX)
+    if (err < 0)
+        return err;
+    if (!member->placed || options->queue > PL_BUS_QUEUE_MAX ||
+        (options->replay && pl_is_pattern(name)))
         return PL_ERR_INVALID;
-    sub = pl_pool_get(pool, sizeof(*sub));
+    sub = make(member, options);
     if (sub == NULL)
         return PL_ERR_NOMEM;
-    *sub = (struct pl_subscription){
-        .member = member, .limit = limit, .close = options->close};
-    sub->topic = get_topic(member, topic);
-    if (sub->topic == NULL) {
-        pl_pool_put(pool, sub, sizeof(*sub));
-        return PL_ERR_NOMEM;
+    err = pl_topic_count(member, name, 1);
+    if (err == 0) {
+        err = open_doors(sub, name, &door);
+        sub->topic = err < 0 ? NULL : pl_topic_get(member, name);
+        if (sub->topic != NULL) {
+            pl_list_push(&sub->topic->subs, &sub->node);
+            if (options->replay && door != NULL)
+                replay(sub, door, options->since);
+            *out = sub;
+            return 0;
+        }
+        (void)pl_topic_count(member, name, -1);
+        pl_doors_close(member, name);
+        err = PL_ERR_NOMEM;
     }
-    pl_list_push(&sub->topic->subs, &sub->node);
-    err = count_topic(member, topic, 1);
-    if (err < 0)
-        free_subscription(sub);
-    else
-        *out = sub;
+    free_subscription(sub);
     return err;
 }
 
@@ -224,8 +290,14 @@ int pl_bus_subscribe(struct pl_member *member, struct pl_str topic,
  * nobody takes. */
 void pl_bus_cancel(struct pl_subscription *sub)
 {
-    (void)count_topic(sub->member, sub->topic->name, -1);
+    struct pl_member *member = sub->member;
+    struct pl_topic *topic = sub->topic;
+
+    (void)pl_topic_count(member, topic->name, -1);
     wake(sub, PL_ERR_CLOSED);
+    pl_list_remove(&sub->node);
+    if (pl_list_empty(&topic->subs))
+        end_topic(member, topic);
     free_subscription(sub);
 }
 
@@ -244,7 +316,10 @@ void pl_bus_fini(struct pl_member *member)
                 break;
         }
     }
+    PL_ASSERT(member->doors.count == 0 && member->patterns.count == 0);
     pl_table_fini(&member->topics);
+    pl_table_fini(&member->patterns);
+    pl_table_fini(&member->doors);
 }
 
 /* ---- receiving ---- */
@@ -288,36 +363,44 @@ void pl_receive_begin(struct pl_receive_op *receive, struct pl_sched *sched,
 
 /* ---- publishing ---- */
 
-/* The workers that have subscriptions, as bits; how many workers, and how many
- * subscriptions in *subs. */
-static unsigned find_receivers(struct pl_share *share,
-                               const struct pl_dict_user *user,
-                               struct pl_str topic, uint32_t *counts)
+/* Puts it into the channel's ring first, and looks for receivers then: who
+ * subscribes in between finds it there. */
+static int publish_kept(struct pl_channel *channel,
+                        const struct pl_dict_user *user, int from,
+                        const struct pl_datum *value, uint64_t *number)
 {
-    struct pl_dict *dict = pl_share_topics(share);
-    struct pl_datum there;
-    unsigned workers = 0;
+    struct pl_share *share = channel->share;
+    uint32_t counts[PL_TOPICS_WORKERS];
+    unsigned subs = 0;
+    int err = pl_channel_put(channel, user, from, value, number);
 
-    pl_dict_get(dict, user, topic, &there);
-    if (there.type == PL_DATUM_STRING) {
-        memcpy(counts, there.bytes.data, there.bytes.len);
-        for (unsigned i = 0; i < pl_share_workers(share); i++)
-            workers += counts[i] > 0;
+    if (err < 0)
+        return err;
+    if (pl_topic_receivers(share, user, channel->name, counts) == 0)
+        return 0;
+    pl_epoch_enter(user->reader);
+    for (unsigned i = 0; i < pl_share_workers(share); i++) {
+        struct pl_member *member =
+            counts[i] > 0 ? pl_share_member(share, i) : NULL;
+
+        if (member == NULL)
+            continue;
+        pl_channel_ring(channel, member);
+        subs += counts[i];
     }
     pl_epoch_leave(user->reader);
-    return workers;
+    return (int)subs;
 }
 
-int pl_bus_publish(struct pl_share *share, const struct pl_dict_user *user,
-                   int from, struct pl_str topic, const struct pl_datum *value)
+static int publish_once(struct pl_share *share, const struct pl_dict_user *user,
+                        int from, struct pl_str topic,
+                        const struct pl_datum *value)
 {
-    uint32_t counts[WORKERS_MAX];
+    uint32_t counts[PL_TOPICS_WORKERS];
     struct pl_message *message;
     unsigned workers, number = 0, subs = 0;
 
-    if (pl_share_topics(share) == NULL)
-        return PL_ERR_NOMEM;
-    workers = find_receivers(share, user, topic, counts);
+    workers = pl_topic_receivers(share, user, topic, counts);
     if (workers == 0)
         return 0;
     message = pl_message_new(workers, from, topic, value);
@@ -335,4 +418,31 @@ int pl_bus_publish(struct pl_share *share, const struct pl_dict_user *user,
     pl_message_post(message, on_published);
     pl_epoch_leave(user->reader);
     return (int)subs;
+}
+
+int pl_bus_send(struct pl_share *share, const struct pl_dict_user *user,
+                int from, struct pl_str topic, const struct pl_datum *value,
+                uint64_t *number)
+{
+    struct pl_channel *channel;
+    int result;
+
+    *number = 0;
+    if (pl_is_pattern(topic))
+        return PL_ERR_INVALID;
+    if (pl_share_topics(share) == NULL)
+        return PL_ERR_NOMEM;
+    if (pl_channel_open(share, user, topic, NULL, &channel) < 0)
+        return publish_once(share, user, from, topic, value);
+    result = publish_kept(channel, user, from, value, number);
+    pl_channel_release(channel);
+    return result;
+}
+
+int pl_bus_publish(struct pl_share *share, const struct pl_dict_user *user,
+                   int from, struct pl_str topic, const struct pl_datum *value)
+{
+    uint64_t number;
+
+    return pl_bus_send(share, user, from, topic, value, &number);
 }

@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "base/sys.h"
 #include "share/bus.h"
+#include "share/presence.h"
 
 enum { RETRY_NS = 1000000 };
 
@@ -219,7 +220,10 @@ int pl_member_join(struct pl_member *member, struct pl_share *share,
     pl_timer_init(&member->retry, on_retry);
     pl_common_account_init(&member->account, PL_MEMBER_MEMORY);
     pl_list_init(&member->inbox);
+    pl_list_init(&member->presences);
     pl_table_init(&member->topics, pl_loop_pool(loop), NULL);
+    pl_table_init(&member->patterns, pl_loop_pool(loop), NULL);
+    pl_table_init(&member->doors, pl_loop_pool(loop), NULL);
     if (member->placed)
         pl_share_set_member(share, id, member);
     current = member;
@@ -259,6 +263,7 @@ void pl_member_leave(struct pl_member *member)
         resign(member);
     }
     drop_mail(member);
+    pl_presence_fini(member);
     pl_bus_fini(member);
     PL_ASSERT(atomic_load(&member->account.used) == 0);
     pl_timer_stop(pl_loop_wheel(member->loop), &member->retry);

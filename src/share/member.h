@@ -39,7 +39,9 @@ struct pl_member {
     struct pl_mail lead_mail;
     struct pl_common_account account; /* what is on its way to it */
     struct pl_list inbox;             /* pl_envelope.node: from workers */
-    struct pl_table topics;           /* bus.c */
+    struct pl_table topics, patterns; /* topics.c */
+    struct pl_table doors;            /* door.c */
+    struct pl_list presences;         /* pl_presence.node */
     const struct pl_member_ops *ops;  /* NULL: mail is kept */
     void *arg;
 };

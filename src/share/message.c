@@ -22,7 +22,8 @@ struct pl_message *pl_message_new(unsigned envelopes, int from,
 
     if (message == NULL)
         return NULL;
-    atomic_init(&message->refs, 0);
+    atomic_init(&message->refs, 1);
+    message->number = 0;
     message->count = envelopes;
     for (unsigned i = 0; i < envelopes; i++)
         message->envelopes[i].to = NULL;
@@ -50,7 +51,12 @@ int pl_message_address(struct pl_message *message, unsigned number,
     return err;
 }
 
-/* The last send may be the end of the message: all is written before. */
+void pl_message_release(struct pl_message *message)
+{
+    if (atomic_fetch_sub(&message->refs, 1) == 1)
+        pl_free(message);
+}
+
 unsigned pl_message_post(struct pl_message *message,
                          void (*deliver)(struct pl_mail *mail))
 {
@@ -58,9 +64,7 @@ unsigned pl_message_post(struct pl_message *message,
 
     for (unsigned i = 0; i < count; i++)
         sent += message->envelopes[i].to != NULL;
-    atomic_store(&message->refs, sent);
-    if (sent == 0)
-        pl_free(message);
+    atomic_fetch_add(&message->refs, sent);
     for (unsigned i = 0, left = sent; left > 0; i++) {
         struct pl_envelope *envelope = &message->envelopes[i];
 
@@ -69,10 +73,12 @@ unsigned pl_message_post(struct pl_message *message,
         left--;
         envelope->message = message;
         envelope->refs = 1;
+        envelope->apart = false;
         envelope->mail.deliver = deliver;
         pl_list_init(&envelope->node);
         pl_mailbox_send(pl_loop_mailbox(envelope->to->loop), &envelope->mail);
     }
+    pl_message_release(message);
     return sent;
 }
 
@@ -93,6 +99,27 @@ void pl_envelope_release(struct pl_envelope *envelope)
     if (--envelope->refs > 0)
         return;
     pl_common_account_release(&envelope->to->account, message->charge);
-    if (atomic_fetch_sub(&message->refs, 1) == 1)
-        pl_free(message);
+    if (envelope->apart)
+        pl_pool_put(pl_loop_pool(envelope->to->loop), envelope,
+                    sizeof(*envelope));
+    pl_message_release(message);
+}
+
+struct pl_envelope *pl_envelope_new(struct pl_message *message,
+                                    struct pl_member *member)
+{
+    struct pl_envelope *envelope =
+        pl_pool_get(pl_loop_pool(member->loop), sizeof(*envelope));
+
+    if (envelope != NULL &&
+        pl_common_account_charge(&member->account, message->charge) < 0) {
+        pl_pool_put(pl_loop_pool(member->loop), envelope, sizeof(*envelope));
+        envelope = NULL;
+    }
+    if (envelope == NULL)
+        pl_message_release(message);
+    else
+        *envelope = (struct pl_envelope){
+            .message = message, .to = member, .refs = 1, .apart = true};
+    return envelope;
 }

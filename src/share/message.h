@@ -19,20 +19,24 @@ struct pl_envelope {
     struct pl_member *to; /* NULL: not addressed */
     struct pl_list node;  /* in an inbox */
     unsigned refs;        /* of the receiver's thread */
+    bool apart;           /* made by the receiver, in its pool */
 };
 
 struct pl_message {
-    atomic_uint refs;      /* envelopes that are not released */
-    unsigned count;        /* of envelopes */
-    int from;              /* the worker, or PL_SHARE_NOBODY */
-    struct pl_str topic;   /* absent: from worker to worker */
+    struct pl_retired retired; /* when it was in a channel's ring */
+    uint64_t number;           /* of a channel's message; else 0 */
+    uint64_t time;             /* of the same: when, monotonic ns */
+    atomic_uint refs;    /* its maker's, and envelopes that are not released */
+    unsigned count;      /* of envelopes */
+    int from;            /* the worker, or PL_SHARE_NOBODY */
+    struct pl_str topic; /* absent: from worker to worker */
     struct pl_datum value; /* bytes lie behind the envelopes */
     size_t charge;         /* to each receiver */
     struct pl_envelope envelopes[];
 };
 
-/* With so many envelopes, none of them addressed. COPIES topic and value. NULL:
- * out of memory. */
+/* With so many envelopes, none of them addressed, and held by the caller.
+ * COPIES topic and value. NULL: out of memory. */
 struct pl_message *pl_message_new(unsigned envelopes, int from,
                                   struct pl_str topic,
                                   const struct pl_datum *value);
@@ -49,7 +53,20 @@ unsigned pl_message_post(struct pl_message *message,
 /* TAKES message: it is not sent. */
 void pl_message_drop(struct pl_message *message);
 
+PL_INLINE void pl_message_hold(struct pl_message *message)
+{
+    atomic_fetch_add(&message->refs, 1);
+}
+
+/* Any thread. */
+void pl_message_release(struct pl_message *message);
+
 /* ---- by the receiver ---- */
+
+/* One more envelope, of a message that was found in a ring: TAKES the hold on
+ * message, and charges it. NULL: no memory, or too much. */
+struct pl_envelope *pl_envelope_new(struct pl_message *message,
+                                    struct pl_member *member);
 
 PL_INLINE void pl_envelope_keep(struct pl_envelope *envelope)
 {

@@ -6,6 +6,7 @@
 #include "base/features.h"
 #include "base/str.h"
 #include "base/sys.h"
+#include "share/channel.h"
 
 static const struct pl_dict_options default_options = {.max =
                                                            PL_SHARE_DICT_MAX};
@@ -26,6 +27,10 @@ struct pl_share {
     struct pl_epoch *epoch;
     struct named *_Atomic dicts;
     struct pl_dict *_Atomic topics;
+    struct pl_dict *_Atomic channels;
+    atomic_uint nchannels, patterns;
+    _Atomic uint64_t ids;
+    struct pl_common_account kept; /* messages in the rings of channels */
     _Atomic int leader;
     unsigned workers;
     struct pl_member *_Atomic *members;
@@ -48,6 +53,7 @@ int pl_share_new(struct pl_share **out)
         pl_free(share);
         return err;
     }
+    pl_common_account_init(&share->kept, PL_SHARE_KEPT);
     *out = share;
     return 0;
 }
@@ -66,7 +72,9 @@ void pl_share_free(struct pl_share *share)
         return;
     for (unsigned i = 0; i < share->workers; i++)
         PL_ASSERT(atomic_load(&share->members[i]) == NULL);
+    pl_channels_free(share);
     pl_epoch_free(share->epoch); /* first: garbage is charged to these */
+    pl_dict_free(atomic_load(&share->channels));
     pl_dict_free(atomic_load(&share->topics));
     for (named = atomic_load(&share->dicts); named != NULL; named = next) {
         next = named->next;
@@ -93,6 +101,11 @@ unsigned pl_share_workers(const struct pl_share *share)
     return share->workers;
 }
 
+uint64_t pl_share_next_id(struct pl_share *share)
+{
+    return atomic_fetch_add(&share->ids, 1) + 1;
+}
+
 struct pl_epoch *pl_share_epoch(struct pl_share *share)
 {
     return share->epoch;
@@ -115,16 +128,42 @@ _Atomic int *pl_share_leader(struct pl_share *share)
     return &share->leader;
 }
 
+/* The dictionary there, made if need be. */
+static struct pl_dict *get_dict(struct pl_dict *_Atomic *place)
+{
+    struct pl_dict *dict = atomic_load(place), *other = NULL;
+
+    if (dict != NULL || pl_dict_new(&topic_options, &dict) < 0)
+        return dict;
+    if (atomic_compare_exchange_strong(place, &other, dict))
+        return dict;
+    pl_dict_free(dict); /* another thread was faster */
+    return other;
+}
+
 struct pl_dict *pl_share_topics(struct pl_share *share)
 {
-    struct pl_dict *topics = atomic_load(&share->topics), *other = NULL;
+    return get_dict(&share->topics);
+}
 
-    if (topics != NULL || pl_dict_new(&topic_options, &topics) < 0)
-        return topics;
-    if (atomic_compare_exchange_strong(&share->topics, &other, topics))
-        return topics;
-    pl_dict_free(topics); /* another thread was faster */
-    return other;
+struct pl_dict *pl_share_channels(struct pl_share *share, bool make)
+{
+    return make ? get_dict(&share->channels) : atomic_load(&share->channels);
+}
+
+atomic_uint *pl_share_channel_count(struct pl_share *share)
+{
+    return &share->nchannels;
+}
+
+atomic_uint *pl_share_patterns(struct pl_share *share)
+{
+    return &share->patterns;
+}
+
+struct pl_common_account *pl_share_kept(struct pl_share *share)
+{
+    return &share->kept;
 }
 
 /* ---- dictionaries by name ---- */

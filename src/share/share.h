@@ -6,6 +6,7 @@
 #ifndef PL_SHARE_SHARE_H
 #define PL_SHARE_SHARE_H
 
+#include "base/account.h"
 #include "base/error.h"
 #include "share/dict.h"
 
@@ -17,6 +18,7 @@ enum {
     PL_SHARE_DICTS = 1024,
     PL_SHARE_NAME = 128,          /* bytes of a dictionary's name */
     PL_SHARE_DICT_MAX = 10 << 20, /* of one for which nothing else is said */
+    PL_SHARE_KEPT = 64 << 20,     /* of messages that channels remember */
 };
 
 /* GIVES *out. Returns 0 or PL_ERR_NOMEM. */
@@ -29,6 +31,9 @@ void pl_share_free(struct pl_share *share);
  * PL_ERR_NOMEM. */
 int pl_share_set_workers(struct pl_share *share, unsigned workers);
 unsigned pl_share_workers(const struct pl_share *share);
+
+/* A number that was not given before. */
+uint64_t pl_share_next_id(struct pl_share *share);
 
 struct pl_epoch *pl_share_epoch(struct pl_share *share);
 
@@ -48,8 +53,16 @@ struct pl_member *pl_share_member(struct pl_share *share, unsigned id);
 void pl_share_set_member(struct pl_share *share, unsigned id,
                          struct pl_member *member);
 
-/* The dictionary of topics (bus.c); NULL when out of memory. */
+/* The dictionary of names with subscriptions (topics.c); NULL when out of
+ * memory. How many of its subscriptions are patterns. */
 struct pl_dict *pl_share_topics(struct pl_share *share);
+atomic_uint *pl_share_patterns(struct pl_share *share);
+
+/* The dictionary of channels (channel.c); NULL when there is none yet (unless
+ * make), or when out of memory. Their number, and what their messages take. */
+struct pl_dict *pl_share_channels(struct pl_share *share, bool make);
+atomic_uint *pl_share_channel_count(struct pl_share *share);
+struct pl_common_account *pl_share_kept(struct pl_share *share);
 
 /* The number of the worker that leads. At first it is 0, who has not joined
  * yet. */

@@ -61,7 +61,7 @@ static int end(void **state)
 static struct pl_subscription *subscribe(const char *topic, unsigned queue,
                                          bool close)
 {
-    const struct pl_bus_options options = {queue, close};
+    const struct pl_bus_options options = {.queue = queue, .close = close};
     struct pl_subscription *sub = NULL;
 
     CHECK_INT(0, pl_bus_subscribe(&member, pl_str_c(topic), &options, &sub),

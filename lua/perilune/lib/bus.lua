@@ -12,13 +12,16 @@ local fail, failure, guard, raise =
   core.fail, core.failure, core.guard, core.raise
 local is_loading, task_id, when =
   core.is_loading, core.task_id, core.when
+local parse_size = core.parse_size
 local CANCELED, CLOSED = core.CANCELED, core.CLOSED
 local error, setmetatable, type = error, setmetatable, type
 
 local Subscription = { __name = "pl.subscription" }
 Subscription.__index = Subscription
 
-local known = { queue = "count", full = "text" }
+local known = {
+  queue = "count", queue_bytes = "size", full = "text", since = "number",
+}
 
 local function new(call, topic, options)
   check_string(call, "the topic", topic)
@@ -30,14 +33,20 @@ local function new(call, topic, options)
   if full ~= "drop" and full ~= "close" then
     fail(call .. ": option 'full' must be \"drop\" or \"close\"")
   end
+  local bytes = parse_size(checked.queue_bytes or "0")
+  if not bytes then
+    fail(call .. ": option 'queue_bytes' is not understood")
+  end
   return setmetatable({
     topic = topic, queue = checked.queue or 0, close = full == "close",
+    bytes = bytes, since = checked.since or nil,
   }, Subscription)
 end
 
 local function begin(call, sub)
   local err
-  sub.ref, err = subscribe(call, sub.topic, sub.queue, sub.close)
+  sub.ref, err =
+    subscribe(call, sub.topic, sub.queue, sub.close, sub.bytes, sub.since)
   return sub.ref and sub, err
 end
 
@@ -55,10 +64,10 @@ end
 
 -- Calls the function for one message after another.
 local function pump(sub)
-  local value, err = sub:receive()
-  while err == nil do
-    guard(sub.fn, value, sub.topic)
-    value, err = sub:receive()
+  local value, topic, number = sub:receive()
+  while value ~= nil do
+    guard(sub.fn, value, topic, number)
+    value, topic, number = sub:receive()
   end
 end
 
@@ -71,9 +80,10 @@ local function begin_later(sub)
   end)
 end
 
---- pl.subscribe(topic, fn [, options]): fn(value, topic) is called for each
---- message, one after another. pl.subscribe(topic [, options]): without fn;
---- subscription:receive() waits for the next. options: queue, full.
+--- pl.subscribe(topic, fn [, options]): fn(value, topic, number) is called for
+--- each message, one after another. pl.subscribe(topic [, options]): without
+--- fn; subscription:receive() waits for the next. topic may be a pattern:
+--- "chat.*", "news.>". options: queue, queue_bytes, full, since.
 local function subscribe_to(topic, fn, options)
   if type(fn) == "table" and options == nil then
     fn, options = nil, fn
@@ -100,7 +110,7 @@ local function subscribe_to(topic, fn, options)
   return sub
 end
 
---- for value in pl.messages(topic [, options]) do ... end
+--- for value, topic, number in pl.messages(topic [, options]) do ... end
 local function messages(topic, options)
   if is_loading() then
     fail("pl.messages: the site is still being loaded")
@@ -111,20 +121,24 @@ local function messages(topic, options)
     error(err, 0)
   end
   return function()
-    return (sub:receive())
+    local value, from, number = sub:receive()
+    if value ~= nil then
+      return value, from, number
+    end
   end
 end
 
---- Waits for the next message, at most timeout seconds. Gives its value; nil
---- and an error: "timeout", or "closed" when there will be none any more.
+--- Waits for the next message, at most timeout seconds. Gives its value, its
+--- topic, and its number if that is a channel; nil and an error: "timeout", or
+--- "closed" when there will be none any more.
 function Subscription:receive(timeout)
   if timeout ~= nil and (type(timeout) ~= "number" or not (timeout >= 0)) then
     fail("subscription:receive: the timeout must be a number, not negative")
   end
   while self.ref do
-    local value = take(self.ref)
+    local value, topic, number = take(self.ref)
     if value ~= nil then
-      return value
+      return value, topic, number
     end
     local result = receive(self.ref, timeout)
     if result == CANCELED then

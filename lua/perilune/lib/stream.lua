@@ -1,15 +1,15 @@
 -- stream.lua - res:events, res:early_hints, res:inform, res:trailer and
 -- req.trailers. Loaded when a site first uses one of them.
 
-local core, _, c = ...
+local core, pl, c = ...
 local begin, send, comment, inform = c.begin, c.send, c.comment, c.inform
 core.load_part("response")
 local check_options, check_string = core.check_options, core.check_string
 local fail, failure, raise, say =
   core.fail, core.failure, core.raise, core.res_say
 local CLOSED, INVALID, STATE = core.CLOSED, core.INVALID, core.STATE
-local pairs, setmetatable, sort, tostring, type =
-  pairs, setmetatable, table.sort, tostring, type
+local pairs, setmetatable, sort, tonumber, tostring, type =
+  pairs, setmetatable, table.sort, tonumber, tostring, type
 
 local methods = core.response_methods
 
@@ -137,4 +137,58 @@ end
 --- events:comment([text]): a line that clients pass over
 function Events:comment(text)
   return say("events:comment", comment(self.res, text or ""), self.res)
+end
+
+local known_subscribe = {
+  queue = "count", queue_bytes = "size", full = "text", event = "text",
+  history = "flag",
+}
+
+-- Messages of several topics have no number that says what came before.
+local function is_pattern(topic)
+  return ("." .. topic .. "."):find(".*.", 1, true) or topic == ">"
+    or topic:sub(-2) == ".>"
+end
+
+--- events:subscribe(topic [, options] [, fn]): sends what is published to the
+--- topic, a name or a pattern, until the client leaves. Of a channel, messages
+--- have their numbers for ids, and what was published since events.last_id
+--- comes first (option history: to those who have none, all that is
+--- remembered). fn(value, topic, number) may give other data, and options of
+--- events:send; nil: nothing. Other options: queue, queue_bytes, event, full
+--- ["close"]: a client that is too slow is cut off, and comes again. Waits;
+--- returns nil, err.
+function Events:subscribe(topic, options, fn)
+  if type(options) == "function" and fn == nil then
+    options, fn = nil, options
+  end
+  options = check_options("events:subscribe", known_subscribe, options)
+  local since = tonumber(self.last_id) or options.history and 0 or nil
+  local sub, err = pl.subscribe(topic, {
+    queue = options.queue or nil, queue_bytes = options.queue_bytes or nil,
+    full = options.full or "close", since = not is_pattern(topic) and since
+      or nil,
+  })
+  if not sub then
+    return nil, err
+  end
+  local ok, value, from, number
+  repeat
+    value, from, number = sub:receive()
+    if value == nil then
+      return nil, from
+    end
+    local data, more
+    if fn then
+      data, more = fn(value, from, number)
+    else
+      data = type(value) == "string" and value or pl.json.encode(value)
+    end
+    if data ~= nil then
+      ok, err = self:send(data, more or {
+        event = options.event, id = not is_pattern(topic) and number or nil,
+      })
+    end
+  until not ok and err
+  return nil, err
 end
