@@ -162,7 +162,7 @@ static void test_bus__a_subscription_ends_with_its_task(void **state)
     (void)state;
     commit();
     run_ok("local sub = pl.subscribe('t') note(pl.publish('t', 1)) "
-           "note(sub:receive())",
+           "note((sub:receive()))",
            "a task");
     run_ok("note(pl.publish('t', 1))", "another");
     check_noted("1 1 0", "nobody is left");
