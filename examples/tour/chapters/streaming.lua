@@ -16,9 +16,9 @@ end)
 
 -- example: events
 pl.get("/streaming/events", function(req, res)
-  res:header("content-type", "text/event-stream")
+  local events = res:events()
   for altitude = 300, 0, -100 do
-    res:write("event: altitude\ndata: ", altitude, "\n\n")
+    events:send(altitude, { event = "altitude", id = altitude })
     pl.sleep(0.2)
   end
 end)
@@ -39,6 +39,10 @@ pl.get("/streaming/rows", function(req, res)
 end)
 -- end
 
+-- The clocks are a site of their own: examples/clock.
+local here = debug.getinfo(1, "S").source:match("^@(.-)chapters/[^/]*$")
+dofile(here .. "../clock/clock.lua")("/clock/")
+
 return {
   title = "Streaming answers",
   summary = "res:write() sends a piece of the body at once.",
@@ -56,20 +60,29 @@ handler need not know.</p>]],
     {
       title = "Server-sent events",
       text = [[
-<p>A stream of events is nothing but text of a certain form. This page has no
-script to listen to them, so watch them with curl.</p>]],
+<p>A stream of events is nothing but text of a certain form, for which browsers
+have a listener (<code>EventSource</code>). It comes again by itself when it is
+cut off, and says which event it has seen last. This page has no script, so
+watch them with curl. <code>examples/livelog</code> is a site that shows the end
+of a log file so, as it grows, by way of a channel that remembers the last
+lines.</p>]],
       example = "events",
       shell = [[
-$ curl -sN @origin@/streaming/events
+$ curl -sN @origin@/streaming/events | grep -v "^:"
+
+id: 300
 event: altitude
 data: 300
 
+id: 200
 event: altitude
 data: 200
 
+id: 100
 event: altitude
 data: 100
 
+id: 0
 event: altitude
 data: 0
 ]],
@@ -85,6 +98,16 @@ thousand lines never pile up in the server's memory. When it has left,
 $ curl -s @origin@/streaming/rows | wc -l
 100000]],
       downloads = { "/streaming/rows" },
+    },
+    {
+      title = "Pictures without end",
+      text = [[
+<p>Three clocks, and no script in the browser: each is a GIF whose next frame is
+written when it is time for it. A frame is drawn once, by one worker, and goes
+to all who look through a topic; after an hour the stream ends, and the page
+loads itself anew. The source is in <code>examples/clock</code>.</p>]],
+      page = true,
+      links = { "/clock/" },
     },
   },
 }
