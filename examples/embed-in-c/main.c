@@ -457,6 +457,41 @@ static void tick(struct pl_app *app, void *arg)
     pl_publish(app, PL_STR("events"), (struct pl_str){text, n});
 }
 
+/* ---- WebSockets ---- */
+
+/* GET /echo */
+static int echo(struct pl_request *req, struct pl_response *res, void *arg)
+{
+    struct pl_ws_message message;
+    struct pl_ws *ws;
+    int err = pl_ws_accept(req, NULL, &ws);
+
+    while (err == 0 && (err = pl_ws_receive(ws, &message)) == 0)
+        err = pl_ws_send(ws, message.kind, message.data);
+    return err;
+}
+
+/* GET /room */
+static int enter(struct pl_ws *ws, struct pl_request *req, void *arg)
+{
+    return pl_ws_subscribe(ws, PL_STR("room"), false);
+}
+
+static int say(struct pl_ws *ws, const struct pl_ws_message *message, void *arg)
+{
+    int n = pl_publish(arg, PL_STR("room"), message->data);
+
+    return n < 0 ? n : 0;
+}
+
+static void add_room(struct pl_app *app)
+{
+    static const struct pl_ws_callbacks callbacks = {
+        .size = sizeof(callbacks), .open = enter, .message = say};
+
+    pl_app_websocket(app, "/room", &callbacks, NULL, app);
+}
+
 /* ---- the application ---- */
 
 static void add_routes(struct pl_app *app, bool with_uploads)
@@ -470,6 +505,8 @@ static void add_routes(struct pl_app *app, bool with_uploads)
     pl_app_get(app, "/sleep", nap, NULL);
     pl_app_get(app, "/counter", counter, NULL);
     pl_app_get(app, "/countdown", countdown, NULL);
+    pl_app_get(app, "/echo", echo, NULL);
+    add_room(app);
     pl_app_post(app, "/sum", sum, NULL);
     if (with_uploads) {
         pl_app_post(app, "/upload", upload, NULL);

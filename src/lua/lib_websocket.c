@@ -24,6 +24,8 @@ struct socket {
     struct pl_vm *vm;
     int table;          /* reference: keeps this, too */
     bool due;           /* later is on its way */
+    bool ending;        /* it has been told that there is no more */
+    bool told;          /* ... and who has used it since, that it is closed */
     struct pl_op later; /* starts the task when no Lua runs */
 };
 
@@ -51,6 +53,15 @@ static int push_result(lua_State *L, int result)
     return 1;
 }
 
+/* It was released. Who goes on after that is ended, as by pl_ws_write(). */
+static int push_closed(lua_State *L, struct socket *socket)
+{
+    int result = socket->told ? PL_ERR_CANCELED : PL_ERR_CLOSED;
+
+    socket->told = true;
+    return push_result(L, result);
+}
+
 /* ---- the end of what Lua has ---- */
 
 static void on_released(struct pl_ws *ws)
@@ -66,9 +77,12 @@ static const struct pl_ws_reader straight = {.released = on_released};
 
 /* ---- tasks of callbacks ---- */
 
+static void on_ready(struct pl_ws *ws);
+
 static void on_returned(struct pl_co *co, int status, int n)
 {
-    struct pl_ws *ws = ((struct socket *)co->ctx)->ws;
+    struct socket *socket = co->ctx;
+    struct pl_ws *ws = socket->ws;
 
     (void)n;
     if (ws == NULL) /* the end has been told */
@@ -77,10 +91,12 @@ static void on_returned(struct pl_co *co, int status, int n)
     if (status == 0)
         return;
     pl_vm_report(co->vm, &co->task, co->L);
-    if (ws->state == PL_WS_OPEN)
-        (void)pl_ws_close(ws, PL_WS_ERROR, pl_str(NULL, 0));
-    else /* while it told of the end, or of the last message */
+    if (socket->ending) /* and cannot be told again */
         pl_ws_release(ws, PL_WS_ERROR);
+    else if (ws->state == PL_WS_OPEN)
+        (void)pl_ws_close(ws, PL_WS_ERROR, pl_str(NULL, 0));
+    else
+        on_ready(ws);
 }
 
 static void start(struct socket *socket)
@@ -297,6 +313,7 @@ static int take(lua_State *L)
     int got =
         socket->ws == NULL ? PL_ERR_CLOSED : pl_ws_take(socket->ws, &message);
 
+    socket->ending = got == PL_ERR_CLOSED;
     if (got != 1) {
         lua_pushnil(L);
         lua_pushboolean(L, got == PL_ERR_CLOSED);
@@ -345,7 +362,7 @@ static int send_message(lua_State *L)
                     "ws:send(data, \"binary\")",
                     call);
     if (socket->ws == NULL)
-        return push_result(L, PL_ERR_CLOSED);
+        return push_closed(L, socket);
     return push_result(
         L, pl_ws_write(socket->ws, binary ? PL_WS_BINARY : PL_WS_TEXT, data));
 }
@@ -358,7 +375,7 @@ static int drain(lua_State *L)
     struct pl_ws_drain_op *wait;
 
     if (socket->ws == NULL)
-        return push_result(L, PL_ERR_CLOSED);
+        return push_closed(L, socket);
     wait = lua_newuserdata(L, sizeof(*wait));
     pl_ws_drain_begin(wait, co->task.sched, socket->ws);
     return pl_co_wait(L, co, &wait->op, lua_gettop(L));
@@ -395,7 +412,7 @@ static int subscribe(lua_State *L)
     if (!PL_WITH_SHARE || member == NULL)
         pl_lua_fail(L, "%s: there is nobody to listen to here", call);
     if (socket->ws == NULL)
-        return push_result(L, PL_ERR_CLOSED);
+        return push_closed(L, socket);
     return push_result(
         L, pl_ws_listen(socket->ws, member, topic, lua_toboolean(L, 3) != 0));
 }

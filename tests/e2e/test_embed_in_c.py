@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from conformance.websocket.frames import TEXT, Client, closing, frame
 from harness.server import TOP, Server, build_folder
 
 sys.path.insert(0, str(TOP / "tools"))
@@ -220,6 +221,19 @@ def test_term_finishes_what_runs(example):
         wire.buffer = begun + wire.buffer
         assert wire.response().body.endswith(b"Lift-off.\n")
     assert example.wait() == 0
+
+
+def test_websockets(example):
+    with Client(example.port, "/echo") as client:
+        client.send(frame(TEXT, b"hello"))
+        assert client.read().data == b"hello"
+        client.send(closing(4000))
+        assert client.read().data == b"\x0f\xa0" and client.at_end()
+    with Client(example.port, "/room") as one:
+        with Client(example.port, "/room") as two:
+            two.send(frame(TEXT, b"to all"))
+            assert one.read().data == two.read().data == b"to all"
+    assert example.get("/echo").status == 426
 
 
 def test_the_tour_shows_the_example():

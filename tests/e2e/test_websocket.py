@@ -19,6 +19,21 @@ pl.websocket("/echo", {
     if data == "fail" then error("it failed") end
     if data == "close" then return ws:close(4001, "bye") end
     if data == "sleep" then pl.sleep(0.05) end
+    if data == "fail late" then
+      pl.log("looking")
+      while ws:send(data) do pl.sleep(0.01) end
+      error("it failed late")
+    end
+    if data == "sender" then
+      pl.spawn(function()
+        pl.defer(function() pl.log("the sender was ended") end)
+        while true do
+          local _, err = ws:send("again")
+          if err then pl.log("told:", err.code) end
+          pl.sleep(0.01)
+        end
+      end)
+    end
     ws:send(data, kind)
   end,
   close = function(ws, code, reason)
@@ -169,6 +184,29 @@ def test_errors_close_and_are_logged(server):
 
     assert talk(server, "/broken", nothing)[0] == 1011
     server.wait_log("broken")
+
+
+def test_the_end_is_told_after_an_error(server):
+    """Also if it came while the last message was looked at."""
+
+    async def conversation(ws):
+        await ws.send("fail late")
+        server.wait_log("looking")
+        ws.transport.abort()
+
+    talk(server, "/echo?name=c5", conversation)
+    server.wait_log("it failed late")
+    server.wait_log("closed c5 1006")
+
+
+def test_who_sends_to_a_closed_socket_is_ended(server):
+    async def conversation(ws):
+        await ws.send("sender")
+        await ws.recv()
+
+    talk(server, "/echo?name=c6", conversation)
+    server.wait_log("told: closed")
+    server.wait_log("the sender was ended")
 
 
 def test_subprotocols(server):
