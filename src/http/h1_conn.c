@@ -584,7 +584,7 @@ static void end_streams(struct pl_http *http)
 
         if (req->response.events != NULL && req->task != NULL)
             pl_task_cancel(req->task);
-        if (req->ws_stream != NULL)
+        if (PL_WITH_HTTP2 && req->ws_stream != NULL)
             pl_ws_stream_drain(req);
     }
 }

@@ -108,7 +108,7 @@ void pl_request_lost(struct pl_request *req, int why)
     req->stream = NULL;
     pl_body_end(req, why < 0 ? why : PL_ERR_CLOSED);
     pl_response_drained(&req->response, PL_ERR_CLOSED);
-    if (req->ws_stream != NULL) /* the handler hears of it by its socket */
+    if (PL_WITH_HTTP2 && req->ws_stream != NULL) /* its socket tells of it */
         pl_ws_stream_lost(req, why);
     else if (req->task != NULL)
         pl_task_cancel(req->task);

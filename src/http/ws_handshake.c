@@ -1,6 +1,7 @@
 #include "http/ws_handshake.h"
 
 #include "base/error.h"
+#include "base/features.h"
 #include "base/log.h"
 #include "base/sha1.h"
 #include "base/str.h"
@@ -127,7 +128,8 @@ static int refuse_origin(struct pl_request *req, const char **why)
 /* By an extended CONNECT (RFC 8441), not by an upgrade. */
 static bool is_stream(const struct pl_request *req)
 {
-    return pl_str_ieq(req->connect_protocol, PL_STR("websocket"));
+    return PL_WITH_HTTP2 &&
+           pl_str_ieq(req->connect_protocol, PL_STR("websocket"));
 }
 
 static bool asks_for_it(struct pl_request *req)
