@@ -46,7 +46,7 @@ static uint16_t local_port(const struct pl_conn *conn)
     return pl_conn_local(conn, &addr) ? (uint16_t)pl_addr_port(&addr) : HTTPS;
 }
 
-void pl_request_arrived(struct pl_request *req, const struct pl_conn *conn)
+void pl_request_arrived_at(struct pl_request *req, const struct pl_conn *conn)
 {
     req->secure = pl_conn_secure(conn);
     if (!PL_WITH_TLS)

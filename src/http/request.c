@@ -15,16 +15,7 @@
 
 /* ---- life ---- */
 
-struct pl_request *pl_request_new(struct pl_http *http)
-{
-    struct pl_arena arena;
-
-    pl_arena_init(&arena, http->net->pool, NULL);
-    return pl_request_new_in(http, &arena);
-}
-
-struct pl_request *pl_request_new_in(struct pl_http *http,
-                                     struct pl_arena *arena)
+PL_INLINE struct pl_request *make(struct pl_http *http, struct pl_arena *arena)
 {
     struct pl_request *req = pl_arena_alloc(arena, sizeof(*req));
 
@@ -55,6 +46,20 @@ struct pl_request *pl_request_new_in(struct pl_http *http,
     http->stats.requests++;
     http->stats.open++;
     return req;
+}
+
+struct pl_request *pl_request_new(struct pl_http *http)
+{
+    struct pl_arena arena;
+
+    pl_arena_init(&arena, http->net->pool, NULL);
+    return make(http, &arena);
+}
+
+struct pl_request *pl_request_new_in(struct pl_http *http,
+                                     struct pl_arena *arena)
+{
+    return make(http, arena);
 }
 
 void pl_request_hold(struct pl_request *req)

@@ -105,9 +105,17 @@ void pl_request_refuse(struct pl_request *req, int status, const char *why);
 
 /* ---- front.c ---- */
 
+/* For pl_request_arrived(): from a listener that has something to say. */
+void pl_request_arrived_at(struct pl_request *req, const struct pl_conn *conn);
+
 /* For a wire that has made req from what conn has brought: whether it is
  * secure, and what the listener wants done about that. */
-void pl_request_arrived(struct pl_request *req, const struct pl_conn *conn);
+PL_INLINE void pl_request_arrived(struct pl_request *req,
+                                  const struct pl_conn *conn)
+{
+    if (conn->listener->more || conn->listener->options->https_port != 0)
+        pl_request_arrived_at(req, conn);
+}
 
 /* Answers req by sending the client to https_port. */
 void pl_request_send_away(struct pl_request *req);
