@@ -1,6 +1,6 @@
 /* main.c - perilune inside a C program. docs/c-api.md goes through it.
  *
- *     embed-in-c [ADDRESS [FOLDER [UPLOADS]]]      (127.0.0.1:8080 and .)
+ *     embed-in-c [ADDRESS [FOLDER [UPLOADS [LINES]]]]  (127.0.0.1:8080 and .)
  */
 #include <perilune.h>
 
@@ -492,6 +492,20 @@ static void add_room(struct pl_app *app)
     pl_app_websocket(app, "/room", &callbacks, NULL, app);
 }
 
+/* ---- raw connections ---- */
+
+/* To LINES: each line comes back. */
+static void repeat(struct pl_app *of, struct pl_socket *socket, void *arg)
+{
+    char line[200];
+    ssize_t n;
+
+    while ((n = pl_socket_read_line(NULL, socket, line, sizeof(line))) >= 0) {
+        pl_socket_write(NULL, socket, (struct pl_str){line, (size_t)n});
+        pl_socket_write(NULL, socket, PL_STR("\n"));
+    }
+}
+
 /* ---- the application ---- */
 
 static void add_routes(struct pl_app *app, bool with_uploads)
@@ -545,6 +559,8 @@ int main(int argc, char **argv)
     state.addresses = pl_cache_new(app, &kept);
     state.visits = pl_shared_open(app, "visits", NULL);
     state.page = pl_app_template_text(app, "visits", pl_str_c(visits_page));
+    if (argc > 4)
+        pl_app_tcp(app, argv[4], repeat, NULL);
     pl_app_set_state(app, &state, NULL);
     pl_app_set(app, "signals", "on");  /* TERM and INT end it in good order */
     pl_app_set(app, "announce", "on"); /* "listening on http://..." */

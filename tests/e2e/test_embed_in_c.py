@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+import socket
 import sys
 
 import pytest
@@ -21,7 +22,7 @@ TOUR = TOP / "docs/c-api.md"
 @pytest.fixture
 def example(tmp_path):
     program = build_folder() / "examples/embed-in-c/embed-in-c"
-    words = [program, "127.0.0.1:0", EXAMPLE, tmp_path]
+    words = [program, "127.0.0.1:0", EXAMPLE, tmp_path, f"unix:{tmp_path}/raw"]
     server = Server(words, tmp_path, {})
     yield server
     faults = server.finish()
@@ -55,6 +56,17 @@ def test_streams(example):
     response = example.get("/countdown")
     assert response.header("transfer-encoding") == "chunked"
     assert response.body == b"3...\n2...\n1...\nLift-off.\n"
+
+
+def test_raw_connections(example, tmp_path):
+    text(example, "/hello")  # it is ready
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.connect(f"{tmp_path}/raw")
+        peer.sendall(b"one\ntw")
+        with peer.makefile("rb") as answers:
+            assert answers.readline() == b"one\n"
+            peer.sendall(b"o\n")
+            assert answers.readline() == b"two\n"
 
 
 def test_workers_share_a_dictionary(example):

@@ -210,7 +210,9 @@ def test_configurations_leave_nothing_open(tmp_path):
     subjects.make_site(tmp_path)
     place = subjects.Place(tmp_path, tmp_path, 1234)
     for path in (TOP / "tests/bench/peers").iterdir():
-        values = dict.fromkeys(("modules", "http", "locations", "magnet"), "")
+        values = dict.fromkeys(
+            ("modules", "http", "locations", "magnet", "tls", "ssl"), ""
+        )
         text = place.configure(path.name, **values).read_text()
         assert "@" not in text, path
 
