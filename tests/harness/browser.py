@@ -81,8 +81,10 @@ class Browser:
             self.events.append(message)
 
     def wait_event(self, session: str, method: str) -> dict:
-        """The next event of that name since the last one was taken."""
-        while True:
+        """The next event of that name since the last one was taken. A page that
+        never stops talking is not waited for without end."""
+        end = time.monotonic() + 5 * GUARD
+        while time.monotonic() < end:
             for i, event in enumerate(self.events):
                 if (event["method"], event.get("sessionId")) == (
                     method,
@@ -90,6 +92,7 @@ class Browser:
                 ):
                     return self.events.pop(i)["params"]
             self.events.append(self._message())
+        raise AssertionError(f"the browser never said {method}")
 
     def page(
         self, width: int, height: int = 800, dark=False, scripts=False

@@ -106,8 +106,7 @@ $ curl -s @origin@/streaming/rows | wc -l
 written when it is time for it. A frame is drawn once, by one worker, and goes
 to all who look through a topic; after an hour the stream ends, and the page
 loads itself anew. The source is in <code>examples/clock</code>.</p>]],
-      page = true,
-      links = { "/clock/" },
+      links = { "/clock/" }, watch = true, page = true,
     },
   },
 }
