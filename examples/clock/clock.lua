@@ -29,8 +29,10 @@ local function add_stream(prefix, name, face)
     res:write(face.head)
     res:flush()
     while pl.now() < over do
-      local frame = frames:receive(HOUR)
-      if not frame or not res:write(frame) then
+      local frame = frames:receive(over - pl.now())
+      if not frame then
+        break -- it is time
+      elseif not res:write(frame) then
         return
       end
       res:flush()
