@@ -2,9 +2,12 @@
  *
  * A subscription is counted for all before it is entered into the worker's
  * index, and leaves in the opposite order: what is sent to it in between comes
- * as mail, after the call. Publishers look at the counts when the message is in
- * the channel's ring, if there is one: so who subscribes finds a message there,
- * or is told of it, or both; and the number says that it is the same. */
+ * as mail, after the call. With channels it first notes how far their rings
+ * have come, is counted then, and reads on from there when it is entered.
+ * Publishers look at the counts before a message goes into the ring, for their
+ * answer, and after it, to ring: so who is counted gets the message, and who
+ * comes a moment too late for that gets it as well or not at all, never
+ * twice. */
 #include "share/bus.h"
 
 #include "base/check.h"
@@ -235,20 +238,45 @@ static void replay(struct pl_subscription *sub, struct pl_door *door,
     sub->most = most == 0 ? 0 : PL_MAX(most, sub->bytes);
 }
 
-/* The subscription counts already: channels that are made from now on ring. */
-static int open_doors(struct pl_subscription *sub, struct pl_str name,
+/* Channels that are made from now on ring, once the subscription counts. */
+static int open_doors(struct pl_member *member, struct pl_str name,
                       struct pl_door **door)
 {
     int err = 0;
 
     *door = NULL;
-    if (pl_share_channels(sub->member->share, false) == NULL)
+    if (pl_share_channels(member->share, false) == NULL)
         return 0;
     if (pl_is_pattern(name))
-        err = pl_doors_open(sub->member, name);
+        err = pl_doors_open(member, name);
     else
-        *door = pl_door_open(sub->member, name, &err);
+        *door = pl_door_open(member, name, &err);
     return err;
+}
+
+/* Counts it, enters it into the index, and gives it what it wants of the past
+ * and what has come since its doors were opened. */
+static int enter(struct pl_subscription *sub, struct pl_str name,
+                 const struct pl_bus_options *options)
+{
+    struct pl_member *member = sub->member;
+    struct pl_door *door;
+    int err = open_doors(member, name, &door);
+
+    if (err == 0)
+        err = pl_topic_count(member, name, 1);
+    if (err < 0)
+        return err;
+    sub->topic = pl_topic_get(member, name);
+    if (sub->topic == NULL) {
+        (void)pl_topic_count(member, name, -1);
+        return PL_ERR_NOMEM;
+    }
+    pl_list_push(&sub->topic->subs, &sub->node);
+    if (options->replay && door != NULL)
+        replay(sub, door, options->since);
+    pl_doors_read(member, name);
+    return 0;
 }
 
 int pl_bus_subscribe(struct pl_member *member, struct pl_str name,
@@ -256,7 +284,6 @@ int pl_bus_subscribe(struct pl_member *member, struct pl_str name,
                      struct pl_subscription **out)
 {
     struct pl_subscription *sub;
-    struct pl_door *door;
     int err = pl_topic_check(name);
 
     if (err < 0)
@@ -267,23 +294,14 @@ int pl_bus_subscribe(struct pl_member *member, struct pl_str name,
     sub = make(member, options);
     if (sub == NULL)
         return PL_ERR_NOMEM;
-    err = pl_topic_count(member, name, 1);
-    if (err == 0) {
-        err = open_doors(sub, name, &door);
-        sub->topic = err < 0 ? NULL : pl_topic_get(member, name);
-        if (sub->topic != NULL) {
-            pl_list_push(&sub->topic->subs, &sub->node);
-            if (options->replay && door != NULL)
-                replay(sub, door, options->since);
-            *out = sub;
-            return 0;
-        }
-        (void)pl_topic_count(member, name, -1);
+    err = enter(sub, name, options);
+    if (err < 0) {
         pl_doors_close(member, name);
-        err = PL_ERR_NOMEM;
+        free_subscription(sub);
+        return err;
     }
-    free_subscription(sub);
-    return err;
+    *out = sub;
+    return 0;
 }
 
 /* Without memory the count stays, too high: publishers go on sending what
@@ -363,32 +381,41 @@ void pl_receive_begin(struct pl_receive_op *receive, struct pl_sched *sched,
 
 /* ---- publishing ---- */
 
-/* Puts it into the channel's ring first, and looks for receivers then: who
- * subscribes in between finds it there. */
-static int publish_kept(struct pl_channel *channel,
-                        const struct pl_dict_user *user, int from,
-                        const struct pl_datum *value, uint64_t *number)
+/* Wakes the workers that have somebody who listens. */
+static void ring_all(struct pl_channel *channel,
+                     const struct pl_dict_user *user)
 {
     struct pl_share *share = channel->share;
     uint32_t counts[PL_TOPICS_WORKERS];
-    unsigned subs = 0;
-    int err = pl_channel_put(channel, user, from, value, number);
 
-    if (err < 0)
-        return err;
     if (pl_topic_receivers(share, user, channel->name, counts) == 0)
-        return 0;
+        return;
     pl_epoch_enter(user->reader);
     for (unsigned i = 0; i < pl_share_workers(share); i++) {
         struct pl_member *member =
             counts[i] > 0 ? pl_share_member(share, i) : NULL;
 
-        if (member == NULL)
-            continue;
-        pl_channel_ring(channel, member);
-        subs += counts[i];
+        if (member != NULL)
+            pl_channel_ring(channel, member);
     }
     pl_epoch_leave(user->reader);
+}
+
+/* Returns how many were there before it, and get it for sure. */
+static int publish_kept(struct pl_channel *channel,
+                        const struct pl_dict_user *user, int from,
+                        const struct pl_datum *value, uint64_t *number)
+{
+    uint32_t counts[PL_TOPICS_WORKERS], subs = 0;
+    int err;
+
+    (void)pl_topic_receivers(channel->share, user, channel->name, counts);
+    err = pl_channel_put(channel, user, from, value, number);
+    if (err < 0)
+        return err;
+    ring_all(channel, user);
+    for (unsigned i = 0; i < pl_share_workers(channel->share); i++)
+        subs += counts[i];
     return (int)subs;
 }
 

@@ -138,6 +138,19 @@ int pl_doors_open(struct pl_member *member, struct pl_str pattern)
     return err;
 }
 
+void pl_doors_read(struct pl_member *member, struct pl_str name)
+{
+    struct pl_door *door = pl_table_get(&member->doors, name);
+
+    if (door != NULL)
+        read_ring(member, door);
+    if (!pl_is_pattern(name))
+        return;
+    for (struct pl_table_walk at = {0}; pl_table_next(&member->doors, &at);)
+        if (pl_pattern_matches(name, at.key))
+            read_ring(member, at.value);
+}
+
 /* ---- closing ---- */
 
 static void close_door(struct pl_member *member, struct pl_door *door)

@@ -22,6 +22,10 @@ struct pl_door *pl_door_open(struct pl_member *member, struct pl_str name,
 /* Opens those of all channels that pattern matches. 0 or PL_ERR_NOMEM. */
 int pl_doors_open(struct pl_member *member, struct pl_str pattern);
 
+/* Delivers what has come to it since it was opened or read, or to all that
+ * pattern matches. */
+void pl_doors_read(struct pl_member *member, struct pl_str name);
+
 /* Closes it, or all that pattern matches, where no subscription is left. */
 void pl_doors_close(struct pl_member *member, struct pl_str name);
 

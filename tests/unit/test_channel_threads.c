@@ -282,5 +282,70 @@ static void test_channel__survives_those_who_come_and_go(void **state)
     pl_share_free(share);
 }
 
-RUN_TESTS(cmocka_unit_test(test_channel__is_the_same_for_all_workers),
+/* Whom the publisher counts has the message when its bell has rung, however
+ * the call that subscribes and the one that publishes meet. */
+enum { MEETINGS = 3000 };
+
+static atomic_uint opened, reached;
+
+static void *run_publisher(void *arg)
+{
+    struct pl_reader *reader = pl_epoch_join(pl_share_epoch(share));
+    struct pl_dict_user user = {.reader = reader};
+    struct pl_datum value = number(1);
+    uint64_t n;
+
+    (void)arg;
+    for (unsigned i = 1; i <= MEETINGS; i++) {
+        while (atomic_load(&opened) < i)
+            sched_yield();
+        while (pl_bus_send(share, &user, 0, PL_STR("room.c"), &value, &n) == 0)
+            ;
+        atomic_store(&reached, i);
+    }
+    pl_epoch_part(reader);
+    return NULL;
+}
+
+static unsigned meet(struct worker *worker, unsigned i)
+{
+    struct pl_subscription *sub;
+    unsigned missed;
+
+    atomic_store(&opened, i);
+    sub = join(worker, i % 2 == 0 ? "room.c" : "room.*", false);
+    while (atomic_load(&reached) < i)
+        (void)pl_loop_step(worker->loop, 0);
+    (void)pl_loop_step(worker->loop, 0);
+    missed = sub->count == 0;
+    pl_bus_cancel(sub);
+    return missed;
+}
+
+static void test_channel__reaches_whom_it_counts(void **state)
+{
+    const struct pl_loop_options options = {.backend = NULL};
+    struct worker *worker = &workers[0];
+
+    (void)state;
+    *worker = (struct worker){.wrong = 0};
+    CHECK_INT(0, pl_share_new(&share), "share");
+    CHECK_INT(0, pl_share_set_workers(share, 1), "workers");
+    declare_room();
+    CHECK_INT(0, pl_loop_new(&options, &worker->loop), "loop");
+    CHECK_INT(0, pl_member_join(&worker->member, share, worker->loop, 0, false),
+              "member");
+    CHECK_INT(0, pthread_create(&worker->thread, NULL, run_publisher, NULL),
+              "thread");
+    for (unsigned i = 1; i <= MEETINGS; i++)
+        worker->wrong += meet(worker, i);
+    pthread_join(worker->thread, NULL);
+    pl_member_leave(&worker->member);
+    pl_loop_free(worker->loop);
+    pl_share_free(share);
+    CHECK_INT(0, worker->wrong, "messages that were counted and did not come");
+}
+
+RUN_TESTS(cmocka_unit_test(test_channel__reaches_whom_it_counts),
+          cmocka_unit_test(test_channel__is_the_same_for_all_workers),
           cmocka_unit_test(test_channel__survives_those_who_come_and_go))
