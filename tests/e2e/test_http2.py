@@ -299,7 +299,8 @@ HELD = [closed_windows, closed_window_for_streams, many_heads, unread_bodies]
 
 
 class Friend:
-    """A client that behaves, and is answered all the time."""
+    """A client that behaves, and is answered all the time, however often it
+    asks: it gives back what the answers took of its connection's window."""
 
     def __init__(self, server):
         self.wire = H2Wire(server.addresses()[0])
@@ -308,7 +309,9 @@ class Friend:
 
     def asks(self):
         self.wire.send(get(self.next))
-        assert self.wire.answer(self.next).body == b"hello over 2"
+        answer = self.wire.answer(self.next)
+        assert answer.body == b"hello over 2"
+        self.wire.send(window(0, len(answer.body)))
         self.next += 2
 
 
