@@ -1,6 +1,5 @@
 #include "server/control.h"
 
-#include <poll.h>
 #include <signal.h>
 
 #include "base/log.h"
@@ -18,35 +17,6 @@ enum { STOP = 1, KILL = 2, LEAVE = 3 };
 static int asked_step(const struct pl_server *server)
 {
     return (int)(server->stop & PL_STOP_STEPS);
-}
-
-static void wanted_signals(sigset_t *set)
-{
-    static const int signals[] = {SIGTERM, SIGQUIT, SIGINT,
-                                  SIGHUP,  SIGUSR1, SIGUSR2};
-
-    sigemptyset(set);
-    for (size_t i = 0; i < PL_COUNT(signals); i++)
-        sigaddset(set, signals[i]);
-}
-
-int pl_control_open(struct pl_server *server)
-{
-    sigset_t set;
-
-    if (!server->options.own_process)
-        return 0;
-    wanted_signals(&set);
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
-    server->signals = pl_sys_signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    return server->signals < 0 ? pl_err_from_errno(errno) : 0;
-}
-
-void pl_control_close(struct pl_server *server)
-{
-    if (server->signals >= 0)
-        pl_sys_close(server->signals);
-    server->signals = -1;
 }
 
 /* ---- stopping ---- */
@@ -73,7 +43,7 @@ void pl_server_stop(struct pl_server *server, bool now, int exit_status)
 
 void pl_server_wake(struct pl_server *server)
 {
-    pl_sys_wake(server->control);
+    pl_loop_wake(server->loop);
 }
 
 /* Each worker is told each step once, as soon as it has a loop. */
@@ -174,13 +144,51 @@ static void on_signal(struct pl_server *server, uint32_t number)
     }
 }
 
-static void read_signals(struct pl_server *server)
+static void on_signals(struct pl_source *source, unsigned events)
 {
+    struct pl_server *server =
+        PL_CONTAINER_OF(source, struct pl_server, signals);
     struct signalfd_siginfo info;
 
-    while (server->signals >= 0 &&
-           pl_sys_read(server->signals, &info, sizeof(info)) == sizeof(info))
+    (void)events;
+    while (pl_sys_read(source->fd, &info, sizeof(info)) == sizeof(info))
         on_signal(server, info.ssi_signo);
+}
+
+static void wanted_signals(sigset_t *set)
+{
+    static const int signals[] = {SIGTERM, SIGQUIT, SIGINT,
+                                  SIGHUP,  SIGUSR1, SIGUSR2};
+
+    sigemptyset(set);
+    for (size_t i = 0; i < PL_COUNT(signals); i++)
+        sigaddset(set, signals[i]);
+}
+
+int pl_control_open(struct pl_server *server)
+{
+    struct pl_source *source = &server->signals;
+    sigset_t set;
+
+    if (!server->options.own_process)
+        return 0;
+    wanted_signals(&set);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    source->ready = on_signals;
+    source->fd = pl_sys_signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (source->fd < 0)
+        return pl_err_from_errno(errno);
+    return pl_loop_add(server->loop, source, PL_READABLE, PL_LEVEL);
+}
+
+void pl_control_close(struct pl_server *server)
+{
+    struct pl_source *source = &server->signals;
+
+    pl_loop_remove(server->loop, source, false);
+    if (source->fd >= 0)
+        pl_sys_close(source->fd);
+    source->fd = -1;
 }
 
 /* ---- waiting ---- */
@@ -192,18 +200,6 @@ static int time_left(uint64_t last)
     if (last == 0)
         return -1;
     return last > now ? (int)PL_MIN(last - now, (uint64_t)INT32_MAX) : 0;
-}
-
-static void wait_for_news(const struct pl_server *server, int timeout_ms)
-{
-    struct pollfd fds[2] = {{.fd = server->control, .events = POLLIN},
-                            {.fd = server->signals, .events = POLLIN}};
-    uint64_t count;
-
-    /* A descriptor of -1 is skipped; after a failure everything is looked at.
-     */
-    poll(fds, PL_COUNT(fds), timeout_ms);
-    (void)!pl_sys_read(server->control, &count, sizeof(count));
 }
 
 void pl_control_until(struct pl_server *server,
@@ -225,7 +221,7 @@ void pl_control_until(struct pl_server *server,
         if (step >= LEAVE || time_left(last) == 0 ||
             (step >= STOP && only_lost_are_left(server)))
             leave_behind(server);
-        wait_for_news(server, time_left(last));
-        read_signals(server);
+        /* After a wait that failed everything is looked at, too. */
+        pl_loop_step(server->loop, time_left(last));
     }
 }

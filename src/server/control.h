@@ -1,5 +1,6 @@
-/* control.h - what the main thread does while workers serve: it waits for
- * signals, for pl_server_stop() and for what becomes of the workers. */
+/* control.h - what the main thread does while workers serve: its loop turns for
+ * signals, for pl_server_stop(), for what becomes of the workers, and for
+ * whoever else has sources, timers, hooks or mail on server->loop. */
 #ifndef PL_SERVER_CONTROL_H
 #define PL_SERVER_CONTROL_H
 
@@ -13,8 +14,9 @@ struct pl_server;
 int pl_control_open(struct pl_server *server);
 void pl_control_close(struct pl_server *server);
 
-/* Acts on signals and passes stops on to the workers until reached() holds,
- * which is asked again whenever something has happened. */
+/* Turns server->loop, and passes stops on to the workers, until reached()
+ * holds. That is asked again after each turn: whatever has happened, a worker's
+ * new stage and pl_server_wake() included, makes one. */
 void pl_control_until(struct pl_server *server,
                       bool (*reached)(const struct pl_server *server));
 

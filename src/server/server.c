@@ -28,14 +28,14 @@ int pl_server_init(struct pl_server *server,
                    const struct pl_server_options *options,
                    const struct pl_loader *loader)
 {
+    const struct pl_loop_options loop = {.backend = NULL};
     int err;
 
     *server = (struct pl_server){
-        .options = *options, .loader = loader, .signals = -1};
-    server->control = pl_sys_eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (server->control < 0)
-        return pl_err_from_errno(errno);
-    err = pl_share_new(&server->share);
+        .options = *options, .loader = loader, .signals = {.fd = -1}};
+    err = pl_loop_new(&loop, &server->loop);
+    if (err == 0)
+        err = pl_share_new(&server->share);
     if (err == 0)
         err = pl_offload_new(OFFLOAD_THREADS, OFFLOAD_QUEUE, &server->offload);
     if (err == 0 && PL_WITH_SOCKETS)
@@ -43,7 +43,7 @@ int pl_server_init(struct pl_server *server,
     if (err < 0) {
         pl_offload_free(server->offload);
         pl_share_free(server->share);
-        pl_sys_close(server->control);
+        pl_loop_free(server->loop);
     }
     return err;
 }
@@ -55,7 +55,7 @@ void pl_server_fini(struct pl_server *server)
     pl_offload_free(server->names);
     pl_offload_free(server->offload);
     pl_share_free(server->share);
-    pl_sys_close(server->control);
+    pl_loop_free(server->loop);
 }
 
 /* ---- the manifest ---- */

@@ -3,7 +3,8 @@
  * The site is loaded once by a scratch worker on the main thread, only to read
  * what the process needs (the manifest: listeners, user, workers, logs); then
  * each worker loads it for itself, one after another, and all of them commit.
- * The main thread never runs the site again: it waits for signals.
+ * The main thread never runs the site again: its loop waits for signals and
+ * for what becomes of the workers.
  *
  * The scratch load and the opening of listeners are the places that move into
  * the loader and the supervisor. */
@@ -59,8 +60,8 @@ struct pl_server {
     uint32_t stop_ms;             /* how long a graceful stop may take */
     struct pl_pid_file pid_file;
     struct pl_systemd systemd;
-    int control; /* eventfd: a worker or pl_server_stop() wants to be seen */
-    int signals; /* signalfd, or -1 */
+    struct pl_loop *loop;     /* the main thread's: it turns in control.c */
+    struct pl_source signals; /* a signalfd, or -1 */
     _Atomic unsigned stop; /* how far we are asked to stop, and exit status */
 };
 
