@@ -4,11 +4,11 @@ request."""
 import os
 import re
 import shutil
-import socket
 import subprocess
 
 import pytest
 
+from harness.ports import free_port, listens
 from harness.server import environment
 from harness.wait import GUARD, wait_for
 
@@ -50,20 +50,6 @@ backend two
 """
 TLS = "ssl crt @PEM@ ca-file @PEM@ verify optional alpn http/1.1"
 OPTIONS = "proxy-v2-options crc32c,unique-id,authority"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port)).close()
-    except ConnectionRefusedError:
-        return False
-    return True
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from signal import SIGINT
 
 import pytest
 
+from harness.ports import free_port
 from harness.server import TOP, environment, program
 from harness.wait import wait_for
 
@@ -187,12 +188,6 @@ def test_unreadable_site(command, tmp_path):
 
 
 # ---- addresses ----
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def test_busy_port(command, serve):

@@ -5,13 +5,13 @@ examples/ and include/ as in a checkout. `make` only shows that it would find
 its target; port 8080 stands for a free one."""
 
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from harness.ports import free_port
 from harness.server import TOP, build_folder, environment, program
 from harness.wait import GUARD
 
@@ -35,12 +35,6 @@ cc() { command cc ${PERILUNE_CFLAGS:-} "$@"; }
 make() { command make -n -C "$TOP" "$@" >/dev/null; }
 curl() { command curl -sS --retry 50 --retry-connrefused --retry-delay 1 "$@"; }
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def shell(script: str, folder: Path) -> subprocess.CompletedProcess:

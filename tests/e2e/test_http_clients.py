@@ -3,12 +3,12 @@
 import os
 import re
 import shutil
-import socket
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from harness.ports import free_port, listens
 from harness.server import Server, environment
 from harness.wait import GUARD, wait_for
 
@@ -143,20 +143,6 @@ def test_curl_pipelines_of_parallel_requests(server):
 
 
 # ---- proxies in front ----
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port)).close()
-    except ConnectionRefusedError:
-        return False
-    return True
 
 
 @pytest.fixture
