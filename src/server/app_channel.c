@@ -11,14 +11,34 @@
 
 /* ---- channels ---- */
 
-/* Who calls, whatever thread it is. */
-static int begin(struct pl_app *app, struct pl_guest *guest,
-                 struct pl_dict_user *user)
-{
-    int err = pl_guest_begin(guest, app->server.share);
+/* A channel in the hands of who calls, whatever thread that is. */
+struct use {
+    struct pl_guest guest;
+    struct pl_channel *channel;
+};
 
-    *user = (struct pl_dict_user){guest->reader, pl_clock_monotonic()};
+/* Rules are NULL for the channel as it is. After 0 call end(). */
+static int begin(struct pl_app *app, struct pl_str name,
+                 const struct pl_channel_rules *rules, struct use *use)
+{
+    int err;
+
+    if (!PL_WITH_SHARE)
+        return PL_ERR_UNSUPPORTED;
+    err = pl_guest_begin(&use->guest, app->server.share);
+    if (err < 0)
+        return err;
+    err = pl_channel_open(app->server.share, &use->guest.user, name, rules,
+                          &use->channel);
+    if (err < 0)
+        pl_guest_end(&use->guest);
     return err;
+}
+
+static void end(struct use *use)
+{
+    pl_channel_release(use->channel);
+    pl_guest_end(&use->guest);
 }
 
 int pl_app_channel(struct pl_app *app, struct pl_str name,
@@ -26,27 +46,19 @@ int pl_app_channel(struct pl_app *app, struct pl_str name,
 {
     struct pl_channel_options given;
     struct pl_channel_rules rules;
-    struct pl_channel *channel;
-    struct pl_dict_user user;
-    struct pl_guest guest;
+    struct use use;
     int err;
 
-    if (!PL_WITH_SHARE)
-        return PL_ERR_UNSUPPORTED;
-    if (pl_share_workers(app->server.share) == 0)
+    if (PL_WITH_SHARE && pl_share_workers(app->server.share) == 0)
         return PL_ERR_STATE;
     PL_OPTIONS_READ(&given, options);
     rules = (struct pl_channel_rules){.history = given.history,
                                       .age = given.history_age_ms * 1000000,
                                       .bytes = given.history_bytes,
                                       .presence = given.presence};
-    err = begin(app, &guest, &user);
-    if (err < 0)
-        return err;
-    err = pl_channel_open(app->server.share, &user, name, &rules, &channel);
+    err = begin(app, name, &rules, &use);
     if (err == 0)
-        pl_channel_release(channel);
-    pl_guest_end(&guest);
+        end(&use);
     return err;
 }
 
@@ -105,23 +117,14 @@ int pl_channel_members(struct pl_app *app, struct pl_str name,
                        void *arg)
 {
     struct looking looking = {fn, arg};
-    struct pl_channel *channel;
-    struct pl_dict_user user;
-    struct pl_guest guest;
-    int err;
+    struct use use;
+    int err = begin(app, name, NULL, &use);
 
-    if (!PL_WITH_SHARE)
-        return PL_ERR_UNSUPPORTED;
-    err = begin(app, &guest, &user);
     if (err < 0)
         return err;
-    err = pl_channel_open(app->server.share, &user, name, NULL, &channel);
-    if (err == 0) {
-        pl_presence_each(channel, user.reader, show, &looking);
-        pl_channel_release(channel);
-    }
-    pl_guest_end(&guest);
-    return err;
+    pl_presence_each(use.channel, use.guest.user.reader, show, &looking);
+    end(&use);
+    return 0;
 }
 
 /* ---- as events ---- */

@@ -65,29 +65,15 @@ void pl_app_forget_shared(struct pl_app *app)
     }
 }
 
-/* One call: who makes it, and when. */
-struct use {
-    struct pl_guest guest;
-    struct pl_dict_user user;
-};
-
-static int begin(const struct pl_shared *shared, struct use *use)
+static int begin(const struct pl_shared *shared, struct pl_guest *guest)
 {
-    struct pl_member *member = pl_member_current();
-    int err;
-
-    if (!PL_WITH_SHARE)
-        return PL_ERR_UNSUPPORTED;
-    err = pl_guest_begin(&use->guest, shared->share);
-    use->user.reader = use->guest.reader;
-    use->user.now =
-        use->guest.own ? pl_clock_monotonic() : pl_now(member->loop);
-    return err;
+    return PL_WITH_SHARE ? pl_guest_begin(guest, shared->share)
+                         : PL_ERR_UNSUPPORTED;
 }
 
-static int end(struct use *use, int err)
+static int end(struct pl_guest *guest, int err)
 {
-    pl_guest_end(&use->guest);
+    pl_guest_end(guest);
     return err;
 }
 
@@ -110,20 +96,20 @@ ssize_t pl_shared_get(struct pl_shared *shared, struct pl_str key, char *to,
 {
     ssize_t result = PL_ERR_INVALID;
     struct pl_datum value;
-    struct use use;
-    int err = begin(shared, &use);
+    struct pl_guest guest;
+    int err = begin(shared, &guest);
 
     if (err < 0)
         return err;
-    pl_dict_get(shared->dict, &use.user, key, &value);
+    pl_dict_get(shared->dict, &guest.user, key, &value);
     if (value.type == PL_DATUM_NONE) {
         result = PL_ERR_NOT_FOUND;
     } else if (value.type == PL_DATUM_STRING) {
         memcpy(to, value.bytes.data, PL_MIN(size, value.bytes.len));
         result = (ssize_t)value.bytes.len;
     }
-    pl_epoch_leave(use.user.reader);
-    end(&use, 0);
+    pl_epoch_leave(guest.user.reader);
+    end(&guest, 0);
     return result;
 }
 
@@ -131,18 +117,18 @@ ssize_t pl_shared_get(struct pl_shared *shared, struct pl_str key, char *to,
 static int get_number(struct pl_shared *shared, struct pl_str key,
                       struct pl_datum *value)
 {
-    struct use use;
-    int err = begin(shared, &use);
+    struct pl_guest guest;
+    int err = begin(shared, &guest);
 
     if (err < 0)
         return err;
-    pl_dict_get(shared->dict, &use.user, key, value);
-    pl_epoch_leave(use.user.reader);
+    pl_dict_get(shared->dict, &guest.user, key, value);
+    pl_epoch_leave(guest.user.reader);
     if (value->type == PL_DATUM_NONE)
         err = PL_ERR_NOT_FOUND;
     else if (value->type != PL_DATUM_INTEGER && value->type != PL_DATUM_DOUBLE)
         err = PL_ERR_INVALID;
-    return end(&use, err);
+    return end(&guest, err);
 }
 
 int pl_shared_get_number(struct pl_shared *shared, struct pl_str key,
@@ -175,13 +161,14 @@ static int put(struct pl_shared *shared, struct pl_str key,
                uint64_t ttl_ms)
 {
     const struct pl_dict_put how = {mode, in_ns(ttl_ms)};
-    struct use use;
+    struct pl_guest guest;
     int err =
-        value->type == PL_DATUM_NONE ? PL_ERR_INVALID : begin(shared, &use);
+        value->type == PL_DATUM_NONE ? PL_ERR_INVALID : begin(shared, &guest);
 
     if (err < 0)
         return err;
-    return end(&use, pl_dict_put(shared->dict, &use.user, key, value, &how));
+    return end(&guest,
+               pl_dict_put(shared->dict, &guest.user, key, value, &how));
 }
 
 int pl_shared_set(struct pl_shared *shared, struct pl_str key,
@@ -230,62 +217,63 @@ int pl_shared_incr(struct pl_shared *shared, struct pl_str key, int64_t by,
 {
     struct pl_datum value = {.type = PL_DATUM_INTEGER, {.integer = by}};
     const struct pl_datum first = {.type = PL_DATUM_INTEGER, {.integer = init}};
-    struct use use;
-    int err = begin(shared, &use);
+    struct pl_guest guest;
+    int err = begin(shared, &guest);
 
     if (err < 0)
         return err;
-    err = pl_dict_incr(shared->dict, &use.user, key, &value, &first,
+    err = pl_dict_incr(shared->dict, &guest.user, key, &value, &first,
                        in_ns(ttl_ms));
     if (err == 0 && sum != NULL)
         *sum = value.type == PL_DATUM_INTEGER ? value.integer
                                               : (int64_t)value.number;
-    return end(&use, err);
+    return end(&guest, err);
 }
 
 int pl_shared_cas(struct pl_shared *shared, struct pl_str key,
                   struct pl_str expected, struct pl_str value)
 {
     const struct pl_datum from = string_of(expected), to = string_of(value);
-    struct use use;
-    int err = begin(shared, &use);
+    struct pl_guest guest;
+    int err = begin(shared, &guest);
 
     if (err < 0)
         return err;
-    return end(&use, pl_dict_swap(shared->dict, &use.user, key, &from, &to));
+    return end(&guest,
+               pl_dict_swap(shared->dict, &guest.user, key, &from, &to));
 }
 
 int pl_shared_delete(struct pl_shared *shared, struct pl_str key)
 {
-    struct use use;
-    int err = begin(shared, &use);
+    struct pl_guest guest;
+    int err = begin(shared, &guest);
 
     if (err < 0)
         return err;
-    return end(&use, pl_dict_delete(shared->dict, &use.user, key));
+    return end(&guest, pl_dict_delete(shared->dict, &guest.user, key));
 }
 
 int pl_shared_expire(struct pl_shared *shared, struct pl_str key,
                      uint64_t ttl_ms)
 {
-    struct use use;
-    int err = begin(shared, &use);
+    struct pl_guest guest;
+    int err = begin(shared, &guest);
 
     if (err < 0)
         return err;
-    return end(&use,
-               pl_dict_expire(shared->dict, &use.user, key, in_ns(ttl_ms)));
+    return end(&guest,
+               pl_dict_expire(shared->dict, &guest.user, key, in_ns(ttl_ms)));
 }
 
 int pl_shared_ttl(struct pl_shared *shared, struct pl_str key, uint64_t *ttl_ms)
 {
     uint64_t left = 0;
-    struct use use;
-    int err = begin(shared, &use);
+    struct pl_guest guest;
+    int err = begin(shared, &guest);
 
     if (err < 0)
         return err;
-    err = end(&use, pl_dict_ttl(shared->dict, &use.user, key, &left));
+    err = end(&guest, pl_dict_ttl(shared->dict, &guest.user, key, &left));
     if (err == 0)
         *ttl_ms = left == PL_DICT_FOREVER ? PL_SHARED_FOREVER
                                           : (left + 999999) / 1000000;
@@ -311,26 +299,26 @@ int pl_shared_keys(struct pl_shared *shared,
 {
     struct seeing seeing = {fn, arg, false};
     size_t at = 0;
-    struct use use;
-    int err = begin(shared, &use);
+    struct pl_guest guest;
+    int err = begin(shared, &guest);
 
     if (err < 0)
         return err;
     while (!seeing.enough &&
-           pl_dict_walk(shared->dict, &use.user, &at, see_key, &seeing))
+           pl_dict_walk(shared->dict, &guest.user, &at, see_key, &seeing))
         ;
-    return end(&use, 0);
+    return end(&guest, 0);
 }
 
 int pl_shared_flush(struct pl_shared *shared)
 {
-    struct use use;
-    int err = begin(shared, &use);
+    struct pl_guest guest;
+    int err = begin(shared, &guest);
 
     if (err < 0)
         return err;
-    pl_dict_flush(shared->dict, &use.user);
-    return end(&use, 0);
+    pl_dict_flush(shared->dict, &guest.user);
+    return end(&guest, 0);
 }
 
 void pl_shared_stats(struct pl_shared *shared, struct pl_shared_stats *stats)
@@ -364,16 +352,13 @@ int pl_publish(struct pl_app *app, struct pl_str topic, struct pl_str message)
 {
     const struct pl_datum value = string_of(message);
     const struct pl_shared any = {.share = app->server.share};
-    struct pl_member *member = pl_member_current();
-    struct use use;
-    int err = message.data == NULL ? PL_ERR_INVALID : begin(&any, &use);
+    struct pl_guest guest;
+    int err = message.data == NULL ? PL_ERR_INVALID : begin(&any, &guest);
 
     if (err < 0)
         return err;
-    return end(&use,
-               pl_bus_publish(any.share, &use.user,
-                              use.guest.own ? PL_SHARE_NOBODY : (int)member->id,
-                              topic, &value));
+    return end(&guest,
+               pl_bus_publish(any.share, &guest.user, guest.id, topic, &value));
 }
 
 static void drop_last(struct pl_feed *feed)
@@ -507,15 +492,12 @@ int pl_worker_send(struct pl_app *app, int to, struct pl_str message)
 {
     const struct pl_datum value = string_of(message);
     const struct pl_shared any = {.share = app->server.share};
-    struct pl_member *member = pl_member_current();
-    struct use use;
+    struct pl_guest guest;
     int err = message.data == NULL || to < PL_WORKER_ALL ? PL_ERR_INVALID
-                                                         : begin(&any, &use);
+                                                         : begin(&any, &guest);
 
     if (err < 0)
         return err;
-    return end(&use,
-               pl_share_send(any.share, use.user.reader,
-                             use.guest.own ? PL_SHARE_NOBODY : (int)member->id,
-                             to, &value));
+    return end(&guest, pl_share_send(any.share, guest.user.reader, guest.id, to,
+                                     &value));
 }

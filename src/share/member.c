@@ -47,18 +47,21 @@ struct pl_dict_user pl_member_user(struct pl_member *member)
 
 int pl_guest_begin(struct pl_guest *guest, struct pl_share *share)
 {
-    guest->own = current == NULL || current->share != share;
-    if (!guest->own)
-        guest->reader = pl_member_user(current).reader;
-    else
-        guest->reader = pl_epoch_join(pl_share_epoch(share));
-    return guest->reader == NULL ? PL_ERR_NOMEM : 0;
+    if (current != NULL && current->share == share) {
+        guest->id = (int)current->id;
+        guest->user = pl_member_user(current);
+        return 0;
+    }
+    guest->id = PL_SHARE_NOBODY;
+    guest->user = (struct pl_dict_user){pl_epoch_join(pl_share_epoch(share)),
+                                        pl_clock_monotonic()};
+    return guest->user.reader == NULL ? PL_ERR_NOMEM : 0;
 }
 
 void pl_guest_end(struct pl_guest *guest)
 {
-    if (guest->own)
-        pl_epoch_part(guest->reader);
+    if (guest->id == PL_SHARE_NOBODY)
+        pl_epoch_part(guest->user.reader);
 }
 
 /* ---- who leads ---- */

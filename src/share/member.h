@@ -61,14 +61,14 @@ struct pl_member *pl_member_current(void);
 /* For a call of a dictionary, now. Ends a section that an error has left. */
 struct pl_dict_user pl_member_user(struct pl_member *member);
 
-/* ---- for threads that are no members ---- */
+/* ---- calls of any thread, a member or not ---- */
 
 struct pl_guest {
-    struct pl_reader *reader; /* of the member or its own */
-    bool own;
+    struct pl_dict_user user; /* with the reader of the member, or its own */
+    int id;                   /* of the member, or PL_SHARE_NOBODY */
 };
 
-/* Takes part for the time of a call. Returns 0 or PL_ERR_NOMEM. */
+/* Takes part for the time of a call, now. Returns 0 or PL_ERR_NOMEM. */
 int pl_guest_begin(struct pl_guest *guest, struct pl_share *share);
 void pl_guest_end(struct pl_guest *guest);
 
