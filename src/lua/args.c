@@ -132,3 +132,37 @@ void pl_arg_options(lua_State *L, int index, const char *call,
         lua_pop(L, 1);
     }
 }
+
+/* ---- results ---- */
+
+void pl_lua_set_str(lua_State *L, const char *name, struct pl_str value)
+{
+    pl_lua_push_str(L, value);
+    lua_setfield(L, -2, name);
+}
+
+void pl_lua_set_text(lua_State *L, const char *name, const char *value)
+{
+    if (value[0] == '\0')
+        return;
+    lua_pushstring(L, value);
+    lua_setfield(L, -2, name);
+}
+
+void pl_lua_set_flag(lua_State *L, const char *name, bool value)
+{
+    lua_pushboolean(L, value);
+    lua_setfield(L, -2, name);
+}
+
+void pl_lua_set_integer(lua_State *L, const char *name, int64_t value)
+{
+    lua_pushinteger(L, (lua_Integer)value);
+    lua_setfield(L, -2, name);
+}
+
+void pl_lua_set_number(lua_State *L, const char *name, double value)
+{
+    lua_pushnumber(L, value);
+    lua_setfield(L, -2, name);
+}

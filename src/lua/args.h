@@ -1,5 +1,6 @@
-/* args.h - arguments of the library's functions in C: what is wrong with one is
- * said with the call, the argument and the place in the site.
+/* args.h - arguments of the library's functions in C, and tables that they give
+ * back. What is wrong with an argument is said with the call, the argument and
+ * the place in the site.
  *
  * Functions raise; so whoever calls them owns nothing. call is the name that
  * users know ("pl.base64.encode"). */
@@ -45,5 +46,13 @@ PL_INLINE void pl_lua_push_str(lua_State *L, struct pl_str s)
     else
         lua_pushlstring(L, s.data, s.len);
 }
+
+/* Fields of the table on top of the stack, which is a new one: an absent
+ * string, or a text that is "", is left out. */
+void pl_lua_set_str(lua_State *L, const char *name, struct pl_str value);
+void pl_lua_set_text(lua_State *L, const char *name, const char *value);
+void pl_lua_set_flag(lua_State *L, const char *name, bool value);
+void pl_lua_set_integer(lua_State *L, const char *name, int64_t value);
+void pl_lua_set_number(lua_State *L, const char *name, double value);
 
 #endif

@@ -17,23 +17,12 @@ struct subscription {
     struct pl_receive_op receive;
 };
 
-static struct pl_member *check_running(lua_State *L, const char *call)
-{
-    struct pl_vm *vm = pl_vm_upvalue(L);
-
-    if (vm->options.member == NULL)
-        pl_lua_fail(L, "%s: there is nobody to talk to here", call);
-    if (vm->phase == PL_VM_LOADING)
-        pl_lua_fail(L, "%s: the site is still being loaded", call);
-    return vm->options.member;
-}
-
 /* natives.publish(topic, value) -> receivers and, of a channel, the message's
  * number; or nil and the error */
 static int publish(lua_State *L)
 {
     static const char call[] = "pl.publish";
-    struct pl_member *member = check_running(L, call);
+    struct pl_member *member = pl_vm_check_standing(L, call);
     struct pl_str topic = pl_arg_str(L, 1, call, "the topic");
     struct pl_lua_datum datum;
     struct pl_dict_user user;
@@ -60,7 +49,7 @@ static int publish(lua_State *L)
 static int send_message(lua_State *L)
 {
     static const char call[] = "pl.workers.send";
-    struct pl_member *member = check_running(L, call);
+    struct pl_member *member = pl_vm_check_standing(L, call);
     int to = PL_SHARE_NOBODY, err;
     struct pl_lua_datum datum;
     struct pl_dict_user user;
@@ -91,7 +80,7 @@ static struct subscription *check_subscription(lua_State *L)
 static int subscribe(lua_State *L)
 {
     const char *call = luaL_checkstring(L, 1);
-    struct pl_member *member = check_running(L, call);
+    struct pl_member *member = pl_vm_check_standing(L, call);
     struct pl_str topic = pl_arg_str(L, 2, call, "the topic");
     const struct pl_bus_options options = {
         .queue = (unsigned)lua_tointeger(L, 3),

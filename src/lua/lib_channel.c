@@ -15,31 +15,12 @@
 
 static const char presence_name[] = "pl.presence";
 
-static struct pl_member *check_member(lua_State *L, const char *call)
-{
-    struct pl_vm *vm = pl_vm_upvalue(L);
-
-    if (vm->options.member == NULL)
-        pl_lua_fail(L, "%s: there is nobody to talk to here", call);
-    return vm->options.member;
-}
-
-static struct pl_member *check_running(lua_State *L, const char *call)
-{
-    struct pl_vm *vm = pl_vm_upvalue(L);
-
-    check_member(L, call);
-    if (vm->phase == PL_VM_LOADING)
-        pl_lua_fail(L, "%s: the site is still being loaded", call);
-    return vm->options.member;
-}
-
 /* natives.open(name, history, age in seconds, bytes, presence) -> true, or nil
  * and the error. Without history (nil): as it is. */
 static int open_channel(lua_State *L)
 {
     static const char call[] = "pl.channel";
-    struct pl_member *member = check_member(L, call);
+    struct pl_member *member = pl_vm_check_member(L, call);
     struct pl_str name = pl_arg_str(L, 1, call, "the name");
     struct pl_channel_rules rules = {
         .history = (unsigned)lua_tointeger(L, 2),
@@ -84,7 +65,7 @@ static struct pl_channel *find(lua_State *L, struct pl_member *member,
 static int range(lua_State *L)
 {
     static const char call[] = "channel:history";
-    struct pl_member *member = check_running(L, call);
+    struct pl_member *member = pl_vm_check_standing(L, call);
     struct pl_channel *channel = find(L, member, call);
     struct pl_dict_user user;
     uint64_t first, last;
@@ -106,7 +87,7 @@ static int read_message(lua_State *L)
 {
     static const char call[] = "channel:history";
     struct pl_vm *vm = pl_vm_upvalue(L);
-    struct pl_member *member = check_running(L, call);
+    struct pl_member *member = pl_vm_check_standing(L, call);
     struct pl_channel *channel = find(L, member, call);
     uint64_t number = (uint64_t)lua_tonumber(L, 2), age;
     struct pl_envelope *envelope;
@@ -134,7 +115,7 @@ static int read_message(lua_State *L)
 static int join(lua_State *L)
 {
     static const char call[] = "channel:join";
-    struct pl_member *member = check_running(L, call);
+    struct pl_member *member = pl_vm_check_standing(L, call);
     struct pl_str name = pl_arg_str(L, 1, call, "the name");
     struct pl_str who = pl_arg_str(L, 2, call, "the member");
     struct pl_lua_datum info = {.value = {.type = PL_DATUM_NONE}};
@@ -214,7 +195,7 @@ static bool copy_presence(void *arg, const struct pl_presence *there)
 static bool call_roll(lua_State *L, struct roll *roll, void *block, size_t room)
 {
     static const char call[] = "channel:members";
-    struct pl_member *member = check_running(L, call);
+    struct pl_member *member = pl_vm_check_standing(L, call);
     struct pl_channel *channel = find(L, member, call);
 
     *roll = (struct roll){.at = block, .room = room};
@@ -231,12 +212,9 @@ static void push_entry(lua_State *L, const struct entry *entry)
     struct pl_datum info = entry->info;
 
     lua_createtable(L, 0, 4);
-    lua_pushinteger(L, (lua_Integer)entry->id);
-    lua_setfield(L, -2, "id");
-    lua_pushlstring(L, text, entry->name_len);
-    lua_setfield(L, -2, "name");
-    lua_pushinteger(L, (lua_Integer)entry->worker);
-    lua_setfield(L, -2, "worker");
+    pl_lua_set_integer(L, "id", (int64_t)entry->id);
+    pl_lua_set_str(L, "name", pl_str(text, entry->name_len));
+    pl_lua_set_integer(L, "worker", entry->worker);
     if (info_len(&info) > 0)
         info.bytes.data = text + entry->name_len;
     pl_lua_datum_push(L, &info); /* nil: nothing was said */

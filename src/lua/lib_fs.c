@@ -13,6 +13,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "lua/args.h"
 #include "lua/parts.h"
 #include "lua/vm_priv.h"
 #include "lua/wait.h"
@@ -230,15 +231,6 @@ static int push_number(lua_State *L)
     return 1;
 }
 
-static void set_number(lua_State *L, const char *field, double value)
-{
-    if ((double)(lua_Integer)value == value)
-        lua_pushinteger(L, (lua_Integer)value);
-    else
-        lua_pushnumber(L, value);
-    lua_setfield(L, -2, field);
-}
-
 static double seconds(struct timespec time)
 {
     return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
@@ -250,20 +242,18 @@ static int push_stat(lua_State *L)
     char mode[8];
 
     lua_createtable(L, 0, 12);
-    lua_pushstring(L, pl_fs_type(st->st_mode));
-    lua_setfield(L, -2, "type");
+    pl_lua_set_text(L, "type", pl_fs_type(st->st_mode));
     snprintf(mode, sizeof(mode), "%03o", (unsigned)(st->st_mode & 07777));
-    lua_pushstring(L, mode);
-    lua_setfield(L, -2, "mode");
-    set_number(L, "size", (double)st->st_size);
-    set_number(L, "mtime", seconds(st->st_mtim));
-    set_number(L, "atime", seconds(st->st_atim));
-    set_number(L, "ctime", seconds(st->st_ctim));
-    set_number(L, "uid", st->st_uid);
-    set_number(L, "gid", st->st_gid);
-    set_number(L, "links", (double)st->st_nlink);
-    set_number(L, "inode", (double)st->st_ino);
-    set_number(L, "device", (double)st->st_dev);
+    pl_lua_set_text(L, "mode", mode);
+    pl_lua_set_integer(L, "size", (int64_t)st->st_size);
+    pl_lua_set_number(L, "mtime", seconds(st->st_mtim));
+    pl_lua_set_number(L, "atime", seconds(st->st_atim));
+    pl_lua_set_number(L, "ctime", seconds(st->st_ctim));
+    pl_lua_set_integer(L, "uid", (int64_t)st->st_uid);
+    pl_lua_set_integer(L, "gid", (int64_t)st->st_gid);
+    pl_lua_set_integer(L, "links", (int64_t)st->st_nlink);
+    pl_lua_set_integer(L, "inode", (int64_t)st->st_ino);
+    pl_lua_set_integer(L, "device", (int64_t)st->st_dev);
     return 1;
 }
 
@@ -286,10 +276,8 @@ static int push_list(lua_State *L)
     lua_createtable(L, (int)call->number, 0);
     for (int i = 1; i <= call->number; i++) {
         lua_createtable(L, 0, 2);
-        lua_pushstring(L, at + 1);
-        lua_setfield(L, -2, "name");
-        lua_pushstring(L, type_word(*at));
-        lua_setfield(L, -2, "type");
+        pl_lua_set_text(L, "name", at + 1);
+        pl_lua_set_text(L, "type", type_word(*at));
         lua_rawseti(L, -2, i);
         at += strlen(at) + 1;
     }
@@ -327,8 +315,7 @@ static void set_words(lua_State *L, const char *const *names, const int *values,
 {
     lua_createtable(L, 0, (int)n);
     for (size_t i = 0; i < n; i++) {
-        lua_pushinteger(L, values[i]);
-        lua_setfield(L, -2, names[i]);
+        pl_lua_set_integer(L, names[i], values[i]);
     }
     lua_setfield(L, -2, field);
 }

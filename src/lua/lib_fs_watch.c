@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "lua/args.h"
 #include "lua/lib_fs.h"
 #include "lua/parts.h"
 #include "lua/vm_priv.h"
@@ -101,20 +102,14 @@ static const char *kind_of(uint32_t mask)
 static void push_event(lua_State *L, const struct pl_notify_event *event)
 {
     lua_createtable(L, 0, 6);
-    lua_pushstring(L, kind_of(event->mask));
-    lua_setfield(L, -2, "kind");
-    lua_pushinteger(L, event->watch);
-    lua_setfield(L, -2, "watch");
+    pl_lua_set_text(L, "kind", kind_of(event->mask));
+    pl_lua_set_integer(L, "watch", event->watch);
     lua_pushlstring(L, event->name.data, event->name.len);
     lua_setfield(L, -2, "name");
-    if (event->cookie != 0) {
-        lua_pushnumber(L, event->cookie);
-        lua_setfield(L, -2, "cookie");
-    }
-    if (event->mask & IN_ISDIR) {
-        lua_pushboolean(L, 1);
-        lua_setfield(L, -2, "directory");
-    }
+    if (event->cookie != 0)
+        pl_lua_set_integer(L, "cookie", event->cookie);
+    if (event->mask & IN_ISDIR)
+        pl_lua_set_flag(L, "directory", true);
 }
 
 /* read(watcher) -> list of events, or a code */

@@ -358,8 +358,7 @@ static int shared_stats(lua_State *L)
 
     lua_createtable(L, 0, PL_COUNT(fields));
     for (size_t i = 0; i < PL_COUNT(fields); i++) {
-        lua_pushinteger(L, (lua_Integer)fields[i].value);
-        lua_setfield(L, -2, fields[i].name);
+        pl_lua_set_integer(L, fields[i].name, (int64_t)fields[i].value);
     }
     return 1;
 }

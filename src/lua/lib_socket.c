@@ -231,14 +231,6 @@ static int tls_reason(lua_State *L)
     return 1;
 }
 
-static void set_field(lua_State *L, const char *name, const char *value)
-{
-    if (value[0] == '\0')
-        return;
-    lua_pushstring(L, value);
-    lua_setfield(L, -2, name);
-}
-
 /* tls(handle) -> what was agreed on, or nothing */
 static int push_tls(lua_State *L)
 {
@@ -250,15 +242,14 @@ static int push_tls(lua_State *L)
         !pl_conn_tls_info(handle->socket->conn, &info))
         return 0;
     lua_createtable(L, 0, 8);
-    set_field(L, "version", info.version);
-    set_field(L, "cipher", info.cipher);
-    set_field(L, "alpn", info.alpn);
-    set_field(L, "sni", info.sni);
-    set_field(L, "subject", info.subject);
-    set_field(L, "issuer", info.issuer);
-    set_field(L, "fingerprint", info.fingerprint);
-    lua_pushboolean(L, info.verified);
-    lua_setfield(L, -2, "verified");
+    pl_lua_set_text(L, "version", info.version);
+    pl_lua_set_text(L, "cipher", info.cipher);
+    pl_lua_set_text(L, "alpn", info.alpn);
+    pl_lua_set_text(L, "sni", info.sni);
+    pl_lua_set_text(L, "subject", info.subject);
+    pl_lua_set_text(L, "issuer", info.issuer);
+    pl_lua_set_text(L, "fingerprint", info.fingerprint);
+    pl_lua_set_flag(L, "verified", info.verified);
     return 1;
 }
 

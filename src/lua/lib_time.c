@@ -72,28 +72,20 @@ static int parse_http(lua_State *L)
     return 1;
 }
 
-static void set_field(lua_State *L, const char *name, long value)
-{
-    lua_pushinteger(L, (lua_Integer)value);
-    lua_setfield(L, -2, name);
-}
-
 static int push_fields(lua_State *L, const struct tm *tm)
 {
     lua_createtable(L, 0, 11);
-    set_field(L, "year", tm->tm_year + 1900L);
-    set_field(L, "month", tm->tm_mon + 1L);
-    set_field(L, "day", tm->tm_mday);
-    set_field(L, "hour", tm->tm_hour);
-    set_field(L, "min", tm->tm_min);
-    set_field(L, "sec", tm->tm_sec);
-    set_field(L, "wday", tm->tm_wday + 1L);
-    set_field(L, "yday", tm->tm_yday + 1L);
-    set_field(L, "offset", tm->tm_gmtoff);
-    lua_pushboolean(L, tm->tm_isdst > 0);
-    lua_setfield(L, -2, "isdst");
-    lua_pushstring(L, tm->tm_zone);
-    lua_setfield(L, -2, "zone");
+    pl_lua_set_integer(L, "year", tm->tm_year + 1900L);
+    pl_lua_set_integer(L, "month", tm->tm_mon + 1L);
+    pl_lua_set_integer(L, "day", tm->tm_mday);
+    pl_lua_set_integer(L, "hour", tm->tm_hour);
+    pl_lua_set_integer(L, "min", tm->tm_min);
+    pl_lua_set_integer(L, "sec", tm->tm_sec);
+    pl_lua_set_integer(L, "wday", tm->tm_wday + 1L);
+    pl_lua_set_integer(L, "yday", tm->tm_yday + 1L);
+    pl_lua_set_integer(L, "offset", tm->tm_gmtoff);
+    pl_lua_set_flag(L, "isdst", tm->tm_isdst > 0);
+    pl_lua_set_text(L, "zone", tm->tm_zone);
     return 1;
 }
 

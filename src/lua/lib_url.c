@@ -69,12 +69,6 @@ static int not_a_url(lua_State *L, const char *call)
     return pl_lua_return_error(L, PL_ERR_SYNTAX, call, "not a URL");
 }
 
-static void set_str(lua_State *L, const char *name, struct pl_str value)
-{
-    pl_lua_push_str(L, value);
-    lua_setfield(L, -2, name);
-}
-
 /* Scheme and host mean the same in any case: shown in lower case. */
 static void set_lower(lua_State *L, const char *name, struct pl_str value)
 {
@@ -99,15 +93,13 @@ static int url_parse(lua_State *L)
         return not_a_url(L, "pl.url.parse");
     lua_createtable(L, 0, 7);
     set_lower(L, "scheme", url.scheme);
-    set_str(L, "user", url.user);
+    pl_lua_set_str(L, "user", url.user);
     set_lower(L, "host", url.host);
-    if (pl_str_to_u64(url.port, &port)) {
-        lua_pushinteger(L, (lua_Integer)port);
-        lua_setfield(L, -2, "port");
-    }
-    set_str(L, "path", url.path);
-    set_str(L, "query", url.query);
-    set_str(L, "fragment", url.fragment);
+    if (pl_str_to_u64(url.port, &port))
+        pl_lua_set_integer(L, "port", (int64_t)port);
+    pl_lua_set_str(L, "path", url.path);
+    pl_lua_set_str(L, "query", url.query);
+    pl_lua_set_str(L, "fragment", url.fragment);
     return 1;
 }
 

@@ -8,7 +8,26 @@
 #include "lua/args.h"
 #include "lua/datum.h"
 #include "lua/vm_priv.h"
+#include "lua/wait.h"
 #include "share/message.h"
+
+struct pl_member *pl_vm_check_member(lua_State *L, const char *call)
+{
+    struct pl_vm *vm = pl_vm_upvalue(L);
+
+    if (vm->options.member == NULL)
+        pl_lua_fail(L, "%s: there is nobody to talk to here", call);
+    return vm->options.member;
+}
+
+struct pl_member *pl_vm_check_standing(lua_State *L, const char *call)
+{
+    struct pl_member *member = pl_vm_check_member(L, call);
+
+    if (pl_vm_upvalue(L)->phase == PL_VM_LOADING)
+        pl_lua_fail(L, "%s: the site is still being loaded", call);
+    return member;
+}
 
 /* ---- messages: one task at a time looks at them, in their order ---- */
 

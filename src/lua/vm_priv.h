@@ -105,6 +105,11 @@ int pl_vm_start_call(struct pl_vm *vm, enum pl_vm_call call,
 void pl_vm_stand(struct pl_vm *vm);
 void pl_vm_stand_down(struct pl_vm *vm);
 
+/* For functions of the library, whose upvalue is the VM: its member. Raises
+ * where the VM has none, and the second one also while the site is loaded. */
+struct pl_member *pl_vm_check_member(lua_State *L, const char *call);
+struct pl_member *pl_vm_check_standing(lua_State *L, const char *call);
+
 /* Pushes the value of an envelope (NULL: nil) and releases it; returns 1.
  * [-0, +1, raises] */
 int pl_vm_push_envelope(lua_State *L, struct pl_vm *vm,

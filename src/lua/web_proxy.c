@@ -1,26 +1,19 @@
 /* web_proxy.c - req.proxy: what the PROXY header said that the connection of a
  * request began with. */
 #include "base/str.h"
+#include "lua/args.h"
 #include "lua/web_priv.h"
-
-static void set_str(lua_State *L, const char *name, struct pl_str value)
-{
-    pl_lua_push_str(L, value);
-    lua_setfield(L, -2, name);
-}
 
 static void push_tls(lua_State *L, const struct pl_proxy_info *info)
 {
     lua_newtable(L);
-    set_str(L, "version", info->tls_version);
-    set_str(L, "cipher", info->tls_cipher);
-    set_str(L, "cn", info->tls_cn);
-    set_str(L, "signature", info->tls_signature);
-    set_str(L, "key", info->tls_key);
-    lua_pushboolean(L, info->tls_certificate);
-    lua_setfield(L, -2, "certificate");
-    lua_pushboolean(L, info->tls_verified);
-    lua_setfield(L, -2, "verified");
+    pl_lua_set_str(L, "version", info->tls_version);
+    pl_lua_set_str(L, "cipher", info->tls_cipher);
+    pl_lua_set_str(L, "cn", info->tls_cn);
+    pl_lua_set_str(L, "signature", info->tls_signature);
+    pl_lua_set_str(L, "key", info->tls_key);
+    pl_lua_set_flag(L, "certificate", info->tls_certificate);
+    pl_lua_set_flag(L, "verified", info->tls_verified);
 }
 
 /* Those that are free for proxies and networks of one's own (2.2.8). */
@@ -45,16 +38,13 @@ static int info(lua_State *L)
     if (!pl_request_proxy(req, &said))
         return 0;
     lua_newtable(L);
-    lua_pushinteger(L, said.version);
-    lua_setfield(L, -2, "version");
-    lua_pushstring(L, said.address);
-    lua_setfield(L, -2, "address");
-    lua_pushinteger(L, said.port);
-    lua_setfield(L, -2, "port");
-    set_str(L, "alpn", said.alpn);
-    set_str(L, "authority", said.authority);
-    set_str(L, "unique_id", said.unique_id);
-    set_str(L, "netns", said.netns);
+    pl_lua_set_integer(L, "version", said.version);
+    pl_lua_set_text(L, "address", said.address);
+    pl_lua_set_integer(L, "port", said.port);
+    pl_lua_set_str(L, "alpn", said.alpn);
+    pl_lua_set_str(L, "authority", said.authority);
+    pl_lua_set_str(L, "unique_id", said.unique_id);
+    pl_lua_set_str(L, "netns", said.netns);
     set_items(L, req);
     if (said.tls) {
         push_tls(L, &said);

@@ -2,6 +2,7 @@
  * what requests have of it. */
 #include "base/features.h"
 #include "base/str.h"
+#include "lua/args.h"
 #include "lua/vm_priv.h"
 #include "lua/wait.h"
 #include "lua/web_priv.h"
@@ -103,37 +104,17 @@ const struct pl_tls_options *pl_lua_read_tls(lua_State *L, int table,
 
 /* ---- requests ---- */
 
-static void set_text(lua_State *L, const char *name, const char *value)
-{
-    if (value[0] == '\0')
-        return; /* nil */
-    lua_pushstring(L, value);
-    lua_setfield(L, -2, name);
-}
-
-static void set_flag(lua_State *L, const char *name, bool value)
-{
-    lua_pushboolean(L, value);
-    lua_setfield(L, -2, name);
-}
-
-static void set_number(lua_State *L, const char *name, int64_t value)
-{
-    lua_pushnumber(L, (lua_Number)value);
-    lua_setfield(L, -2, name);
-}
-
 static void push_client(lua_State *L, const struct pl_request_tls *tls)
 {
     lua_newtable(L);
-    set_flag(L, "verified", tls->verified);
-    set_text(L, "error", tls->error);
-    set_text(L, "subject", tls->subject);
-    set_text(L, "issuer", tls->issuer);
-    set_text(L, "serial", tls->serial);
-    set_text(L, "fingerprint", tls->fingerprint);
-    set_number(L, "not_before", tls->not_before);
-    set_number(L, "not_after", tls->not_after);
+    pl_lua_set_flag(L, "verified", tls->verified);
+    pl_lua_set_text(L, "error", tls->error);
+    pl_lua_set_text(L, "subject", tls->subject);
+    pl_lua_set_text(L, "issuer", tls->issuer);
+    pl_lua_set_text(L, "serial", tls->serial);
+    pl_lua_set_text(L, "fingerprint", tls->fingerprint);
+    pl_lua_set_integer(L, "not_before", tls->not_before);
+    pl_lua_set_integer(L, "not_after", tls->not_after);
 }
 
 int pl_web_request_tls(lua_State *L)
@@ -149,11 +130,11 @@ int pl_web_request_tls(lua_State *L)
         return 1;
     }
     lua_newtable(L);
-    set_text(L, "version", tls->version);
-    set_text(L, "cipher", tls->cipher);
-    set_text(L, "sni", tls->sni);
-    set_text(L, "alpn", tls->alpn);
-    set_flag(L, "resumed", tls->resumed);
+    pl_lua_set_text(L, "version", tls->version);
+    pl_lua_set_text(L, "cipher", tls->cipher);
+    pl_lua_set_text(L, "sni", tls->sni);
+    pl_lua_set_text(L, "alpn", tls->alpn);
+    pl_lua_set_flag(L, "resumed", tls->resumed);
     if (tls->has_client) {
         push_client(L, tls);
         lua_setfield(L, -2, "client");
