@@ -2,6 +2,7 @@
 
 local core = ...
 local failure, is_canceled = core.failure, core.is_canceled
+local CANCELED = core.CANCELED
 local traceback = debug.traceback
 local error, pcall, rawequal, setmetatable, tostring, type, xpcall =
   error, pcall, rawequal, setmetatable, tostring, type, xpcall
@@ -9,6 +10,15 @@ local error, pcall, rawequal, setmetatable, tostring, type, xpcall =
 -- Raises the error object of a negative result.
 function core.raise(call, result)
   error(failure(result, call), 0)
+end
+
+-- What a script is told of a negative result: nil and the error; but that its
+-- task is to end is raised.
+function core.failed(call, result, text)
+  if result == CANCELED then
+    core.raise(call, result)
+  end
+  return nil, failure(result, call, text)
 end
 
 -- The traceback of an error that was caught in one place and is raised again in

@@ -8,12 +8,12 @@ local subscribe, cancel, receive, take, dropped =
   c.subscribe, c.cancel, c.receive, c.take, c.dropped
 local check_function, check_options, check_string =
   core.check_function, core.check_options, core.check_string
-local fail, failure, guard, raise =
-  core.fail, core.failure, core.guard, core.raise
+local fail, failed, failure, guard =
+  core.fail, core.failed, core.failure, core.guard
 local is_loading, task_id, when =
   core.is_loading, core.task_id, core.when
 local parse_size = core.parse_size
-local CANCELED, CLOSED = core.CANCELED, core.CLOSED
+local CLOSED = core.CLOSED
 local error, setmetatable, type = error, setmetatable, type
 
 local Subscription = { __name = "pl.subscription" }
@@ -141,10 +141,8 @@ function Subscription:receive(timeout)
       return value, topic, number
     end
     local result = receive(self.ref, timeout)
-    if result == CANCELED then
-      raise("subscription:receive", result)
-    elseif result < 0 then
-      return nil, failure(result, "subscription:receive")
+    if result < 0 then
+      return failed("subscription:receive", result)
     end
   end
   return nil, failure(CLOSED, "subscription:receive")

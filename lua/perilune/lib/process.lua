@@ -14,7 +14,8 @@ local ready, take, give, close, close_stream =
   natives.ready, natives.take, natives.give, natives.close,
   natives.close_stream
 local environ, signal_number = natives.environ, natives.signal
-local failure, raise, fail = core.failure, core.raise, core.fail
+local failed, failure, raise, fail =
+  core.failed, core.failure, core.raise, core.fail
 local check_string, check_options = core.check_string, core.check_options
 local parse_size, parse_seconds = core.parse_size, core.parse_seconds
 local in_folder, folder = core.in_folder, core.folder
@@ -208,13 +209,6 @@ function process.spawn(what)
       spec.argv[1] .. ": " .. problem(child, result))
   end
   return setmetatable({ child = child, pid = pid(child) }, Process)
-end
-
-local function failed(name, result)
-  if result == CANCELED then
-    raise(name, result)
-  end
-  return nil, failure(result, name)
 end
 
 local function read(self, name, stream, n)

@@ -38,10 +38,7 @@ local problems = {
 }
 
 local function failed(call, result)
-  if result == CANCELED then
-    raise(call, result)
-  end
-  return nil, failure(result, call, problems[result])
+  return core.failed(call, result, problems[result])
 end
 
 -- ---- arguments -------------------------------------------------------------

@@ -6,11 +6,11 @@
 local core, pl, natives = ...
 natives.open()
 local take, put, wait = natives.take, natives.put, natives.wait
-local fail, failure, raise = core.fail, core.failure, core.raise
+local fail, failure = core.fail, core.failure
 local check_options, check_string = core.check_options, core.check_string
 local is_loading, when = core.is_loading, core.when
 local parse_seconds, parse_size = core.parse_seconds, core.parse_size
-local AGAIN, CANCELED, STOPPING = core.AGAIN, core.CANCELED, core.STOPPING
+local AGAIN, STOPPING = core.AGAIN, core.STOPPING
 local error, floor, find, setmetatable, type =
   error, math.floor, string.find, setmetatable, type
 
@@ -29,10 +29,7 @@ local problems = {
 }
 
 local function failed(call, result)
-  if result == CANCELED then
-    raise(call, result)
-  end
-  return nil, failure(result, call, problems[result])
+  return core.failed(call, result, problems[result])
 end
 
 -- ---- addresses -------------------------------------------------------------
@@ -56,10 +53,7 @@ local function resolve(call, address, port)
   if found then
     return found
   end
-  if result == CANCELED then
-    raise(call, result)
-  end
-  return nil, failure(result, call, address .. ": " .. (result ==
+  return core.failed(call, result, address .. ": " .. (result ==
     core.NOT_FOUND and "there is no such host" or core.error_text(result)))
 end
 

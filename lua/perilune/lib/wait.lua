@@ -5,7 +5,7 @@
 local core, pl, natives = ...
 natives.open()
 local new, begin, result_of = natives.new, natives.begin, natives.result
-local fail, failure, raise = core.fail, core.failure, core.raise
+local fail, failed, failure = core.fail, core.failed, core.failure
 local error_text, check_options = core.error_text, core.check_options
 local CANCELED, TIMEOUT = core.CANCELED, core.TIMEOUT
 local EXISTS, INVALID, UNSUPPORTED =
@@ -75,12 +75,8 @@ local function events_of(result, mask)
 end
 
 local function problem(call, wait, list, result)
-  if result == CANCELED then
-    raise(call, result)
-  elseif result == TIMEOUT then
-    return nil, failure(result, call)
-  end
-  for i = 1, #list / 2 do
+  local one = result ~= CANCELED and result ~= TIMEOUT
+  for i = 1, one and #list / 2 or 0 do
     if result_of(wait, i) == result then
       local fd = list[2 * i - 1]
       return nil, failure(result, call, ("%s: %s"):format(type(fd) == "number"
@@ -88,7 +84,7 @@ local function problem(call, wait, list, result)
         type(fd) == "number" and problems[result] or error_text(result)))
     end
   end
-  return nil, failure(result, call)
+  return failed(call, result)
 end
 
 --- Waits until a descriptor is ready: for reading ["r"], writing ("w"), or
@@ -128,14 +124,24 @@ local function check_list(call, things)
   return list, seconds or nil
 end
 
+-- Waits for one of the things, or for all. The wait and the list, or nil and
+-- the error.
+local function wait_for(call, things, all)
+  local list, seconds = check_list(call, things)
+  local wait = new(#things)
+  local result = begin(wait, call, list, all, seconds)
+  if result < 0 then
+    return problem(call, wait, list, result)
+  end
+  return wait, list
+end
+
 --- Waits until the first of several descriptors is ready. Gives its place in
 --- the list, and what it is ready for.
 function pl.wait_any(things)
-  local list, seconds = check_list("pl.wait_any", things)
-  local wait = new(#things)
-  local result = begin(wait, "pl.wait_any", list, false, seconds)
-  if result < 0 then
-    return problem("pl.wait_any", wait, list, result)
+  local wait, list = wait_for("pl.wait_any", things, false)
+  if not wait then
+    return nil, list
   end
   for i = 1, #things do
     local events = result_of(wait, i)
@@ -147,11 +153,9 @@ end
 
 --- Waits until each of several descriptors has been ready.
 function pl.wait_all(things)
-  local list, seconds = check_list("pl.wait_all", things)
-  local wait = new(#things)
-  local result = begin(wait, "pl.wait_all", list, true, seconds)
-  if result < 0 then
-    return problem("pl.wait_all", wait, list, result)
+  local wait, err = wait_for("pl.wait_all", things, true)
+  if not wait then
+    return nil, err
   end
   return true
 end

@@ -10,8 +10,8 @@ local ping, close, closed = c.ping, c.close, c.closed
 local subscribe, unsubscribe = c.subscribe, c.unsubscribe
 local check_function, check_options, check_string =
   core.check_function, core.check_options, core.check_string
-local fail, failure, raise = core.fail, core.failure, core.raise
-local AGAIN, CANCELED, CLOSED = core.AGAIN, core.CANCELED, core.CLOSED
+local fail, failed, failure = core.fail, core.failed, core.failure
+local AGAIN, CLOSED = core.AGAIN, core.CLOSED
 local error, pairs, setmetatable, type = error, pairs, setmetatable, type
 local concat = table.concat
 
@@ -102,14 +102,6 @@ end
 
 -- ---- the socket ------------------------------------------------------------
 
--- What a script is told by nil, err; that its task is to end is raised.
-local function give(call, result)
-  if result == CANCELED then
-    raise(call, result)
-  end
-  return nil, failure(result, call)
-end
-
 local function check_kind(call, kind)
   if kind == nil or kind == "text" then
     return false
@@ -130,7 +122,7 @@ function WebSocket:receive(timeout)
   while not data and not kind do
     local result = receive(ref, timeout)
     if result < 0 then
-      return give("ws:receive", result)
+      return failed("ws:receive", result)
     end
     data, kind = take(ref)
   end
@@ -166,7 +158,7 @@ function WebSocket:send(data, kind)
   if result == 0 then
     return true
   end
-  return give("ws:send", result)
+  return failed("ws:send", result)
 end
 
 --- ws:try_send(data [, kind]) -> true; false when the peer has enough to read
@@ -176,7 +168,7 @@ function WebSocket:try_send(data, kind)
   if result == 0 or result == AGAIN then
     return result == 0
   end
-  return give("ws:try_send", result)
+  return failed("ws:try_send", result)
 end
 
 --- ws:ping(): beside the pings that are sent by themselves.
@@ -185,7 +177,7 @@ function WebSocket:ping()
   if result == 0 or result == AGAIN then
     return result == 0
   end
-  return give("ws:ping", result)
+  return failed("ws:ping", result)
 end
 
 --- ws:close([code = 1000 [, reason]]) -> true, or nil, err if it was closed
@@ -213,7 +205,7 @@ function WebSocket:subscribe(topic, options)
   if result == 0 then
     return true
   end
-  return give("ws:subscribe", result)
+  return failed("ws:subscribe", result)
 end
 
 --- ws:unsubscribe(topic) -> whether it was subscribed to it
