@@ -1,9 +1,9 @@
 /* features.h - what perilune can be built without.
  *
- * The meson option `features` lists what is in; PL_WITH_NAME is 1 or 0. They
- * are asked where a feature is reached from (a row of a table, one call), not
- * in its own files: what nobody reaches is left out by the linker. Who asks for
- * what is not there is told so. */
+ * meson_options.txt has the list; its option `features` says what is in, and
+ * PL_WITH_NAME is 1 or 0. They are asked where a feature is reached from (a row
+ * of a table, one call), not in its own files: what nobody reaches is left out
+ * by the linker. Who asks for what is not there is told so. */
 #ifndef PL_BASE_FEATURES_H
 #define PL_BASE_FEATURES_H
 
@@ -14,6 +14,11 @@
     X(HTTP2)                                                                   \
     X(LIBRARY)                                                                 \
     X(PAGES) X(PROXY) X(SHARE) X(SOCKETS) X(STREAMS) X(TLS) X(WATCHDOG)
+
+/* All that meson_options.txt lists; others would have no PL_WITH_NAME. */
+#define PL_FEATURE_IS(name) +(PL_WITH_##name >= 0)
+_Static_assert(0 PL_FEATURE_MAP(PL_FEATURE_IS) == PL_FEATURES,
+               "the features of meson_options.txt");
 
 /* As people write them. */
 #define PL_FEATURE_CORE "core"
