@@ -1294,19 +1294,13 @@ PL_API void pl_hash_each(struct pl_hash *hash,
     struct entry { struct pl_str name; uint64_t size; };
     struct page { struct entry *entries; size_t nentries; bool dark; };
 
-    static const struct pl_field entry_fields[] = {
-        PL_FIELD(STR, struct entry, name),
-        PL_FIELD(UINT, struct entry, size),
-        PL_FIELD_END,
-    };
-    static const struct pl_field entry = PL_FIELD_OF(struct entry,
-                                                     entry_fields);
-    static const struct pl_field page_fields[] = {
-        PL_FIELD_LIST("entries", struct page, entries, nentries, &entry),
-        PL_FIELD(BOOL, struct page, dark),
-        PL_FIELD_END,
-    };
-    static const struct pl_field page = PL_FIELD_OF(struct page, page_fields);
+    PL_FIELD_TYPE(entry_type, struct entry,
+                  PL_FIELD(STR, struct entry, name),
+                  PL_FIELD(UINT, struct entry, size));
+    PL_FIELD_TYPE(page_type, struct page,
+                  PL_FIELD_LIST("entries", struct page, entries, nentries,
+                                &entry_type),
+                  PL_FIELD(BOOL, struct page, dark));
 
  * What templates and JSON show of a struct is said by such tables, which never
  * change. Nothing of the struct is copied. In a template's section a value is
@@ -1374,6 +1368,12 @@ struct pl_field {
     {                                                                          \
         NULL, PL_FIELD_##kind, 0, 0, sizeof(of), NULL, NULL                    \
     }
+
+/* Defines a static name: the type of a struct with these fields. */
+#define PL_FIELD_TYPE(name, of, ...)                                           \
+    static const struct pl_field name##_fields[] = {__VA_ARGS__,               \
+                                                    PL_FIELD_END};             \
+    static const struct pl_field name = PL_FIELD_OF(of, name##_fields)
 
 /* ---- the toolbox: templates ----------------------------------------------
  *

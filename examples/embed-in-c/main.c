@@ -319,19 +319,11 @@ struct report {
     size_t nvisits;
 };
 
-static const struct pl_field visit_fields[] = {
-    PL_FIELD(STR, struct visit, page),
-    PL_FIELD(INT, struct visit, times),
-    PL_FIELD_END,
-};
-static const struct pl_field visit_type =
-    PL_FIELD_OF(struct visit, visit_fields);
-static const struct pl_field report_fields[] = {
-    PL_FIELD_LIST("visits", struct report, visits, nvisits, &visit_type),
-    PL_FIELD_END,
-};
-static const struct pl_field report_type =
-    PL_FIELD_OF(struct report, report_fields);
+PL_FIELD_TYPE(visit_type, struct visit, PL_FIELD(STR, struct visit, page),
+              PL_FIELD(INT, struct visit, times));
+PL_FIELD_TYPE(report_type, struct report,
+              PL_FIELD_LIST("visits", struct report, visits, nvisits,
+                            &visit_type));
 
 enum { VISITS_MAX = 100 };
 

@@ -49,58 +49,37 @@ struct page {
     bool up, truncated;
 };
 
-static const struct pl_field entry_fields[] = {
-    PL_FIELD(STR, struct entry, name),    PL_FIELD(STR, struct entry, href),
-    PL_FIELD(STR, struct entry, size),    PL_FIELD(STR, struct entry, modified),
-    PL_FIELD(STR, struct entry, date),    PL_FIELD(STR, struct entry, clock),
-    PL_FIELD(TEXT, struct entry, kind),   PL_FIELD(UINT, struct entry, bytes),
-    PL_FIELD(BOOL, struct entry, folder), {0},
-};
-static const struct pl_field entry_type =
-    PL_FIELD_OF(struct entry, entry_fields);
+PL_FIELD_TYPE(
+    entry_type, struct entry, PL_FIELD(STR, struct entry, name),
+    PL_FIELD(STR, struct entry, href), PL_FIELD(STR, struct entry, size),
+    PL_FIELD(STR, struct entry, modified), PL_FIELD(STR, struct entry, date),
+    PL_FIELD(STR, struct entry, clock), PL_FIELD(TEXT, struct entry, kind),
+    PL_FIELD(UINT, struct entry, bytes), PL_FIELD(BOOL, struct entry, folder));
 
-static const struct pl_field column_fields[] = {
-    PL_FIELD(TEXT, struct column, name),   PL_FIELD(TEXT, struct column, class),
-    PL_FIELD(TEXT, struct column, sorted), PL_FIELD(TEXT, struct column, arrow),
-    PL_FIELD(STR, struct column, href),    {0},
-};
-static const struct pl_field column_type =
-    PL_FIELD_OF(struct column, column_fields);
+PL_FIELD_TYPE(column_type, struct column, PL_FIELD(TEXT, struct column, name),
+              PL_FIELD(TEXT, struct column, class),
+              PL_FIELD(TEXT, struct column, sorted),
+              PL_FIELD(TEXT, struct column, arrow),
+              PL_FIELD(STR, struct column, href));
 
-static const struct pl_field crumb_fields[] = {
-    PL_FIELD(STR, struct crumb, name),
-    PL_FIELD(STR, struct crumb, href),
-    PL_FIELD(BOOL, struct crumb, slash),
-    {0},
-};
-static const struct pl_field crumb_type =
-    PL_FIELD_OF(struct crumb, crumb_fields);
+PL_FIELD_TYPE(crumb_type, struct crumb, PL_FIELD(STR, struct crumb, name),
+              PL_FIELD(STR, struct crumb, href),
+              PL_FIELD(BOOL, struct crumb, slash));
 
-static const struct pl_field readme_fields[] = {
-    PL_FIELD(STR, struct readme, name),
-    PL_FIELD(STR, struct readme, text),
-    PL_FIELD(BOOL, struct readme, cut),
-    {0},
-};
-static const struct pl_field readme_type =
-    PL_FIELD_OF(struct readme, readme_fields);
+PL_FIELD_TYPE(readme_type, struct readme, PL_FIELD(STR, struct readme, name),
+              PL_FIELD(STR, struct readme, text),
+              PL_FIELD(BOOL, struct readme, cut));
 
-static const struct pl_field page_fields[] = {
-    PL_FIELD(STR, struct page, path),
-    PL_FIELD(STR, struct page, summary),
-    PL_FIELD(BOOL, struct page, up),
-    PL_FIELD(BOOL, struct page, truncated),
-    PL_FIELD(UINT, struct page, limit),
-    PL_FIELD(UINT, struct page, folders),
-    PL_FIELD(UINT, struct page, files),
+PL_FIELD_TYPE(
+    page_type, struct page, PL_FIELD(STR, struct page, path),
+    PL_FIELD(STR, struct page, summary), PL_FIELD(BOOL, struct page, up),
+    PL_FIELD(BOOL, struct page, truncated), PL_FIELD(UINT, struct page, limit),
+    PL_FIELD(UINT, struct page, folders), PL_FIELD(UINT, struct page, files),
     PL_FIELD(UINT, struct page, bytes),
     PL_FIELD_LIST("crumbs", struct page, crumbs, ncrumbs, &crumb_type),
     PL_FIELD_LIST("columns", struct page, column, ncolumns, &column_type),
     PL_FIELD_LIST("entries", struct page, entries, nentries, &entry_type),
-    PL_FIELD_SUB(PTR, "readme", struct page, has_readme, &readme_type),
-    {0},
-};
-static const struct pl_field page_type = PL_FIELD_OF(struct page, page_fields);
+    PL_FIELD_SUB(PTR, "readme", struct page, has_readme, &readme_type));
 
 /* ---- texts: absent when out of memory ---- */
 

@@ -38,63 +38,40 @@ struct page {
     size_t ntables;
 };
 
-static const struct pl_field line_fields[] = {
-    PL_FIELD(UINT, struct pl_trace_line, number),
-    PL_FIELD(STR, struct pl_trace_line, text),
-    PL_FIELD(BOOL, struct pl_trace_line, here),
-    {0},
-};
-static const struct pl_field line_type =
-    PL_FIELD_OF(struct pl_trace_line, line_fields);
+PL_FIELD_TYPE(line_type, struct pl_trace_line,
+              PL_FIELD(UINT, struct pl_trace_line, number),
+              PL_FIELD(STR, struct pl_trace_line, text),
+              PL_FIELD(BOOL, struct pl_trace_line, here));
 
-static const struct pl_field frame_fields[] = {
-    PL_FIELD(STR, struct pl_trace_frame, place),
-    PL_FIELD(STR, struct pl_trace_frame, what),
-    PL_FIELD(BOOL, struct pl_trace_frame, source),
-    PL_FIELD(BOOL, struct pl_trace_frame, first),
-    PL_FIELD_LIST("lines", struct pl_trace_frame, lines, nlines, &line_type),
-    {0},
-};
-static const struct pl_field frame_type =
-    PL_FIELD_OF(struct pl_trace_frame, frame_fields);
+PL_FIELD_TYPE(frame_type, struct pl_trace_frame,
+              PL_FIELD(STR, struct pl_trace_frame, place),
+              PL_FIELD(STR, struct pl_trace_frame, what),
+              PL_FIELD(BOOL, struct pl_trace_frame, source),
+              PL_FIELD(BOOL, struct pl_trace_frame, first),
+              PL_FIELD_LIST("lines", struct pl_trace_frame, lines, nlines,
+                            &line_type));
 
-static const struct pl_field trace_fields[] = {
-    PL_FIELD(STR, struct pl_trace, text),
-    PL_FIELD(STR, struct pl_trace, message),
-    PL_FIELD(STR, struct pl_trace, place),
-    PL_FIELD_LIST("frames", struct pl_trace, frames, nframes, &frame_type),
-    {0},
-};
-static const struct pl_field trace_type =
-    PL_FIELD_OF(struct pl_trace, trace_fields);
+PL_FIELD_TYPE(trace_type, struct pl_trace, PL_FIELD(STR, struct pl_trace, text),
+              PL_FIELD(STR, struct pl_trace, message),
+              PL_FIELD(STR, struct pl_trace, place),
+              PL_FIELD_LIST("frames", struct pl_trace, frames, nframes,
+                            &frame_type));
 
-static const struct pl_field pair_fields[] = {
-    PL_FIELD(STR, struct pair, name),
-    PL_FIELD(STR, struct pair, value),
-    PL_FIELD(BOOL, struct pair, masked),
-    {0},
-};
-static const struct pl_field pair_type = PL_FIELD_OF(struct pair, pair_fields);
+PL_FIELD_TYPE(pair_type, struct pair, PL_FIELD(STR, struct pair, name),
+              PL_FIELD(STR, struct pair, value),
+              PL_FIELD(BOOL, struct pair, masked));
 
-static const struct pl_field table_fields[] = {
-    PL_FIELD(TEXT, struct table, title),
-    PL_FIELD_LIST("pairs", struct table, pairs, count, &pair_type),
-    {0},
-};
-static const struct pl_field table_type =
-    PL_FIELD_OF(struct table, table_fields);
+PL_FIELD_TYPE(table_type, struct table, PL_FIELD(TEXT, struct table, title),
+              PL_FIELD_LIST("pairs", struct table, pairs, count, &pair_type));
 
-static const struct pl_field page_fields[] = {
-    PL_FIELD_SUB(STRUCT, "trace", struct page, trace, &trace_type),
-    PL_FIELD(UINT, struct page, status),
-    PL_FIELD(STR, struct page, reason),
-    PL_FIELD(STR, struct page, method),
-    PL_FIELD(STR, struct page, path),
-    PL_FIELD(STR, struct page, id),
-    PL_FIELD_LIST("tables", struct page, table, ntables, &table_type),
-    {0},
-};
-static const struct pl_field page_type = PL_FIELD_OF(struct page, page_fields);
+PL_FIELD_TYPE(page_type, struct page,
+              PL_FIELD_SUB(STRUCT, "trace", struct page, trace, &trace_type),
+              PL_FIELD(UINT, struct page, status),
+              PL_FIELD(STR, struct page, reason),
+              PL_FIELD(STR, struct page, method),
+              PL_FIELD(STR, struct page, path), PL_FIELD(STR, struct page, id),
+              PL_FIELD_LIST("tables", struct page, table, ntables,
+                            &table_type));
 
 /* ---- who may see it ---- */
 
