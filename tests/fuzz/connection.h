@@ -6,6 +6,7 @@
 #define PL_TESTS_FUZZ_CONNECTION_H
 
 #include "../unit/answers.h"
+#include "../unit/bodies.h"
 
 #include "base/check.h"
 #include "base/log.h"
@@ -24,26 +25,6 @@ static int hello(struct pl_request *req, struct pl_response *res, void *arg)
 {
     pl_response_set(res, PL_STR("ETag"), PL_STR("\"1\""));
     return pl_response_bytes(res, PL_STR("hello, world"), NULL, NULL);
-}
-
-static int wait_body(struct pl_request *req)
-{
-    struct pl_body_op wait;
-
-    pl_body_wait_begin(&wait, req);
-    return pl_op_wait(&wait.op);
-}
-
-static int echo(struct pl_request *req, struct pl_response *res, void *arg)
-{
-    int err;
-
-    while ((err = pl_body_whole(req)) == PL_ERR_AGAIN)
-        if ((err = wait_body(req)) < 0)
-            break;
-    if (err < 0)
-        return err;
-    return pl_response_bytes(res, pl_body_text(req), NULL, NULL);
 }
 
 /* Sends the body back while it comes. Whatever was said before it broke off
@@ -169,7 +150,7 @@ static void make_world(void)
     world.settings.h2.on = http2;
     world.router = pl_router_new();
     add("/", hello, false);
-    add("/e", echo, true);
+    add("/e", echo_whole, true);
     add("/s", stream, false);
     add("/n", nap, true);
     add("/l", send_large, false);

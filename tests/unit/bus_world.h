@@ -2,7 +2,7 @@
 #ifndef PL_TESTS_BUS_WORLD_H
 #define PL_TESTS_BUS_WORLD_H
 
-#include "check.h"
+#include "datums.h"
 
 #include "base/check.h"
 #include "base/faults.h"
@@ -42,17 +42,12 @@ PL_UNUSED static int end(void **state)
 
 #define BUS_TEST(name) cmocka_unit_test_setup_teardown(name, make, end)
 
-PL_UNUSED static struct pl_datum number(int64_t value)
-{
-    return (struct pl_datum){.type = PL_DATUM_INTEGER, {.integer = value}};
-}
-
 static uint64_t last_number; /* of what was published last */
 
 PL_UNUSED static int publish(const char *topic, int64_t value)
 {
     struct pl_dict_user user = pl_member_user(&member);
-    const struct pl_datum datum = number(value);
+    const struct pl_datum datum = integer(value);
 
     return pl_bus_send(share, &user, 0, pl_str_c(topic), &datum, &last_number);
 }

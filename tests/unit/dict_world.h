@@ -2,9 +2,7 @@
 #ifndef PL_TESTS_DICT_WORLD_H
 #define PL_TESTS_DICT_WORLD_H
 
-#include "check.h"
-
-#include "share/dict.h"
+#include "datums.h"
 
 #define SECOND UINT64_C(1000000000)
 
@@ -44,27 +42,6 @@ PL_UNUSED static int end(void **state)
 }
 
 #define DICT_TEST(name) cmocka_unit_test_setup_teardown(name, make, end)
-
-PL_UNUSED static struct pl_datum none(void)
-{
-    return (struct pl_datum){.type = PL_DATUM_NONE};
-}
-
-PL_UNUSED static struct pl_datum integer(int64_t value)
-{
-    return (struct pl_datum){.type = PL_DATUM_INTEGER, {.integer = value}};
-}
-
-PL_UNUSED static struct pl_datum number(double value)
-{
-    return (struct pl_datum){.type = PL_DATUM_DOUBLE, {.number = value}};
-}
-
-PL_UNUSED static struct pl_datum text(const char *value)
-{
-    return (struct pl_datum){.type = PL_DATUM_STRING,
-                             {.bytes = pl_str_c(value)}};
-}
 
 PL_UNUSED static int put(const char *key, struct pl_datum value,
                          enum pl_dict_mode mode)

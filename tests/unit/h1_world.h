@@ -3,6 +3,7 @@
 #ifndef PL_TESTS_H1_WORLD_H
 #define PL_TESTS_H1_WORLD_H
 
+#include "bodies.h"
 #include "http_world.h"
 
 #define GET PL_METHOD_BIT(PL_METHOD_GET)
@@ -18,14 +19,6 @@ static int say(struct pl_response *res, const char *text)
 static int hello(struct pl_request *req, struct pl_response *res, void *arg)
 {
     return say(res, "hello");
-}
-
-static int wait_body(struct pl_request *req)
-{
-    struct pl_body_op wait;
-
-    pl_body_wait_begin(&wait, req);
-    return pl_op_wait(&wait.op);
 }
 
 /* Answers with the body, read in small pieces. */
@@ -47,20 +40,6 @@ static int echo(struct pl_request *req, struct pl_response *res, void *arg)
         if (n < 0)
             return (int)n;
     }
-}
-
-/* The same at once, within the limit of the request. */
-static int echo_whole(struct pl_request *req, struct pl_response *res,
-                      void *arg)
-{
-    int err;
-
-    while ((err = pl_body_whole(req)) == PL_ERR_AGAIN)
-        if ((err = wait_body(req)) < 0)
-            break;
-    if (err < 0)
-        return err;
-    return pl_response_bytes(res, pl_body_text(req), NULL, NULL);
 }
 
 /* ---- a handler that waits until the test says so ---- */
@@ -272,21 +251,10 @@ PL_UNUSED static int make(void **state)
     return 0;
 }
 
-PL_UNUSED static int make_pieces(void **state)
-{
-    chop = 1;
-    make(state);
-    chop = 0;
-    return 0;
-}
-
 #define HOST "Host: a\r\n"
 
-#define BOTH(name)                                                             \
-    cmocka_unit_test_setup_teardown(name, make, end_http),                     \
-    {                                                                          \
-#name " (byte by byte)", name, make_pieces, end_http, NULL             \
-    }
+MAKE_IN_PIECES(make)
+#define BOTH(name) BOTH_WAYS(name, make, end_http)
 #define WHOLE(name) cmocka_unit_test_setup_teardown(name, make, end_http)
 
 #endif

@@ -220,14 +220,6 @@ PL_UNUSED static int make_h2(void **state)
     return 0;
 }
 
-PL_UNUSED static int make_h2_pieces(void **state)
-{
-    chop = 1;
-    make_h2(state);
-    chop = 0;
-    return 0;
-}
-
 PL_UNUSED static int end_h2(void **state)
 {
     pl_h2_hpack_free(client.hpack);
@@ -236,11 +228,8 @@ PL_UNUSED static int end_h2(void **state)
     return end_http(state);
 }
 
-#define H2_BOTH(name)                                                          \
-    cmocka_unit_test_setup_teardown(name, make_h2, end_h2),                    \
-    {                                                                          \
-#name " (byte by byte)", name, make_h2_pieces, end_h2, NULL            \
-    }
+MAKE_IN_PIECES(make_h2)
+#define H2_BOTH(name) BOTH_WAYS(name, make_h2, end_h2)
 #define H2_WHOLE(name) cmocka_unit_test_setup_teardown(name, make_h2, end_h2)
 
 #endif

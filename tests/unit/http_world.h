@@ -142,20 +142,24 @@ PL_UNUSED static void expect_closed(int far, const char *what)
     CHECK(!pl_script_was_reset(script, far), what);
 }
 
-static PL_UNUSED int make_chopped(void **state)
-{
-    chop = 1;
-    make_http(state);
-    chop = 0;
-    return 0;
-}
-
-/* Every test runs with whole reads and writes, and byte by byte. */
-#define HTTP_TEST(name)                                                        \
-    cmocka_unit_test_setup_teardown(name, make_http, end_http),                \
+/* Every test runs with whole reads and writes, and byte by byte: BOTH_WAYS
+ * after this for its make. */
+#define MAKE_IN_PIECES(make)                                                   \
+    PL_UNUSED static int make##_in_pieces(void **state)                        \
     {                                                                          \
-#name " (byte by byte)", name, make_chopped, end_http, NULL            \
+        chop = 1;                                                              \
+        make(state);                                                           \
+        chop = 0;                                                              \
+        return 0;                                                              \
     }
+#define BOTH_WAYS(name, make, end)                                             \
+    cmocka_unit_test_setup_teardown(name, make, end),                          \
+    {                                                                          \
+#name " (byte by byte)", name, make##_in_pieces, end, NULL             \
+    }
+
+MAKE_IN_PIECES(make_http)
+#define HTTP_TEST(name) BOTH_WAYS(name, make_http, end_http)
 #define HTTP_TEST_WHOLE(name)                                                  \
     cmocka_unit_test_setup_teardown(name, make_http, end_http)
 

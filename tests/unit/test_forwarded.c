@@ -1,30 +1,17 @@
 /* test_forwarded.c - what proxies say of clients: the grammar of RFC 7239, and
  * whose word counts. */
-#include "check.h"
+#include "arena_world.h"
 
 #include "http/forwarded.h"
 
-static struct pl_pool pool;
-static struct pl_arena arena;
 static const struct pl_trust *trust;
 
 static int make(void **state)
 {
-    (void)state;
-    pl_pool_init(&pool, NULL, 0);
-    pl_arena_init(&arena, &pool, NULL);
+    make_arena(state);
     CHECK_INT(
         0, pl_trust_parse(PL_STR("10.0.0.0/8 fd00::/8"), &arena, &trust, NULL),
         "trust");
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    pl_arena_fini(&arena);
-    CHECK_INT(0, pool.account.used, "all memory was given back");
-    pl_pool_fini(&pool);
     return 0;
 }
 
@@ -270,7 +257,8 @@ static void test_forwarded__which_fields(void **state)
     CHECK(pl_forwarded_valid(PL_STR("x-real-ip x-forwarded-host")), "one");
 }
 
-#define FORWARDED_TEST(name) cmocka_unit_test_setup_teardown(name, make, end)
+#define FORWARDED_TEST(name)                                                   \
+    cmocka_unit_test_setup_teardown(name, make, end_arena)
 
 RUN_TESTS(FORWARDED_TEST(test_forwarded__grammar),
           FORWARDED_TEST(test_forwarded__addresses_of_lists),

@@ -1,5 +1,5 @@
 /* test_negotiate.c - media types, qualities, choices (RFC 9110, 8.3, 12.5). */
-#include "check.h"
+#include "arena_world.h"
 
 #include "http/media.h"
 #include "http/negotiate.h"
@@ -207,12 +207,7 @@ static const struct {
 
 static void test_media__params(void **state)
 {
-    struct pl_pool pool;
-    struct pl_arena arena;
-
     (void)state;
-    pl_pool_init(&pool, NULL, 0);
-    pl_arena_init(&arena, &pool, NULL);
     for (size_t i = 0; i < PL_COUNT(params); i++)
         CHECK_STR(params[i].want,
                   pl_media_param(pl_str_c(params[i].text), PL_STR("boundary"),
@@ -220,12 +215,10 @@ static void test_media__params(void **state)
                   params[i].text);
     CHECK(pl_media_param(pl_str(NULL, 0), PL_STR("a"), &arena).data == NULL,
           "absent");
-    pl_arena_fini(&arena);
-    pl_pool_fini(&pool);
 }
 
 RUN_TESTS(
     cmocka_unit_test(test_negotiate__qualities),
     cmocka_unit_test(test_negotiate__the_best_offer_and_the_first_of_equals),
     cmocka_unit_test(test_media__compares_the_type_only),
-    cmocka_unit_test(test_media__params))
+    ARENA_TEST(test_media__params))

@@ -1,5 +1,5 @@
 /* test_query.c - application/x-www-form-urlencoded. */
-#include "check.h"
+#include "arena_world.h"
 
 #include "http/query.h"
 #include "http/uri.h"
@@ -62,12 +62,7 @@ static const struct {
 
 static void test_query__gets_the_first_decoded(void **state)
 {
-    struct pl_pool pool;
-    struct pl_arena arena;
-
     (void)state;
-    pl_pool_init(&pool, NULL, 0);
-    pl_arena_init(&arena, &pool, NULL);
     for (size_t i = 0; i < PL_COUNT(gets); i++)
         CHECK_STR(gets[i].want,
                   pl_query_get(pl_str_c(gets[i].query), pl_str_c(gets[i].name),
@@ -75,9 +70,7 @@ static void test_query__gets_the_first_decoded(void **state)
                   gets[i].query);
     CHECK(pl_query_get(pl_str(NULL, 0), PL_STR("a"), &arena).data == NULL,
           "no query at all");
-    pl_arena_fini(&arena);
-    pl_pool_fini(&pool);
 }
 
 RUN_TESTS(cmocka_unit_test(test_query__walks),
-          cmocka_unit_test(test_query__gets_the_first_decoded))
+          ARENA_TEST(test_query__gets_the_first_decoded))

@@ -1,5 +1,5 @@
 /* test_trace.c - what an error of a script says, taken apart. */
-#include "check.h"
+#include "arena_world.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -8,8 +8,6 @@
 #include "server/trace.h"
 
 static char folder[] = "/tmp/perilune-trace-folder-with-a-long-name-XXXXXX";
-static struct pl_pool pool;
-static struct pl_arena arena;
 static struct pl_trace trace;
 
 static int make_folder(void **state)
@@ -41,22 +39,6 @@ static int remove_folder(void **state)
     (void)state;
     snprintf(command, sizeof(command), "rm -r %s", folder);
     return system(command);
-}
-
-static int begin(void **state)
-{
-    (void)state;
-    pl_pool_init(&pool, NULL, 0);
-    pl_arena_init(&arena, &pool, NULL);
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    pl_arena_fini(&arena);
-    pl_pool_fini(&pool);
-    return 0;
 }
 
 /* "@" in text is the folder, "~" its last 20 characters. */
@@ -184,16 +166,14 @@ static void test_trace__frames_are_bounded(void **state)
     CHECK_STR("a.lua:1", trace.frames[0].place, "the place is one of them");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_trace__message_and_frames),
-        TEST(test_trace__place_without_a_frame),
-        TEST(test_trace__names_that_lua_has_cut),
-        TEST(test_trace__only_scripts_of_the_folder),
-        TEST(test_trace__frames_are_bounded),
+        ARENA_TEST(test_trace__message_and_frames),
+        ARENA_TEST(test_trace__place_without_a_frame),
+        ARENA_TEST(test_trace__names_that_lua_has_cut),
+        ARENA_TEST(test_trace__only_scripts_of_the_folder),
+        ARENA_TEST(test_trace__frames_are_bounded),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

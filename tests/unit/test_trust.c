@@ -1,28 +1,14 @@
 /* test_trust.c - lists of addresses: read, written, asked. */
-#include "check.h"
+#include "arena_world.h"
 
 #include "net/trust.h"
 
-static struct pl_pool pool;
-static struct pl_arena arena;
 static struct pl_error error;
 
 static int make(void **state)
 {
-    (void)state;
-    pl_pool_init(&pool, NULL, 0);
-    pl_arena_init(&arena, &pool, NULL);
     error = (struct pl_error){0};
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    pl_arena_fini(&arena);
-    CHECK_INT(0, pool.account.used, "all memory was given back");
-    pl_pool_fini(&pool);
-    return 0;
+    return make_arena(state);
 }
 
 static const struct pl_trust *list(const char *text)
@@ -139,7 +125,7 @@ static void test_trust__is_written_as_it_is_read(void **state)
     CHECK_STR(words, pl_str_c(text), "words");
 }
 
-#define TRUST_TEST(name) cmocka_unit_test_setup_teardown(name, make, end)
+#define TRUST_TEST(name) cmocka_unit_test_setup_teardown(name, make, end_arena)
 
 RUN_TESTS(TRUST_TEST(test_trust__who_is_in_it),
           TRUST_TEST(test_trust__bad_words_are_named),

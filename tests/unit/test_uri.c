@@ -1,28 +1,9 @@
 /* test_uri.c - request targets, paths and percent-encoding. */
-#include "check.h"
+#include "arena_world.h"
 
 #include <stdlib.h>
 
 #include "http/uri.h"
-
-static struct pl_pool pool;
-static struct pl_arena arena;
-
-static int setup(void **state)
-{
-    (void)state;
-    pl_pool_init(&pool, NULL, 0);
-    pl_arena_init(&arena, &pool, NULL);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    pl_arena_fini(&arena);
-    pl_pool_fini(&pool);
-    return 0;
-}
 
 /* ---- targets ---- */
 
@@ -483,12 +464,11 @@ static void test_uri__encoding_is_undone_by_decoding(void **state)
     pl_buf_fini(&buf);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
-RUN_TESTS(TEST(test_uri__targets), TEST(test_uri__authorities),
-          TEST(test_uri__paths_are_decoded_once_and_normalised),
-          TEST(test_uri__a_plain_path_is_not_copied),
-          TEST(test_uri__odd_bytes_are_seen_everywhere),
-          TEST(test_uri__no_mix_of_pieces_escapes),
-          TEST(test_uri__no_memory_is_an_error), TEST(test_uri__components),
-          TEST(test_uri__encoding_is_undone_by_decoding))
+RUN_TESTS(ARENA_TEST(test_uri__targets), ARENA_TEST(test_uri__authorities),
+          ARENA_TEST(test_uri__paths_are_decoded_once_and_normalised),
+          ARENA_TEST(test_uri__a_plain_path_is_not_copied),
+          ARENA_TEST(test_uri__odd_bytes_are_seen_everywhere),
+          ARENA_TEST(test_uri__no_mix_of_pieces_escapes),
+          ARENA_TEST(test_uri__no_memory_is_an_error),
+          ARENA_TEST(test_uri__components),
+          ARENA_TEST(test_uri__encoding_is_undone_by_decoding))

@@ -111,21 +111,28 @@ static void test_ws_topics__are_left(void **state)
     expect_text(a, "5", "is back");
 }
 
-/* More sockets than a turn serves, and some of them leave meanwhile. */
-static void test_ws_topics__reach_many(void **state)
+/* More sockets than a turn serves: this is one turn later. */
+enum { MANY = 1200 };
+static int fars[MANY];
+
+static void publish_to_many(void)
 {
-    enum { MANY = 1200 };
-    static int fars[MANY];
     struct pl_datum value = {.type = PL_DATUM_STRING, {.bytes = PL_STR("x")}};
     struct pl_dict_user user;
 
-    (void)state;
     for (int i = 0; i < MANY; i++)
         fars[i] = open_ws("/room");
     user = pl_member_user(&member);
     CHECK_INT(1, pl_bus_publish(share, &user, 0, PL_STR("room"), &value),
               "publish");
-    turn(1); /* the first slice */
+    turn(1);
+}
+
+/* Some of them leave meanwhile. */
+static void test_ws_topics__reach_many(void **state)
+{
+    (void)state;
+    publish_to_many();
     CHECK_STR("", pl_script_received(script, fars[MANY - 1]), "not yet");
     for (int i = 0; i < MANY; i += 3)
         pl_script_close(script, fars[i]);
@@ -141,17 +148,8 @@ static void test_ws_topics__reach_many(void **state)
 
 static void test_ws_topics__go_while_they_send(void **state)
 {
-    enum { MANY = 1200 };
-    static int fars[MANY];
-    struct pl_datum value = {.type = PL_DATUM_STRING, {.bytes = PL_STR("x")}};
-    struct pl_dict_user user;
-
     (void)state;
-    for (int i = 0; i < MANY; i++)
-        fars[i] = open_ws("/room");
-    user = pl_member_user(&member);
-    pl_bus_publish(share, &user, 0, PL_STR("room"), &value);
-    turn(1);
+    publish_to_many();
     for (int i = 0; i < MANY; i++)
         pl_script_close(script, fars[i]);
     settle();

@@ -174,18 +174,7 @@ PL_UNUSED static int make_ws(void **state)
     return 0;
 }
 
-PL_UNUSED static int make_ws_pieces(void **state)
-{
-    chop = 1;
-    make_ws(state);
-    chop = 0;
-    return 0;
-}
-
-#define WS_TEST(name)                                                          \
-    cmocka_unit_test_setup_teardown(name, make_ws, end_http),                  \
-    {                                                                          \
-#name " (byte by byte)", name, make_ws_pieces, end_http, NULL          \
-    }
+MAKE_IN_PIECES(make_ws)
+#define WS_TEST(name) BOTH_WAYS(name, make_ws, end_http)
 
 #endif
