@@ -901,6 +901,15 @@ PL_API int pl_app_websocket(struct pl_app *app, const char *pattern,
 /* 0 after ms milliseconds. WAITS. */
 PL_API int pl_sleep(struct pl_request *req, uint64_t ms);
 
+/* Has the server begun to stop? Requests may finish then, within stop_timeout:
+ * a handler whose response has no end of its own ends it now. False on threads
+ * that are no workers. */
+PL_API bool pl_stopping(void);
+
+/* As pl_sleep(), but wakes up for the stop: 1 when it has begun, 0 after ms
+ * milliseconds (below 0: no limit), PL_ERR_CANCELED. WAITS. */
+PL_API int pl_wait_stop(struct pl_request *req, int64_t ms);
+
 enum pl_events {
     PL_READABLE = 1,
     PL_WRITABLE = 2,
@@ -1801,6 +1810,7 @@ struct pl_subscribe_options {
     size_t queue_bytes; /* of the messages that may wait; 0: no limit */
     bool replay;        /* a channel: first what it remembers behind since */
     uint64_t since;     /* a message's number; 0: all that is remembered */
+    bool through_stop;  /* goes on while the server stops: for an answer */
 };
 
 /* Subscribes the handler or spawned function that calls this, until it ends.
@@ -1815,7 +1825,8 @@ PL_API int pl_subscribe(struct pl_str topic,
 /* The next message, which stays valid until the next call for feed. Returns 0,
  * PL_ERR_TIMEOUT after ms milliseconds (below 0: no limit), PL_ERR_CLOSED when
  * there will be none any more, PL_ERR_CANCELED. One caller at a time:
- * PL_ERR_BUSY. WAITS. */
+ * PL_ERR_BUSY. When the server stops, a feed of a handler gives what is there
+ * and then PL_ERR_STOPPING (unless through_stop): end the response. WAITS. */
 PL_API int pl_feed_receive(struct pl_request *req, struct pl_feed *feed,
                            int64_t ms, struct pl_str *message);
 

@@ -31,7 +31,7 @@ local function add_stream(prefix, name, face)
     while pl.now() < over do
       local frame = frames:receive(over - pl.now())
       if not frame then
-        break -- it is time
+        break -- it is time, or the server stops
       elseif not res:write(frame) then
         return
       end

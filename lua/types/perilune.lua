@@ -772,6 +772,12 @@ function pl.on(event, fn) end
 ---@param status? integer
 function pl.stop(status) end
 
+---Has the server begun to stop? With seconds: waits for that, so long at most.
+---@async
+---@param seconds? number
+---@return boolean
+function pl.stopping(seconds) end
+
 -- ---- the rest --------------------------------------------------------------
 
 ---Seconds that only go forwards.
@@ -1354,6 +1360,7 @@ function Subscription:dropped() end
 ---@field queue_bytes? string|integer no limit
 ---@field full? "drop"|"close"
 ---@field since? integer of a channel: first what is remembered behind it
+---@field through_stop? boolean goes on while the server stops: for an answer
 
 ---@param topic string
 ---@param value pl.Plain

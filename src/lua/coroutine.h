@@ -38,6 +38,7 @@ union pl_co_op {
     struct pl_sleep_op sleep;
     struct pl_join_op join;
     struct pl_signal_op signal;
+    struct pl_stop_op stop;
 };
 
 enum pl_co_phase {

@@ -75,19 +75,21 @@ static struct subscription *check_subscription(lua_State *L)
     return luaL_checkudata(L, 1, subscription_name);
 }
 
-/* natives.subscribe(call, topic, queue, close, bytes, since or nil) ->
- * subscription, or nil and the error */
+/* natives.subscribe(call, topic, queue, close, bytes, since or nil,
+ * through_stop) -> subscription, or nil and the error */
 static int subscribe(lua_State *L)
 {
     const char *call = luaL_checkstring(L, 1);
     struct pl_member *member = pl_vm_check_standing(L, call);
     struct pl_str topic = pl_arg_str(L, 2, call, "the topic");
+    const struct pl_task *task = pl_task_current();
     const struct pl_bus_options options = {
         .queue = (unsigned)lua_tointeger(L, 3),
         .close = lua_toboolean(L, 4),
         .bytes = (size_t)lua_tonumber(L, 5),
         .replay = !lua_isnoneornil(L, 6),
         .since = lua_tonumber(L, 6) > 0 ? (uint64_t)lua_tonumber(L, 6) : 0,
+        .serves = task != NULL && task->serves && !lua_toboolean(L, 7),
     };
     struct subscription *subscription;
     int err;
@@ -121,6 +123,19 @@ static int dropped(lua_State *L)
                           ? 0
                           : (lua_Number)subscription->sub->dropped);
     return 1;
+}
+
+/* natives.leave(): ends what serves the peer of the calling task. For who goes
+ * on waiting after it was told of the stop: it would do so for ever. */
+static int leave(lua_State *L)
+{
+    struct pl_task *task = pl_task_current();
+
+    (void)L;
+    while (task->parent != NULL)
+        task = task->parent;
+    pl_task_cancel(task);
+    return 0;
 }
 
 /* natives.receive(subscription [, seconds]) -> 0 when there is a message */
@@ -157,5 +172,5 @@ static int take(lua_State *L)
 const luaL_Reg pl_lua_bus[] = {
     {"publish", publish}, {"send", send_message}, {"subscribe", subscribe},
     {"cancel", cancel},   {"dropped", dropped},   {"receive", receive},
-    {"take", take},       {NULL, NULL},
+    {"take", take},       {"leave", leave},       {NULL, NULL},
 };

@@ -42,6 +42,7 @@ static void accepted(void *arg, struct pl_socket *socket)
         pl_socket_close(socket);
         return;
     }
+    start.co->task.serves = true;
     if (pl_vm_protect(pl_vm_state(vm), push_start, &start) == 0) {
         pl_co_start(start.co, 1);
         return;

@@ -24,6 +24,7 @@ extern const luaL_Reg pl_lua_crypto[]; /* what needs no plug-in */
 extern const luaL_Reg pl_lua_env[];
 extern const luaL_Reg pl_lua_log[];
 extern const luaL_Reg pl_lua_mime[];
+extern const luaL_Reg pl_lua_stopping[];
 extern const luaL_Reg pl_lua_time[];
 extern const luaL_Reg pl_lua_url[];
 extern const luaL_Reg pl_lua_uuid[];

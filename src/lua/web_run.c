@@ -118,6 +118,7 @@ static void start(const struct lua_handler *self, struct pl_request *req,
     co->hooks = &hooks;
     co->ctx = call;
     co->task.owner = req;
+    co->task.serves = true;
     pl_request_hold(req);
     if (req->task == NULL)
         req->task = &co->task;

@@ -70,6 +70,7 @@ static void start(struct call what, struct pl_request *req)
     }
     *call = what;
     task->owner = req;
+    task->serves = true;
     pl_request_hold(req);
     pl_task_defer(task, &call->end, drop_request, req);
     if (req->task == NULL)

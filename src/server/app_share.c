@@ -405,6 +405,7 @@ int pl_subscribe(struct pl_str topic,
         .bytes = given.queue_bytes,
         .replay = given.replay,
         .since = given.since,
+        .serves = pl_task_current()->serves && !given.through_stop,
     };
     feed = pl_pool_get(pl_loop_pool(member->loop), sizeof(*feed));
     if (feed == NULL)

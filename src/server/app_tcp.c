@@ -31,6 +31,7 @@ static int serve(void *arg)
     pl_pool_put(pool, at, sizeof(*at));
     if (socket == NULL)
         return PL_ERR_CLOSED;
+    pl_task_current()->serves = true;
     pl_socket_set_owner(socket, pl_task_current());
     tcp->fn(tcp->app, socket, tcp->arg);
     return 0;

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "lua/vm.h"
 #include "server/server.h"
+#include "share/bus.h"
 
 /* How long the defers of a task may still wait when everything must end. */
 enum { LAST_DEFERS_NS = 1000000000, QUIET_TURNS = 2 };
@@ -58,7 +59,8 @@ static bool quiet(const struct pl_worker *worker)
 
 /* Idle connections are closed when the second turn has gone by without a new
  * request: what had arrived before the stop is answered, also on connections
- * that were accepted last. True once they are closed. */
+ * that were accepted last. So is told who would wait for messages without end.
+ * True once that is done. */
 static bool close_idle(struct pl_worker *worker)
 {
     if (worker->quiet_turns >= QUIET_TURNS)
@@ -71,6 +73,8 @@ static bool close_idle(struct pl_worker *worker)
     if (worker->quiet_turns < QUIET_TURNS)
         return false;
     pl_http_drain(&worker->http);
+    if (PL_WITH_SHARE)
+        pl_bus_drain(&worker->member);
     return true;
 }
 
@@ -116,6 +120,7 @@ static void begin_stop(struct pl_worker *worker)
     pl_timer_start(pl_loop_wheel(worker->loop), &worker->stop_timer,
                    pl_now(worker->loop) + limit);
     pl_member_withdraw(&worker->member);
+    pl_sched_stop(&worker->sched);
     stop_listening(worker);
     if (PL_WITH_SOCKETS)
         pl_sockets_drain(&worker->sockets);

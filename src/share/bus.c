@@ -198,6 +198,7 @@ static struct pl_subscription *make(struct pl_member *member,
             .limit = options->queue == 0 ? PL_BUS_QUEUE : options->queue,
             .most = options->bytes,
             .close = options->close,
+            .serves = options->serves,
             .notify = options->notify,
             .arg = options->arg};
     return sub;
@@ -342,6 +343,31 @@ void pl_bus_fini(struct pl_member *member)
 
 /* ---- receiving ---- */
 
+static bool stops(const struct pl_subscription *sub)
+{
+    return sub->serves && sub->member->draining;
+}
+
+static void drain_topic(struct pl_topic *topic)
+{
+    struct pl_list *node;
+
+    PL_LIST_FOREACH (node, &topic->subs) {
+        struct pl_subscription *sub =
+            PL_LIST_ENTRY(node, struct pl_subscription, node);
+
+        if (sub->serves)
+            wake(sub, PL_ERR_STOPPING);
+    }
+}
+
+PL_COLD void pl_bus_drain(struct pl_member *member)
+{
+    member->draining = true;
+    for (struct pl_table_walk at = {0}; pl_table_next(&member->topics, &at);)
+        drain_topic(at.value);
+}
+
 static void cancel_receive(struct pl_op *op)
 {
     struct pl_receive_op *receive =
@@ -364,6 +390,7 @@ void pl_receive_begin(struct pl_receive_op *receive, struct pl_sched *sched,
     int now = sub->count > 0        ? 0
               : sub->closed         ? PL_ERR_CLOSED
               : sub->waiter != NULL ? PL_ERR_BUSY
+              : stops(sub)          ? PL_ERR_STOPPING
                                     : PL_ERR_AGAIN;
 
     pl_op_init(&receive->op, sched, cancel_receive);

@@ -26,6 +26,7 @@ struct pl_subscription;
 struct pl_bus_options {
     unsigned queue; /* 0: PL_BUS_QUEUE */
     bool close;     /* when it is full: close, instead of dropping the oldest */
+    bool serves;    /* who waits for a peer's sake: pl_bus_drain() */
     bool replay;    /* of a channel: what it remembers behind number since */
     size_t bytes;   /* of the messages that wait; 0: any */
     uint64_t since;
@@ -46,7 +47,7 @@ struct pl_subscription {
     struct pl_envelope **ring; /* what was not received yet */
     unsigned first, count, size, limit;
     size_t bytes, most; /* of what waits; at most, unless 0 */
-    bool close, closed;
+    bool close, closed, serves;
     uint64_t dropped;
     struct pl_receive_op *waiter; /* or NULL */
     void (*notify)(struct pl_subscription *sub);
@@ -73,9 +74,14 @@ void pl_bus_cancel(struct pl_subscription *sub);
 /* The oldest message, or NULL: pl_envelope_release(). */
 struct pl_envelope *pl_bus_take(struct pl_subscription *sub);
 
+/* The worker stops: subscriptions that serve a peer tell PL_ERR_STOPPING when
+ * nothing waits in them, instead of waiting. Others go on: what ends may have
+ * something to tell them. */
+void pl_bus_drain(struct pl_member *member);
+
 /* Completes with 0 when there is something to take, PL_ERR_CLOSED when there
- * will be nothing any more, PL_ERR_TIMEOUT at due (0: never). One at a time:
- * PL_ERR_BUSY for the second. */
+ * will be nothing any more, PL_ERR_STOPPING, PL_ERR_TIMEOUT at due (0: never).
+ * One at a time: PL_ERR_BUSY for the second. */
 void pl_receive_begin(struct pl_receive_op *receive, struct pl_sched *sched,
                       struct pl_subscription *sub, uint64_t due);
 

@@ -33,6 +33,7 @@ struct pl_member {
     bool placed;        /* not a visitor */
     bool hooked;
     bool leading;
+    bool draining;         /* pl_bus_drain() was called */
     atomic_bool candidate; /* may be elected */
     struct pl_hook hook;
     struct pl_timer retry;

@@ -77,6 +77,17 @@ struct pl_sleep_op {
 void pl_sleep_begin(struct pl_sleep_op *sleep, struct pl_sched *sched,
                     uint64_t due);
 
+/* Completes with 1 when the worker begins to stop, at once if it has; or with 0
+ * at due (0: never). */
+struct pl_stop_op {
+    struct pl_op op;
+    struct pl_timer timer;
+    struct pl_list node;
+};
+
+void pl_stop_wait_begin(struct pl_stop_op *wait, struct pl_sched *sched,
+                        uint64_t due);
+
 /* Waits for events on a foreign descriptor (level-triggered); completes with
  * the events (> 0), PL_ERR_TIMEOUT at due (0: never), or the error of adding
  * it. Borrows fd. */

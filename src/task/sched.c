@@ -68,6 +68,7 @@ PL_COLD int pl_sched_init(struct pl_sched *sched, struct pl_loop *loop,
     };
     sched->tail = &sched->head;
     pl_list_init(&sched->roots);
+    pl_list_init(&sched->stop_waits);
     pl_loop_add_hook(loop, &sched->hook);
     current = sched;
     return 0;

@@ -22,6 +22,13 @@ int pl_sleep(struct pl_request *req, uint64_t ms)
     return may_wait() == NULL ? PL_ERR_STATE : pl_fiber_sleep(ms);
 }
 
+bool pl_stopping(void)
+{
+    const struct pl_sched *sched = pl_sched_current();
+
+    return sched != NULL && sched->stopping;
+}
+
 /* Monotonic ns; 0: never. */
 static uint64_t due_in(const struct pl_sched *sched, int64_t ms)
 {
@@ -29,6 +36,18 @@ static uint64_t due_in(const struct pl_sched *sched, int64_t ms)
         return 0;
     pl_loop_update_now(sched->loop);
     return pl_now(sched->loop) + (uint64_t)ms * 1000000;
+}
+
+int pl_wait_stop(struct pl_request *req, int64_t ms)
+{
+    struct pl_sched *sched = may_wait();
+    struct pl_stop_op wait;
+
+    (void)req;
+    if (sched == NULL)
+        return PL_ERR_STATE;
+    pl_stop_wait_begin(&wait, sched, due_in(sched, ms));
+    return pl_op_wait(&wait.op);
 }
 
 int pl_wait_fd(struct pl_request *req, int fd, unsigned events, int64_t ms)

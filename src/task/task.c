@@ -76,6 +76,7 @@ void pl_task_init(struct pl_task *task, const struct pl_task_type *type,
     task->id = ++sched->next_id;
     task->result = 0;
     task->queued = task->canceled = task->ended = false;
+    task->serves = parent != NULL && parent->serves;
     pl_list_init(&task->children);
     if (parent == NULL) {
         pl_list_push(&sched->roots, &task->sibling);

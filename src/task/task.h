@@ -52,6 +52,9 @@ struct pl_task {
     uint64_t id;
     int result;
     bool queued, canceled, ended;
+    /* A peer is served by it: a stop lets it finish, and so it is told of the
+     * stop where it would wait without end. Children inherit it. */
+    bool serves;
 };
 
 /* The tasks of one worker. */
@@ -71,9 +74,11 @@ struct pl_sched {
     void (*on_deadline)(void *arg, uint64_t deadline);
     void *on_deadline_arg;
     struct pl_offload *offload;
-    struct pl_list roots; /* tasks without a parent */
-    unsigned live;        /* tasks that have not been released */
-    unsigned jobs;        /* to come back yet: offload jobs, children */
+    struct pl_list roots;      /* tasks without a parent */
+    struct pl_list stop_waits; /* pl_stop_op.node */
+    bool stopping;             /* pl_sched_stop() was called */
+    unsigned live;             /* tasks that have not been released */
+    unsigned jobs;             /* to come back yet: offload jobs, children */
     /* Lua calls on the stack that runs now: no fiber may wait while it is not
      * 0. Raised and lowered by lua/ around lua_resume and lua_pcall. */
     unsigned lua_depth;
@@ -92,6 +97,10 @@ int pl_sched_init(struct pl_sched *sched, struct pl_loop *loop,
 void pl_sched_fini(struct pl_sched *sched);
 void pl_sched_cancel_all(struct pl_sched *sched);
 bool pl_sched_idle(const struct pl_sched *sched);
+
+/* What runs may finish, but shall not begin anew: those who wait to hear of it
+ * are told (pl_stop_wait_begin()). Once. */
+void pl_sched_stop(struct pl_sched *sched);
 
 /* The scheduler of this thread (set by pl_sched_init), or NULL; and the task
  * that runs on it now, or NULL. */

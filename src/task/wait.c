@@ -1,4 +1,5 @@
-/* wait.c - two operations: waiting for a time, and for a descriptor. */
+/* wait.c - three operations: waiting for a time, for the stop of the worker,
+ * and for a descriptor. */
 #include "task/task_priv.h"
 
 /* ---- sleep ---- */
@@ -26,6 +27,49 @@ void pl_sleep_begin(struct pl_sleep_op *sleep, struct pl_sched *sched,
     pl_op_begin(&sleep->op);
     pl_timer_init(&sleep->timer, on_sleep_over);
     pl_timer_start(pl_loop_wheel(sched->loop), &sleep->timer, due);
+}
+
+/* ---- the stop ---- */
+
+static void end_stop_wait(struct pl_stop_op *wait, int result)
+{
+    pl_list_remove(&wait->node);
+    pl_timer_stop(pl_loop_wheel(wait->op.sched->loop), &wait->timer);
+    pl_op_complete(&wait->op, result);
+}
+
+static void on_no_stop(struct pl_timer *timer)
+{
+    end_stop_wait(PL_CONTAINER_OF(timer, struct pl_stop_op, timer), 0);
+}
+
+static void cancel_stop_wait(struct pl_op *op)
+{
+    end_stop_wait(PL_CONTAINER_OF(op, struct pl_stop_op, op), PL_ERR_CANCELED);
+}
+
+void pl_stop_wait_begin(struct pl_stop_op *wait, struct pl_sched *sched,
+                        uint64_t due)
+{
+    pl_op_init(&wait->op, sched, cancel_stop_wait);
+    pl_op_begin(&wait->op);
+    if (sched->stopping) {
+        pl_op_complete(&wait->op, 1);
+        return;
+    }
+    pl_timer_init(&wait->timer, on_no_stop);
+    pl_list_push(&sched->stop_waits, &wait->node);
+    if (due != 0)
+        pl_timer_start(pl_loop_wheel(sched->loop), &wait->timer, due);
+}
+
+PL_COLD void pl_sched_stop(struct pl_sched *sched)
+{
+    struct pl_list *node, *tmp;
+
+    sched->stopping = true;
+    PL_LIST_FOREACH_SAFE (node, tmp, &sched->stop_waits)
+        end_stop_wait(PL_LIST_ENTRY(node, struct pl_stop_op, node), 1);
 }
 
 /* ---- a foreign descriptor ---- */

@@ -87,6 +87,17 @@ def test_a_stream_ends_and_the_page_comes_again(serve):
     assert len(frames_of(whole)) >= 1
 
 
+def test_a_stop_ends_the_clocks_whole(serve):
+    server = serve(CLOCK, workers=2)
+    with server.connect() as wire:
+        wire.send(b"GET /blocks.gif HTTP/1.1\r\nHost: a\r\n\r\n")
+        wire.read_until(b"\x21\xf9\x04")
+        server.send_signal()
+        assert wire.read_to_end().endswith(b"\r\n1\r\n;\r\n0\r\n\r\n")
+    assert server.wait() == 0
+    assert "cut off" not in server.log()
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium")
 def test_a_browser_shows_the_clocks(serve, tmp_path):
     server = serve(CLOCK, workers=2)

@@ -100,6 +100,87 @@ def test_running_requests_finish(start, tmp_path, signal):
     assert "cut off" not in server.log()
 
 
+# Streams without an end of their own, each of which hears of the stop in its
+# way; a handler that waits for an answer; and one that does not want to hear.
+ENDLESS = """
+local pl = require "perilune"
+pl.get("/topic", function(_, res)
+  local news = pl.subscribe "news"
+  res:write "begin\\n"
+  local value, err = news:receive()
+  while value do
+    res:write(value)
+    value, err = news:receive(3600)
+  end
+  res:write(err.code .. "\\n")
+end)
+pl.get("/messages", function(_, res)
+  res:write "begin\\n"
+  for value in pl.messages "news.>" do res:write(value) end
+  res:write "over\\n"
+end)
+pl.get("/clock", function(_, res)
+  res:write "begin\\n"
+  while not pl.stopping(3600) do res:write "tick\\n" end
+  res:write(tostring(pl.stopping()) .. "\\n")
+end)
+pl.get("/lines", function(_, res)
+  local tail = pl.process.spawn { "cat" }
+  res:write "begin\\n"
+  pl.race {
+    function() for line in tail:lines() do res:write(line) end end,
+    function() pl.stopping(math.huge) end,
+  }
+  res:write "over\\n"
+end)
+pl.get("/deaf", function(_, res)
+  local news = pl.subscribe "news"
+  res:write "begin\\n"
+  while true do news:receive(3600) end
+end)
+pl.get("/answer", function(_, res)
+  local answer = pl.subscribe("answer", { through_stop = true })
+  res:write "begin\\n"
+  res:write((answer:receive(3600)))
+end)
+pl.spawn(function()
+  for question in pl.messages "question" do pl.publish("answer", question) end
+end)
+pl.on("stop", function() pl.publish("news", "goodbye\\n") end)
+pl.get("/ask", function(_, res)
+  res:write "begin\\n"
+  pl.stopping(math.huge)
+  pl.publish("question", "asked\\n")
+  res:write "over\\n"
+end)
+"""
+
+
+@pytest.mark.parametrize("target, end", [
+    (b"/topic", b"stopping\n"), (b"/messages", b"over\n"),
+    (b"/clock", b"true\n"), (b"/lines", b"over\n"), (b"/deaf", None),
+    (b"/answer", b"asked\n"),
+])
+def test_a_stop_ends_what_has_no_end(serve, target, end):
+    server = serve(ENDLESS)
+    with server.connect() as endless, server.connect() as asking:
+        endless.send(GET % target)
+        endless.read_until(b"begin\n\r\n")
+        if target == b"/answer":
+            asking.send(GET % b"/ask")
+            asking.read_until(b"begin\n\r\n")
+        server.send_signal(SIGTERM)
+        rest = endless.read_to_end()
+    assert server.wait() == 0
+    assert "cut off" not in server.log() and "ERROR" not in server.log()
+    if end is None:
+        assert not rest.endswith(b"0\r\n\r\n"), "it was ended"
+    else:
+        assert rest.endswith(end + b"\r\n0\r\n\r\n"), "it has ended"
+    if target == b"/topic":
+        assert b"goodbye\n" in rest, "what was said before is heard"
+
+
 def test_idle_connections_are_closed(start):
     server = start()
     with server.connect() as fresh, server.connect() as used:

@@ -39,6 +39,45 @@ static int listen_in(struct pl_request *req, struct pl_response *res, void *arg)
     return err < 0 ? err : pl_respond(res, 200, "text/plain", pl_str_c(all));
 }
 
+/* Streams news for as long as there are any: the stop ends it whole. */
+static int stream(struct pl_request *req, struct pl_response *res, void *arg)
+{
+    struct pl_feed *feed;
+    struct pl_str message;
+    int err = pl_subscribe(PL_STR("news"), NULL, &feed);
+
+    atomic_fetch_add(&listening, 1);
+    while (err == 0 && (err = pl_feed_receive(req, feed, -1, &message)) == 0)
+        err = pl_response_write(res, message);
+    return err == PL_ERR_STOPPING ? pl_response_write(res, PL_STR("end")) : err;
+}
+
+/* The same without news. */
+static int tick(struct pl_request *req, struct pl_response *res, void *arg)
+{
+    int err;
+
+    atomic_fetch_add(&listening, 1);
+    while ((err = pl_wait_stop(req, 1)) == 0 && !pl_stopping())
+        ;
+    return err < 0 ? err : pl_response_write(res, PL_STR("end"));
+}
+
+/* A stop waits for the answer of another. */
+static int patient(struct pl_request *req, struct pl_response *res, void *arg)
+{
+    const struct pl_subscribe_options options = {.size = sizeof(options),
+                                                 .through_stop = true};
+    struct pl_feed *feed;
+    struct pl_str message;
+    int err = pl_subscribe(PL_STR("answer"), &options, &feed);
+
+    atomic_fetch_add(&listening, 1);
+    if (err == 0)
+        err = pl_feed_receive(req, feed, -1, &message);
+    return err < 0 ? err : pl_respond(res, 200, "text/plain", message);
+}
+
 static int tell(struct pl_request *req, struct pl_response *res, void *arg)
 {
     return pl_worker_send(app, PL_WORKER_ALL, PL_STR("hello"));
@@ -71,6 +110,9 @@ static void make_app(void)
     pl_app_get(app, "/count", count, NULL);
     pl_app_get(app, "/listen", listen_in, NULL);
     pl_app_get(app, "/tell", tell, NULL);
+    pl_app_get(app, "/stream", stream, NULL);
+    pl_app_get(app, "/tick", tick, NULL);
+    pl_app_get(app, "/patient", patient, NULL);
     pl_app_on_message(app, on_message, &heard);
 }
 
@@ -195,6 +237,33 @@ static void test_app_share__feeds_get_what_is_published(void **state)
     stop_app();
 }
 
+static void test_app_share__a_stop_ends_what_has_no_end(void **state)
+{
+    static const char *const requests[] = {
+        "GET /stream HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /tick HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /patient HTTP/1.1\r\nHost: a\r\n\r\n",
+    };
+    int conns[PL_COUNT(requests)];
+
+    (void)state;
+    make_app();
+    start_app();
+    for (size_t i = 0; i < PL_COUNT(requests); i++) {
+        conns[i] = open_conn();
+        send_all(conns[i], requests[i], strlen(requests[i]));
+    }
+    while (atomic_load(&listening) < (int)PL_COUNT(requests))
+        sched_yield();
+    CHECK(!pl_stopping(), "no worker's thread");
+    pl_app_stop(app);
+    CHECK(strstr(read_answer(conns[0]), "end\r\n0\r\n\r\n") != NULL, "whole");
+    CHECK(strstr(read_answer(conns[1]), "end\r\n0\r\n\r\n") != NULL, "whole");
+    CHECK_INT(1, pl_publish(app, PL_STR("answer"), PL_STR("yes")), "waits");
+    CHECK_STR("yes", body_of(read_answer(conns[2])), "answered");
+    stop_app();
+}
+
 static void test_app_share__messages_reach_all_workers(void **state)
 {
     (void)state;
@@ -234,5 +303,6 @@ RUN_TESTS(cmocka_unit_test(test_app_share__values),
           cmocka_unit_test(test_app_share__keys_and_how_long_they_live),
           cmocka_unit_test(test_app_share__workers_count_together),
           cmocka_unit_test(test_app_share__feeds_get_what_is_published),
+          cmocka_unit_test(test_app_share__a_stop_ends_what_has_no_end),
           cmocka_unit_test(test_app_share__messages_reach_all_workers),
           cmocka_unit_test(test_app_share__options_are_checked))

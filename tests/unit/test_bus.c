@@ -79,6 +79,33 @@ static void test_bus__receiving_waits(void **state)
     CHECK_INT(PL_ERR_CLOSED, one.op.result, "closed");
 }
 
+static void test_bus__a_stop_is_told_to_those_who_serve(void **state)
+{
+    const struct pl_bus_options serving = {.serves = true};
+    struct pl_subscription *own = subscribe("t"), *theirs;
+    struct pl_receive_op one, two;
+
+    (void)state;
+    CHECK_INT(0, pl_bus_subscribe(&member, PL_STR("t"), &serving, &theirs),
+              "subscribe");
+    pl_receive_begin(&one, &sched, own, 0);
+    pl_receive_begin(&two, &sched, theirs, 0);
+    pl_bus_drain(&member);
+    CHECK_INT(PL_OP_PENDING, one.op.state, "of the site: it goes on");
+    CHECK_INT(PL_ERR_STOPPING, two.op.result, "for a peer: told");
+    publish("t", 1);
+    turn();
+    CHECK_INT(0, one.op.result, "a message");
+    pl_receive_begin(&two, &sched, theirs, 0);
+    CHECK_INT(0, two.op.result, "what comes is still given");
+    check_takes(own, "1");
+    check_takes(theirs, "1");
+    pl_receive_begin(&two, &sched, theirs, 0);
+    CHECK_INT(PL_ERR_STOPPING, two.op.result, "but not waited for");
+    pl_bus_cancel(own);
+    pl_bus_cancel(theirs);
+}
+
 static void test_bus__what_is_left_is_freed(void **state)
 {
     static const char bytes[10000];
@@ -139,6 +166,7 @@ static void test_bus__without_memory(void **state)
 RUN_TESTS(BUS_TEST(test_bus__delivers_to_the_subscribers_of_a_topic),
           BUS_TEST(test_bus__a_slow_reader_loses_the_oldest),
           BUS_TEST(test_bus__receiving_waits),
+          BUS_TEST(test_bus__a_stop_is_told_to_those_who_serve),
           BUS_TEST(test_bus__what_is_left_is_freed),
           BUS_TEST(test_send__is_refused_when_too_much_is_on_its_way),
           BUS_TEST(test_bus__without_memory))

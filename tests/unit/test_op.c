@@ -217,6 +217,26 @@ static void check_fd(int want, const char *what)
     CHECK_INT(0, fd_wait.source.slot, "watched no more");
 }
 
+static void test_stop__is_told_once_to_all(void **state)
+{
+    struct pl_stop_op waits[3], late;
+
+    (void)state;
+    pl_stop_wait_begin(&waits[0], &sched, 0);
+    pl_stop_wait_begin(&waits[1], &sched, clock_ns + 10 * MS);
+    pl_stop_wait_begin(&waits[2], &sched, 0);
+    pass(10);
+    CHECK_INT(PL_OP_DONE, waits[1].op.state, "its time is over");
+    CHECK_INT(0, waits[1].op.result, "in vain");
+    pl_op_cancel(&waits[2].op);
+    CHECK_INT(PL_ERR_CANCELED, waits[2].op.result, "canceled");
+    CHECK_INT(PL_OP_PENDING, waits[0].op.state, "as long as it takes");
+    pl_sched_stop(&sched);
+    CHECK_INT(1, waits[0].op.result, "told");
+    pl_stop_wait_begin(&late, &sched, 0);
+    CHECK_INT(1, late.op.result, "at once");
+}
+
 static void test_fd__tells_what_has_happened(void **state)
 {
     struct pl_script *script = pl_script_of(loop);
@@ -347,6 +367,7 @@ RUN_TESTS(WORLD_TEST(test_op__done_is_called_once_and_later),
           WORLD_TEST(test_op__misuse_stops_the_process),
           WORLD_TEST(test_sleep__ends_in_the_order_of_its_times),
           WORLD_TEST(test_sleep__can_be_canceled),
+          WORLD_TEST(test_stop__is_told_once_to_all),
           WORLD_TEST(test_fd__tells_what_has_happened),
           WORLD_TEST(test_fd__times_out_fails_and_can_be_canceled),
           WORLD_TEST(test_many__ends_with_the_first_or_with_all),

@@ -38,6 +38,15 @@ pl.get("/schedule/started", function()
 end)
 -- end
 
+-- example: stopping
+pl.get("/schedule/ticks", function(_, res)
+  repeat
+    res:write("tick\n")
+  until pl.stopping(1)
+  res:write("the server stops\n")
+end)
+-- end
+
 return {
   title = "Scheduled work",
   summary = "Functions that run every so often, when the site starts and when "
@@ -70,6 +79,20 @@ without an error. Then <code>"start"</code> functions run, and at the end
 <code>"stop"</code> functions. Both may wait.</p>]],
       example = "on",
       links = { "/schedule/started" },
+    },
+    {
+      title = "What has no end",
+      text = [[
+<p>A stop lets requests finish. A stream that would go on for ever is to hear of
+it: <code>pl.stopping(1)</code> is a <code>pl.sleep(1)</code> that the stop ends,
+with true. Subscriptions of a handler give <code>nil</code> and an error with the
+code <code>"stopping"</code>; streams of events and WebSockets are ended for
+you.</p>]],
+      example = "stopping",
+      shell = [[
+$ curl -sN @origin@/schedule/ticks | head -n 2
+tick
+tick]],
     },
   },
 }

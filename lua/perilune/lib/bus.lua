@@ -1,11 +1,12 @@
 -- bus.lua - pl.publish, pl.subscribe, pl.messages: topics, for all workers.
 --
 -- A subscription that a task makes ends with it. One that the site makes while
--- it is loaded begins at the commit and ends with the generation.
+-- it is loaded begins at the commit and ends with the generation. What serves a
+-- peer is told of a stop; what does not goes on, for those who still finish.
 
 local core, pl, c = ...
-local subscribe, cancel, receive, take, dropped =
-  c.subscribe, c.cancel, c.receive, c.take, c.dropped
+local subscribe, cancel, receive, take, dropped, leave =
+  c.subscribe, c.cancel, c.receive, c.take, c.dropped, c.leave
 local check_function, check_options, check_string =
   core.check_function, core.check_options, core.check_string
 local fail, failed, failure, guard =
@@ -13,7 +14,7 @@ local fail, failed, failure, guard =
 local is_loading, task_id, when =
   core.is_loading, core.task_id, core.when
 local parse_size = core.parse_size
-local CLOSED = core.CLOSED
+local CLOSED, STOPPING = core.CLOSED, core.STOPPING
 local error, setmetatable, type = error, setmetatable, type
 
 local Subscription = { __name = "pl.subscription" }
@@ -21,6 +22,7 @@ Subscription.__index = Subscription
 
 local known = {
   queue = "count", queue_bytes = "size", full = "text", since = "number",
+  through_stop = "flag",
 }
 
 local function new(call, topic, options)
@@ -40,13 +42,15 @@ local function new(call, topic, options)
   return setmetatable({
     topic = topic, queue = checked.queue or 0, close = full == "close",
     bytes = bytes, since = checked.since or nil,
+    through_stop = checked.through_stop,
   }, Subscription)
 end
 
 local function begin(call, sub)
   local err
   sub.ref, err =
-    subscribe(call, sub.topic, sub.queue, sub.close, sub.bytes, sub.since)
+    subscribe(call, sub.topic, sub.queue, sub.close, sub.bytes, sub.since,
+      sub.through_stop)
   return sub.ref and sub, err
 end
 
@@ -83,7 +87,8 @@ end
 --- pl.subscribe(topic, fn [, options]): fn(value, topic, number) is called for
 --- each message, one after another. pl.subscribe(topic [, options]): without
 --- fn; subscription:receive() waits for the next. topic may be a pattern:
---- "chat.*", "news.>". options: queue, queue_bytes, full, since.
+--- "chat.*", "news.>". options: queue, queue_bytes, full, since,
+--- through_stop.
 local function subscribe_to(topic, fn, options)
   if type(fn) == "table" and options == nil then
     fn, options = nil, fn
@@ -129,8 +134,9 @@ local function messages(topic, options)
 end
 
 --- Waits for the next message, at most timeout seconds. Gives its value, its
---- topic, and its number if that is a channel; nil and an error: "timeout", or
---- "closed" when there will be none any more.
+--- topic, and its number if that is a channel; nil and an error: "timeout",
+--- "closed" when there will be none any more, or "stopping" when the server
+--- stops: whoever waits on after that is cancelled.
 function Subscription:receive(timeout)
   if timeout ~= nil and (type(timeout) ~= "number" or not (timeout >= 0)) then
     fail("subscription:receive: the timeout must be a number, not negative")
@@ -141,7 +147,10 @@ function Subscription:receive(timeout)
       return value, topic, number
     end
     local result = receive(self.ref, timeout)
-    if result < 0 then
+    if result == STOPPING and self.told then
+      leave()
+    elseif result < 0 then
+      self.told = result == STOPPING
       return failed("subscription:receive", result)
     end
   end
