@@ -545,6 +545,7 @@ function pl.sleep(seconds) end
 
 ---@class pl.Socket
 ---@field open boolean
+---@field truncated boolean it has ended without the goodbye of TLS
 ---@field remote? string
 ---@field remote_port? integer
 ---@field local_address? string
@@ -1517,6 +1518,11 @@ pl.workers = {}
 ---@param value pl.Plain
 ---@return true?, pl.Error?
 function pl.workers.send(to, value) end
+
+---What this worker has counted since its start.
+---@return { connections: table<string, integer>,
+---  requests: table<string, integer>, tls: table<string, integer> }
+function pl.workers.stats() end
 
 -- ---- files and processes ----------------------------------------------------
 

@@ -68,6 +68,35 @@ static int send_message(lua_State *L)
     return 1;
 }
 
+/* natives.stats() -> { group = { name = number, ... }, ... }, those of a group
+ * one after another */
+static int stats(lua_State *L)
+{
+    const struct pl_vm_options *options = &pl_vm_upvalue(L)->options;
+    struct pl_stat all[PL_STATS_MAX];
+    const char *group = NULL;
+    unsigned n;
+
+    lua_settop(L, 0);
+    if (options->stats == NULL)
+        return pl_lua_fail(L, "pl.workers.stats: there is no server here");
+    n = options->stats(options->ctx, all);
+    lua_newtable(L);
+    for (unsigned i = 0; i < n; i++) {
+        if (group != all[i].group) {
+            group = all[i].group;
+            lua_settop(L, 1);
+            lua_newtable(L);
+            lua_pushvalue(L, -1);
+            lua_setfield(L, 1, group);
+        }
+        lua_pushinteger(L, (lua_Integer)all[i].value);
+        lua_setfield(L, 2, all[i].name);
+    }
+    lua_settop(L, 1);
+    return 1;
+}
+
 /* ---- subscriptions ---- */
 
 static struct subscription *check_subscription(lua_State *L)
@@ -172,5 +201,6 @@ static int take(lua_State *L)
 const luaL_Reg pl_lua_bus[] = {
     {"publish", publish}, {"send", send_message}, {"subscribe", subscribe},
     {"cancel", cancel},   {"dropped", dropped},   {"receive", receive},
-    {"take", take},       {"leave", leave},       {NULL, NULL},
+    {"take", take},       {"leave", leave},       {"stats", stats},
+    {NULL, NULL},
 };

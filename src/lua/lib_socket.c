@@ -458,6 +458,17 @@ static int is_open(lua_State *L)
     return 1;
 }
 
+/* is_truncated(handle) */
+static int is_truncated(lua_State *L)
+{
+    const struct handle *handle = check_handle(L);
+
+    lua_pushboolean(L, PL_WITH_TLS && handle->socket != NULL &&
+                           handle->socket->conn != NULL &&
+                           pl_conn_truncated(handle->socket->conn));
+    return 1;
+}
+
 /* timeout(handle, seconds) */
 static int set_timeout(lua_State *L)
 {
@@ -561,6 +572,7 @@ const luaL_Reg pl_lua_socket[] = {
     {"flush", flush},
     {"shutdown", shutdown_socket},
     {"is_open", is_open},
+    {"is_truncated", is_truncated},
     {"timeout", set_timeout},
     {"nodelay", set_nodelay},
     {"keepalive", set_keepalive},

@@ -19,6 +19,14 @@
 struct pl_member;
 struct pl_vm;
 
+/* A figure, as scripts have it: stats[group][name]. */
+struct pl_stat {
+    const char *group, *name;
+    uint64_t value;
+};
+
+enum { PL_STATS_MAX = 32 };
+
 struct pl_vm_options {
     struct pl_account *account; /* charged with the VM's memory; may be NULL */
     size_t memory_limit;        /* bytes; 0 = unlimited */
@@ -32,6 +40,9 @@ struct pl_vm_options {
     void (*report)(void *ctx, struct pl_task *task, struct pl_str text);
     /* pl.stop(status) was called. NULL: it raises an error. */
     void (*stop)(void *ctx, int status);
+    /* What the worker has counted, at most PL_STATS_MAX figures: fills out and
+     * returns their number. NULL: there is no server. */
+    unsigned (*stats)(void *ctx, struct pl_stat *out);
 };
 
 /* Copies options; borrows what they point to, and sched, until it is freed.

@@ -564,15 +564,15 @@ static void bury(struct pl_net *net, struct pl_conn *conn)
 {
     size_t size = size_of(conn->listener);
 
-    if (conn->io != NULL) {
+    if (conn->io != NULL)
         conn->io->in.len = 0;
+    if (PL_WITH_TLS)
+        pl_conn_tls_free(conn);
+    if (conn->io != NULL)
         pl_conn_io_put(conn);
-    }
     PL_ASSERT(conn->io == NULL);
     if (PL_WITH_PROXY)
         pl_proxy_forget(conn);
-    if (PL_WITH_TLS)
-        pl_conn_tls_free(conn);
     pl_listener_drop(conn->listener);
     pl_pool_put(net->pool, conn, size);
 }

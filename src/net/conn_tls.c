@@ -21,8 +21,9 @@
 
 enum {
     RECORD = 16 * 1024,
-    BATCH = 4 * RECORD, /* encrypted, then sent */
-    HANDSHAKES = 8,     /* steps of a turn: each may take half a millisecond */
+    BATCH = 4 * RECORD,  /* encrypted, then sent */
+    HANDSHAKES = 8,      /* steps of a turn: each may take half a millisecond */
+    SESSION = 14 * 1024, /* what OpenSSL has of an idle one: 13.7 KiB */
 };
 
 static struct pl_tls *tls_of(const struct pl_conn *conn)
@@ -319,6 +320,10 @@ static void open_protocol(struct pl_conn *conn, struct pl_tls *tls)
     tls->open = true;
     worker->stats.handshakes++;
     worker->stats.resumed += worker->offer->resumed(tls->session);
+    if (worker->offer->is_13(tls->session))
+        worker->stats.v13++;
+    else
+        worker->stats.v12++;
     conn->protocol =
         choice < 0 ? tls->next : pl_tls_offered(tls->context, choice);
     pl_conn_deadline(conn, PL_DEADLINE_NONE, 0);
@@ -399,6 +404,22 @@ static void go_clear(struct pl_conn *conn, struct pl_str bytes)
         pl_conn_show_plain(conn, bytes);
 }
 
+/* OpenSSL's memory cannot be counted by connection: a fixed sum is charged for
+ * as long as the session is there. */
+static int begin_session(struct pl_conn *conn, struct pl_tls *tls,
+                         const char *name)
+{
+    struct pl_account *account = pl_conn_account(conn);
+
+    if (account == NULL || pl_account_charge(account, SESSION) < 0)
+        return PL_ERR_NOMEM;
+    tls->session = pl_tls_session(conn, tls->context, name);
+    if (tls->session != NULL)
+        return 0;
+    pl_conn_release(conn, SESSION);
+    return PL_ERR_NOMEM;
+}
+
 /* What has come, with what was kept before it, lies in the inbox. */
 static void take(struct pl_conn *conn, struct pl_str bytes)
 {
@@ -413,9 +434,7 @@ static void take(struct pl_conn *conn, struct pl_str bytes)
     }
     whole = worker_of(conn)->offer->whole(bytes);
     if (whole > 0 && tls->session == NULL)
-        tls->session = pl_tls_session(conn, tls->context, NULL);
-    if (whole > 0 && tls->session == NULL)
-        err = PL_ERR_NOMEM;
+        err = begin_session(conn, tls, NULL);
     if (whole > 0 && err == 0)
         err = decrypt(conn, pl_str_first(bytes, whole), &len, &over);
     if (err < 0 && err != PL_ERR_AGAIN) {
@@ -488,9 +507,9 @@ int pl_conn_tls_connect(struct pl_conn *conn, struct pl_tls_context *context,
 
     if (err == 0) {
         tls->known = true;
-        tls->session = pl_tls_session(conn, context, name);
-        err = tls->session == NULL ? PL_ERR_NOMEM
-                                   : decrypt(conn, PL_STR(""), &len, &over);
+        err = begin_session(conn, tls, name);
+        if (err == 0)
+            err = decrypt(conn, PL_STR(""), &len, &over);
     }
     if (err == PL_ERR_AGAIN || err == 0) {
         int sent = send_records(conn);
@@ -527,8 +546,10 @@ void pl_conn_tls_free(struct pl_conn *conn)
 
     if (tls == NULL)
         return;
-    if (tls->session != NULL)
+    if (tls->session != NULL) {
         worker_of(conn)->offer->session_free(tls->session);
+        pl_conn_release(conn, SESSION);
+    }
     drop_rest(conn, tls);
     pl_conn_more(conn)->tls = NULL;
     pl_pool_put(pl_conn_net(conn)->pool, tls, sizeof(*tls));

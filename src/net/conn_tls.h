@@ -72,6 +72,17 @@ int pl_tls_context_make(const struct pl_tls_offer *offer,
                         const struct pl_protocol *const *offers,
                         struct pl_tls_context **out, struct pl_error *error);
 
+/* GIVES a terminated copy of a file: pl_tls_wipe(). 0, or PL_ERR_* with *error
+ * naming it. */
+int pl_tls_read_file(const char *path, struct pl_str *out,
+                     struct pl_error *error);
+void pl_tls_wipe(struct pl_str secret);
+
+/* The certificate for development, in file->cert and file->key, as above: the
+ * one that is kept, or a new one. 0, or PL_ERR_* with *error filled. */
+int pl_tls_dev_read(const struct pl_tls_offer *offer, struct pl_tls_file *file,
+                    struct pl_error *error);
+
 const struct pl_tls_offer *
 pl_tls_context_offer(const struct pl_tls_context *context);
 const struct pl_protocol *pl_tls_offered(const struct pl_tls_context *context,

@@ -143,8 +143,7 @@ static int unreadable(struct pl_error *error, const char *path)
                         "cannot read %s: %s", path, strerror(errno));
 }
 
-/* GIVES a terminated copy of a file. */
-static int read_file(const char *path, struct pl_str *out,
+int pl_tls_read_file(const char *path, struct pl_str *out,
                      struct pl_error *error)
 {
     int fd = pl_sys_open(path, O_RDONLY | O_CLOEXEC, 0), err = 0;
@@ -171,7 +170,7 @@ static int read_file(const char *path, struct pl_str *out,
     return 0;
 }
 
-static void wipe(struct pl_str secret)
+void pl_tls_wipe(struct pl_str secret)
 {
     if (secret.data == NULL)
         return;
@@ -183,9 +182,9 @@ static void drop_files(struct pl_tls_file *files, unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
         if (files[i].key.data != files[i].cert.data)
-            wipe(files[i].key);
-        wipe(files[i].cert);
-        wipe(files[i].staple);
+            pl_tls_wipe(files[i].key);
+        pl_tls_wipe(files[i].cert);
+        pl_tls_wipe(files[i].staple);
     }
     pl_free(files);
 }
@@ -193,32 +192,42 @@ static void drop_files(struct pl_tls_file *files, unsigned n)
 static int read_pair(const struct pl_tls_pair *pair, struct pl_tls_file *file,
                      struct pl_error *error)
 {
-    int err = read_file(pair->cert, &file->cert, error);
+    int err = pl_tls_read_file(pair->cert, &file->cert, error);
 
     file->cert_name = pair->cert;
     file->key_name = pair->key == NULL ? pair->cert : pair->key;
     if (err == 0 && pair->key == NULL)
         file->key = file->cert;
     else if (err == 0)
-        err = read_file(pair->key, &file->key, error);
+        err = pl_tls_read_file(pair->key, &file->key, error);
     if (err == 0 && pair->staple != NULL)
-        err = read_file(pair->staple, &file->staple, error);
+        err = pl_tls_read_file(pair->staple, &file->staple, error);
     return err;
 }
 
-static int read_pairs(const struct pl_tls_options *options,
+/* How many of them there are. */
+static unsigned count_pairs(const struct pl_tls_options *options)
+{
+    return options->dev ? 1 : options->npairs;
+}
+
+static int read_pairs(const struct pl_tls_context *context,
                       struct pl_tls_file **out, struct pl_error *error)
 {
+    const struct pl_tls_options *options = context->options;
     struct pl_tls_file *files =
         pl_calloc(PL_MAX(options->npairs, 1u), sizeof(*files));
     int err = 0;
 
     if (files == NULL)
         return pl_error_set(error, PL_ERR_NOMEM, "", "out of memory");
-    for (unsigned i = 0; i < options->npairs && err == 0; i++)
-        err = read_pair(&options->pairs[i], &files[i], error);
+    if (options->dev)
+        err = pl_tls_dev_read(context->offer, files, error);
+    else
+        for (unsigned i = 0; i < options->npairs && err == 0; i++)
+            err = read_pair(&options->pairs[i], &files[i], error);
     if (err < 0)
-        drop_files(files, options->npairs);
+        drop_files(files, count_pairs(options));
     else
         *out = files;
     return err;
@@ -239,7 +248,7 @@ static int load_set(struct pl_tls_context *context, struct set **out,
                     struct pl_error *error)
 {
     struct pl_tls_file *pairs = NULL;
-    struct pl_tls_files files = {.npairs = context->options->npairs};
+    struct pl_tls_files files = {.npairs = count_pairs(context->options)};
     const struct pl_tls_setup setup = {.options = context->options,
                                        .files = &files,
                                        .alpn = context->names,
@@ -252,15 +261,15 @@ static int load_set(struct pl_tls_context *context, struct set **out,
     if (set == NULL)
         return pl_error_set(error, PL_ERR_NOMEM, "", "out of memory");
     set->offer = context->offer;
-    err = read_pairs(context->options, &pairs, error);
+    err = read_pairs(context, &pairs, error);
     files.pairs = pairs;
     if (err == 0 && context->options->ca != NULL)
-        err = read_file(context->options->ca, &files.ca, error);
+        err = pl_tls_read_file(context->options->ca, &files.ca, error);
     if (err == 0)
         err = context->offer->set_new(&setup, &set->set, error);
     if (pairs != NULL)
         drop_files(pairs, files.npairs);
-    wipe(files.ca);
+    pl_tls_wipe(files.ca);
     if (err < 0)
         pl_free(set);
     else

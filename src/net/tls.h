@@ -42,7 +42,7 @@ bool pl_tls_verify_parse(const char *word, enum pl_tls_verify *out);
 struct pl_tls_options {
     const struct pl_tls_pair *pairs; /* the first for names that none has */
     unsigned npairs;
-    bool dev;      /* a certificate of our own making, for localhost */
+    bool dev;      /* a certificate of our own making: tls_dev.c */
     bool insecure; /* clients: whoever answers is believed */
     bool tls13_only;
     bool no_tickets;
@@ -151,9 +151,11 @@ bool pl_conn_tls_info(const struct pl_conn *conn, struct pl_tls_info *info);
 /* ---- figures of a worker ---- */
 
 struct pl_tls_stats {
-    uint64_t handshakes, resumed; /* completed; of them, without a full one */
-    uint64_t failed;              /* by the peer's fault or absence */
-    uint64_t clear;               /* that spoke no TLS at all */
+    uint64_t handshakes; /* completed; of them: */
+    uint64_t resumed;    /* without a full one */
+    uint64_t v12, v13;   /* by their version */
+    uint64_t failed;     /* by the peer's fault or absence */
+    uint64_t clear;      /* that spoke no TLS at all */
 };
 
 /* All zero before the first connection. */

@@ -60,6 +60,10 @@ struct pl_tls_offer {
     int (*set_new)(const struct pl_tls_setup *setup, void **out,
                    struct pl_error *error);
     void (*set_drop)(void *set);
+    /* A certificate and its key for localhost, as one text in PEM form: GIVES
+     * (host->free()) a new one; is this one of use for some weeks more? */
+    int (*dev_make)(struct pl_str *pem, struct pl_error *error);
+    bool (*dev_good)(struct pl_str pem);
     /* Of a worker. */
     int (*io_open)(struct pl_tls_io *io);
     void (*io_close)(struct pl_tls_io *io);
@@ -78,6 +82,7 @@ struct pl_tls_offer {
     void (*finish)(void *session);
     int (*alpn)(void *session); /* index in setup->alpn, or PL_TLS_NO_ALPN */
     bool (*resumed)(void *session);
+    bool (*is_13)(void *session); /* else 1.2 */
     void (*info)(void *session, struct pl_tls_info *info);
 };
 

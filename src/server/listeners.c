@@ -27,9 +27,25 @@ static unsigned sockets(const struct pl_server *server,
                                      : PL_MAX(server->nworkers, (unsigned)cpus);
 }
 
-/* Errors are told to who asks (dev.h): only this machine may ask. An address
- * that means all of them becomes that of the machine itself. */
-static int keep_local(struct pl_addr *addr, struct pl_error *error)
+/* Why an address is for this machine only. */
+static const char tells_errors[] = "'dev' would show them errors and source "
+                                   "(--dev=any if they may see them)";
+static const char is_for_dev[] = "a certificate for development is for this "
+                                 "machine only";
+
+/* What is for this machine only: errors are told to who asks (dev.h), and a
+ * certificate that nobody vouches for gets others used to warnings. NULL: the
+ * address is for all. */
+static const char *why_local(bool dev, const struct pl_listen_options *options)
+{
+    return dev                                         ? tells_errors
+           : options->tls != NULL && options->tls->dev ? is_for_dev
+                                                       : NULL;
+}
+
+/* An address that means all of them becomes that of the machine itself. */
+static int keep_local(struct pl_addr *addr, const char *why,
+                      struct pl_error *error)
 {
     char text[PL_ADDR_TEXT];
 
@@ -41,9 +57,7 @@ static int keep_local(struct pl_addr *addr, struct pl_error *error)
     }
     pl_addr_format(addr, text);
     return pl_error_set(error, PL_ERR_DENIED, "",
-                        "%s can be reached by others: 'dev' would show them "
-                        "errors and source (--dev=any if they may see them)",
-                        text);
+                        "%s can be reached by others: %s", text, why);
 }
 
 /* What the site says for listeners that do not say it. */
@@ -153,13 +167,14 @@ static int open_new(struct pl_server *server, bool local, const char *address,
                     const struct pl_listen_options *options,
                     struct pl_error *error)
 {
+    const char *why = why_local(local, options);
     struct pl_listen_group *group;
     struct pl_addr addr;
     int err =
         pl_addr_parse(pl_str_c(address), server->options.v6, &addr, error);
 
-    if (err == 0 && local)
-        err = keep_local(&addr, error);
+    if (err == 0 && why != NULL)
+        err = keep_local(&addr, why, error);
     if (err == 0)
         err = check_new(server, &addr, error);
     if (err == 0)
@@ -172,6 +187,7 @@ static int adopt(struct pl_server *server, bool local, int fd,
                  const struct pl_listen_options *options,
                  struct pl_error *error)
 {
+    const char *why = why_local(local, options);
     struct pl_listen_group *group;
     struct pl_addr addr;
     int err;
@@ -186,14 +202,11 @@ static int adopt(struct pl_server *server, bool local, int fd,
     if (err < 0)
         return err;
     addr = group->addr;
-    if (local && pl_addr_is_any(&addr))
+    if (why != NULL && pl_addr_is_any(&addr))
         err = pl_error_set(error, PL_ERR_DENIED, "",
-                           "fd:%d can be reached by others: 'dev' would show "
-                           "them errors and source (--dev=any if they may see "
-                           "them)",
-                           fd);
-    else if (local)
-        err = keep_local(&addr, error);
+                           "fd:%d can be reached by others: %s", fd, why);
+    else if (why != NULL)
+        err = keep_local(&addr, why, error);
     if (err == 0)
         return keep_group(server, group, error);
     close_group(group);
@@ -389,6 +402,9 @@ static int check_list(const struct pl_site *site, const struct pl_list *specs,
                                         error)
                       : pl_addr_parse(pl_str_c(spec->address), false, &addr,
                                       error);
+        if (err == 0 && !pl_inherit_is(pl_str_c(spec->address)) &&
+            why_local(false, &options) != NULL)
+            err = keep_local(&addr, why_local(false, &options), error);
         if (err == 0)
             err = check_tls(spec, error);
         if (err < 0) {

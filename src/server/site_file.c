@@ -13,6 +13,7 @@
 #include "lua/vm.h"
 #include "server/dev.h"
 #include "server/server.h"
+#include "server/stats.h"
 
 /* ---- what a path means ---- */
 
@@ -132,6 +133,13 @@ static void on_stop(void *ctx, int status)
         pl_server_stop(file->server, false, status);
 }
 
+static unsigned on_stats(void *ctx, struct pl_stat *out)
+{
+    const struct pl_generation *gen = ctx;
+
+    return pl_worker_stats(gen->worker, out);
+}
+
 static bool is_for_dev(const struct pl_generation *gen, struct pl_request *req)
 {
     enum pl_dev dev = gen->worker->server->options.dev;
@@ -173,7 +181,8 @@ static int make_vm(const struct pl_site_file *file, struct pl_load *load)
         .member = PL_WITH_SHARE ? &worker->member : NULL,
         .ctx = gen,
         .report = on_report,
-        .stop = on_stop};
+        .stop = on_stop,
+        .stats = on_stats};
     int err;
 
     gen->site = pl_site_new();

@@ -107,6 +107,26 @@ local s = assert(open { tls = { ca = ca, server_name = "127.0.0.1" } })
         script('refused("proto", "certificate verify failed", open())', peer)
 
 
+@pytest.mark.parametrize("goodbye", [True, False])
+def test_an_end_without_goodbye_is_told(script, ca, goodbye):
+    def serve(conn):
+        conn.sendall(b"ok")
+        if goodbye:
+            conn.unwrap()
+
+    with Peer(secret(context(ca), serve)) as peer:
+        script(
+            f"""
+local s = assert(open {{ tls = {{ ca = ca }} }})
+assert(s.tls and not s.truncated)
+assert(s:read_all() == "ok")
+assert(s.truncated == {"false" if goodbye else "true"})
+s:close()
+""",
+            peer,
+        )
+
+
 def test_files_that_cannot_be_used(script, ca):
     with Peer(read_to_end) as peer:
         script(

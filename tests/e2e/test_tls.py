@@ -805,18 +805,73 @@ def test_wrong_options_are_named(start, tls, text):
     assert re.search(text, server.log())
 
 
-def test_a_certificate_for_development(start):
-    site = SITE.replace("{ cert = \"site.crt\", key = \"site.key\", %s }",
-                        '"dev"')
-    server = start(site=site)
+DEV = 'require "perilune".listen { "%s", tls = "dev" }'
+
+
+def shown_by(server) -> str:
+    """The certificate of a server, as PEM."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     with socket.create_connection(("127.0.0.1", server.port)) as sock:
         with context.wrap_socket(sock, server_hostname="localhost") as tls:
-            pem = ssl.DER_cert_to_PEM_cert(tls.getpeercert(True))
+            return ssl.DER_cert_to_PEM_cert(tls.getpeercert(True))
+
+
+def test_a_certificate_for_development(serve):
+    pem = shown_by(serve(DEV % "127.0.0.1:0", listen=False))
     text = subprocess.run(["openssl", "x509", "-text"], input=pem.encode(),
                           capture_output=True, check=True).stdout
     assert b"DNS:localhost" in text and b"IP Address:127.0.0.1" in text
+
+
+def test_a_certificate_for_development_is_kept(serve, tmp_path):
+    env = {"XDG_DATA_HOME": str(tmp_path / "data")}
+    kept = tmp_path / "data/perilune/dev.pem"
+
+    def begin():
+        return serve(DEV % "127.0.0.1:0", listen=False, env=env)
+
+    first = begin()
+    assert f"was made: {kept}" in first.log()
+    assert kept.stat().st_mode & 0o777 == 0o600
+    pem = shown_by(first)
+    assert shown_by(begin()) == pem, "the same at each start"
+    context = ssl.create_default_context(cafile=kept)  # who trusts it
+    with socket.create_connection(("127.0.0.1", begin().port)) as sock:
+        context.wrap_socket(sock, server_hostname="localhost").close()
+    kept.write_text("no certificate")
+    assert shown_by(begin()) != pem, "another one, as that was of no use"
+    env["XDG_DATA_HOME"] = "/dev/null"
+    assert "cannot be kept" in begin().log()
+
+
+def test_a_certificate_for_development_is_for_this_machine(serve):
+    server = serve(DEV % ":0", listen=False)
+    assert server.addresses()[0][0] == "127.0.0.1"
+    server = serve(DEV % "192.0.2.1:0", listen=False, announced=False)
+    assert server.wait() != 0
+    assert re.search(r"192\.0\.2\.1:0 can be reached by others: a certificate "
+                     r"for development", server.log())
+
+
+def test_what_was_agreed_on_is_counted(start, ca, connect):
+    site = SITE + """
+    pl.get("/stats", function() return pl.workers.stats() end)
+    """
+    server = start(site=site % "")
+    for version in ["1.2", "1.3", "1.3"]:
+        curl(ca, server, "/", f"--tlsv{version}", "--tls-max", version)
+    with server.connect() as wire:
+        wire.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        wire.read_to_end()
+    curl(ca, server, "/", name="127.0.0.1.nowhere", code=60)
+    with connect(server) as wire:
+        stats = wire.request("GET", "/stats").json()
+    assert stats["tls"]["tls12"] == 1
+    assert stats["tls"]["tls13"] >= 3
+    assert stats["tls"]["clear"] == 1
+    assert stats["connections"]["accepted"] == 6
+    assert stats["requests"]["total"] >= 4
 
 
 # ---- memory, and floods ----

@@ -3,10 +3,13 @@
 Started in a process group of its own, and only that group is ever signalled.
 """
 
+import atexit
 import functools
 import os
 import re
+import shutil
 import subprocess
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -48,10 +51,19 @@ def build_folder() -> Path:
     return Path(path).resolve() if path else program().parent
 
 
+@functools.cache
+def data_home() -> str:
+    """Where the certificate for development is kept, instead of our home."""
+    folder = tempfile.mkdtemp(prefix="perilune-data-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
 def environment(extra: dict | None = None) -> dict:
     """Ours, without what would change how perilune behaves."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("LUA_")}
-    return {**kept, "LC_ALL": "C.UTF-8", "TZ": "UTC", **(extra or {})}
+    return {**kept, "LC_ALL": "C.UTF-8", "TZ": "UTC",
+            "XDG_DATA_HOME": data_home(), **(extra or {})}
 
 
 class Server:

@@ -7,7 +7,7 @@
 
 #include "world.h"
 
-#include "net/conn.h"
+#include "net/conn_priv.h"
 
 static struct pl_net net;
 static struct pl_listener *listener;
@@ -31,6 +31,15 @@ PL_UNUSED static int make_net(void **state)
     listen_fd = pl_script_listen(script);
     listener = NULL;
     return 0;
+}
+
+/* With TLS its account stays, as OpenSSL's session is charged to it. */
+PL_UNUSED static bool has_no_buffer(const struct pl_conn *conn)
+{
+    const struct pl_conn_io *io = conn->io;
+
+    return io == NULL || ((conn->flags & PL_CONN_SECURE) && io->head == NULL &&
+                          io->in.data == NULL);
 }
 
 PL_UNUSED static void close_it(struct pl_conn *conn, void *arg)

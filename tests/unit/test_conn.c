@@ -164,7 +164,7 @@ static void test_conn__unused_input_is_kept(void **state)
     turn(1);
     check_seen("two\n", "shown with what follows");
     CHECK_INT(0, pl_conn_kept(last), "nothing");
-    CHECK(last->io == NULL, "an idle connection owns no buffer");
+    CHECK(has_no_buffer(last), "an idle connection owns no buffer");
 }
 
 static void test_conn__unused_input_byte_by_byte(void **state)

@@ -99,7 +99,7 @@ static void test_conn_file__cold_windows_are_read_first(void **state)
     write_text(last, "tail");
     check_file(far, want, SIZE + 8, "all of it, in order");
     CHECK_INT(1, released, "when it has gone");
-    CHECK(last->io == NULL, "nothing is left");
+    CHECK(has_no_buffer(last), "nothing is left");
     free(want);
 }
 

@@ -30,7 +30,7 @@ static void test_conn_out__writes_of_a_burst_leave_in_one_send(void **state)
     turn(1);
     expect_far(far, "abcde", "together");
     CHECK_INT(1, count("send") - before, "one send");
-    CHECK(last->io == NULL, "no buffer of its own");
+    CHECK(has_no_buffer(last), "no buffer of its own");
 }
 
 static void test_conn_out__the_outbox_changes_hands(void **state)
@@ -91,7 +91,7 @@ test_conn_out__what_the_kernel_refuses_is_queued_in_order(void **state)
         CHECK_INT(0, pl_conn_write(last, pl_str(big + at, 100)), "queued");
     CHECK_INT(0, pl_conn_write(last, pl_str(big + 100000, 100000)), "large");
     check_stream(far, big, 200000, "in order");
-    CHECK(last->io == NULL, "nothing is left");
+    CHECK(has_no_buffer(last), "nothing is left");
     CHECK_INT(PL_DEADLINE_NONE, last->class, "no time-out is left");
 }
 
@@ -225,7 +225,7 @@ static void test_conn_out__files_are_sent_behind_their_head(void **state)
     check_released(1, "when it has gone");
     CHECK_INT(0, write_file(last, file, 0, 0), "nothing");
     check_released(1, "nothing");
-    CHECK(last->io == NULL, "nothing is left");
+    CHECK(has_no_buffer(last), "nothing is left");
     free(want);
     close(file);
 }

@@ -216,13 +216,39 @@ static void test_tls__carries_bytes_both_ways(void **state)
 
 static void test_tls__an_idle_connection_has_no_buffers(void **state)
 {
-    const struct pl_tls *tls;
-
     (void)state;
     shake_hands();
     say(1, 5000);
-    tls = pl_conn_more(ends[0].conn)->tls;
-    CHECK(ends[0].conn->io == NULL && tls->rest == NULL, "nothing");
+    CHECK(pl_conn_more(ends[0].conn)->tls->rest == NULL, "nothing of a record");
+    CHECK(has_no_buffer(ends[0].conn), "no buffers");
+    CHECK(pl_conn_account(ends[0].conn)->used > 13 << 10,
+          "OpenSSL's session is charged");
+}
+
+/* Where the kept one is, what is in it, and that it is used until it is old. */
+static void test_tls__a_certificate_for_development_is_kept(void **state)
+{
+    static const struct pl_tls_options dev = {.dev = true};
+    struct pl_error error = {.code = 0};
+    struct pl_tls_context *context;
+    struct pl_str first, again;
+    char path[300];
+
+    (void)state;
+    snprintf(path, sizeof(path), "%s/perilune/dev.pem",
+             getenv("XDG_DATA_HOME"));
+    CHECK_INT(0, pl_tls_read_file(path, &first, &error), error.text);
+    CHECK(strstr(first.data, "PRIVATE KEY") != NULL, "with its key");
+    for (int i = 0; i < 2; i++) {
+        CHECK_INT(0, pl_tls_context_new(&dev, false, NULL, &context, &error),
+                  error.text);
+        pl_tls_context_free(context);
+        CHECK_INT(0, pl_tls_read_file(path, &again, &error), error.text);
+        CHECK_INT(i == 0, pl_str_eq(first, again), "until it is of no use");
+        pl_tls_wipe(again);
+        CHECK_INT(0, truncate(path, 100), "broken");
+    }
+    pl_tls_wipe(first);
 }
 
 static void test_tls__many_writes_are_one_send(void **state)
@@ -245,7 +271,7 @@ static void test_tls__a_slow_peer_gets_all_in_order(void **state)
     shake_hands();
     pl_script_window(script, fars[0], 1000);
     say(0, sizeof(text));
-    CHECK(ends[0].conn->io == NULL, "nothing is left");
+    CHECK(has_no_buffer(ends[0].conn), "nothing is left");
 }
 
 static void test_tls__an_end_without_goodbye_is_noticed(void **state)
@@ -354,6 +380,7 @@ static void test_tls__a_context_needs_memory(void **state)
 
 RUN_TESTS(TLS_TEST(test_tls__carries_bytes_both_ways),
           TLS_TEST(test_tls__an_idle_connection_has_no_buffers),
+          TLS_TEST(test_tls__a_certificate_for_development_is_kept),
           TLS_TEST(test_tls__many_writes_are_one_send),
           TLS_TEST(test_tls__a_slow_peer_gets_all_in_order),
           TLS_TEST(test_tls__an_end_without_goodbye_is_noticed),

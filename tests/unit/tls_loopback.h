@@ -104,6 +104,7 @@ static const struct pl_tls_offer lb_offer = {
     .finish = lb_nothing,
     .alpn = lb_alpn,
     .resumed = lb_resumed,
+    .is_13 = lb_resumed,
 };
 
 static void lb_opened(struct pl_conn *conn)

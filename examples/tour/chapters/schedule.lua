@@ -84,10 +84,10 @@ without an error. Then <code>"start"</code> functions run, and at the end
       title = "What has no end",
       text = [[
 <p>A stop lets requests finish. A stream that would go on for ever is to hear of
-it: <code>pl.stopping(1)</code> is a <code>pl.sleep(1)</code> that the stop ends,
-with true. Subscriptions of a handler give <code>nil</code> and an error with the
-code <code>"stopping"</code>; streams of events and WebSockets are ended for
-you.</p>]],
+it: <code>pl.stopping(1)</code> is a <code>pl.sleep(1)</code> that the stop
+ends, with true. Subscriptions of a handler give <code>nil</code> and an error
+with the code <code>"stopping"</code>; streams of events and WebSockets are
+ended for you.</p>]],
       example = "stopping",
       shell = [[
 $ curl -sN @origin@/schedule/ticks | head -n 2

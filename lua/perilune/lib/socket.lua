@@ -301,6 +301,10 @@ function fields.open(self)
   return is_open(self.handle)
 end
 
+function fields.truncated(self)
+  return natives.is_truncated(self.handle)
+end
+
 function fields.remote(self)
   local address, port = natives.peer(self.handle)
   self.remote, self.remote_port = address, port

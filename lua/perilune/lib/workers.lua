@@ -17,4 +17,8 @@ function workers.send(to, value)
   return send(to, value)
 end
 
+--- What this worker has counted since its start: { connections = { ... },
+--- requests = { ... }, tls = { ... } }.
+workers.stats = c.stats
+
 pl.workers = workers -- last: it is there as a whole, or not at all

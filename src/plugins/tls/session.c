@@ -289,6 +289,13 @@ int pl_tls_alpn(void *arg)
     return session->alpn;
 }
 
+bool pl_tls_is_13(void *arg)
+{
+    const struct session *session = arg;
+
+    return SSL_version(session->ssl) == TLS1_3_VERSION;
+}
+
 bool pl_tls_resumed(void *arg)
 {
     struct session *session = arg;

@@ -77,7 +77,7 @@ static int read_key(const struct pl_tls_file *file, struct pair *pair,
 static int use_pair(SSL_CTX *ctx, const struct pair *pair,
                     const struct pl_tls_file *file, struct pl_error *error)
 {
-    const char *name = file == NULL ? "" : file->cert_name;
+    const char *name = file->cert_name;
 
     if (SSL_CTX_use_certificate(ctx, pair->cert) != 1 ||
         (pair->chain != NULL && SSL_CTX_set1_chain(ctx, pair->chain) != 1))
@@ -121,7 +121,7 @@ static int keep_staple(SSL_CTX *ctx, const struct pl_tls_file *file,
 {
     struct staple *staple;
 
-    if (file == NULL || file->staple.data == NULL)
+    if (file->staple.data == NULL)
         return 0;
     staple = pl_tls_host()->malloc(sizeof(*staple) + file->staple.len);
     if (staple == NULL)
@@ -220,25 +220,11 @@ static int add_file(struct set *set, const struct pl_tls_file *file,
     return err;
 }
 
-static int add_dev(struct set *set, const struct pl_tls_setup *setup,
-                   struct pl_error *error)
-{
-    struct pair pair = {.cert = NULL};
-    int err = pl_tls_dev(&pair.key, &pair.cert, error);
-
-    if (err == 0)
-        err = add_pair(set, &pair, NULL, setup, error);
-    drop_pair(&pair);
-    return err;
-}
-
 static int add_all(struct set *set, const struct pl_tls_setup *setup,
                    struct pl_error *error)
 {
     int err = 0;
 
-    if (setup->options->dev)
-        return add_dev(set, setup, error);
     for (unsigned i = 0; i < setup->files->npairs && err == 0; i++)
         err = add_file(set, &setup->files->pairs[i], setup, error);
     if (err == 0 && set->first == NULL && set->client) {

@@ -69,6 +69,8 @@ static const struct pl_tls_offer offer = {
     .tickets_free = pl_tls_tickets_free,
     .set_new = pl_tls_set_new,
     .set_drop = pl_tls_set_drop,
+    .dev_make = pl_tls_dev_make,
+    .dev_good = pl_tls_dev_good,
     .io_open = pl_tls_io_open,
     .io_close = pl_tls_io_close,
     .whole = pl_tls_whole,
@@ -80,6 +82,7 @@ static const struct pl_tls_offer offer = {
     .finish = pl_tls_finish,
     .alpn = pl_tls_alpn,
     .resumed = pl_tls_resumed,
+    .is_13 = pl_tls_is_13,
     .info = pl_tls_session_info,
 };
 

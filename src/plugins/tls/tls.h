@@ -65,8 +65,8 @@ int pl_tls_on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv,
 
 /* ---- dev.c ---- */
 
-/* GIVES a key and a certificate for localhost. */
-int pl_tls_dev(EVP_PKEY **key, X509 **cert, struct pl_error *error);
+int pl_tls_dev_make(struct pl_str *pem, struct pl_error *error);
+bool pl_tls_dev_good(struct pl_str pem);
 
 /* ---- session.c ---- */
 
@@ -91,6 +91,7 @@ int pl_tls_write(void *session, const char *bytes, size_t len);
 void pl_tls_finish(void *session);
 int pl_tls_alpn(void *session);
 bool pl_tls_resumed(void *session);
+bool pl_tls_is_13(void *session);
 
 /* ---- info.c ---- */
 
