@@ -8,7 +8,12 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from harness.server import Server, environment, program  # noqa: E402
+from harness.server import (  # noqa: E402
+    Server,
+    environment,
+    program,
+    supervised,
+)
 from harness.wait import GUARD  # noqa: E402
 
 
@@ -42,9 +47,11 @@ def factory(folder: Path):
         listen=True,
         announced=True,
         guard=None,
+        supervisor=None,
     ) -> Server:
         write_files(folder, files)
         words = [program(), write_site(folder, site)]
+        words += [] if supervised(supervisor) else ["--no-supervisor"]
         words += ["-h", "127.0.0.1", "-p", "0"] if listen else []
         words += ["-c", workers] if workers is not None else []
         server = Server([*words, *args], folder, env, guard)

@@ -13,7 +13,8 @@
     X(FORMS)                                                                   \
     X(HTTP2)                                                                   \
     X(LIBRARY)                                                                 \
-    X(PAGES) X(PROXY) X(SHARE) X(SOCKETS) X(STREAMS) X(TLS) X(WATCHDOG)
+    X(PAGES)                                                                   \
+    X(PROXY) X(SHARE) X(SOCKETS) X(STREAMS) X(SUPERVISOR) X(TLS) X(WATCHDOG)
 
 /* All that meson_options.txt lists; others would have no PL_WITH_NAME. */
 #define PL_FEATURE_IS(name) +(PL_WITH_##name >= 0)
@@ -30,6 +31,7 @@ _Static_assert(0 PL_FEATURE_MAP(PL_FEATURE_IS) == PL_FEATURES,
 #define PL_FEATURE_SHARE "share"
 #define PL_FEATURE_SOCKETS "sockets"
 #define PL_FEATURE_STREAMS "streams"
+#define PL_FEATURE_SUPERVISOR "supervisor"
 #define PL_FEATURE_TLS "tls"
 #define PL_FEATURE_WATCHDOG "watchdog"
 

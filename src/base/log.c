@@ -467,6 +467,21 @@ static int open_sinks(const char *error_path, const char *access_path,
     return err;
 }
 
+void pl_log_use(int fd)
+{
+    PL_ASSERT(atomic_load(&state) == DIRECT);
+    pthread_once(&once, set_up);
+    pthread_mutex_lock(&draining);
+    pl_log_sink_use(&errors, fd);
+    pthread_mutex_unlock(&draining);
+}
+
+int pl_log_fd(void)
+{
+    pthread_once(&once, set_up);
+    return errors.fd;
+}
+
 static int start_writer(void)
 {
     int err;

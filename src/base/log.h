@@ -70,6 +70,13 @@ void pl_log_access(struct pl_str line);
 int pl_log_start(const char *error_path, const char *access_path,
                  struct pl_error *error);
 
+/* For a process without a writer thread: its lines go straight to fd, which
+ * stays the caller's. */
+void pl_log_use(int fd);
+
+/* Where error lines go now. */
+int pl_log_fd(void);
+
 /* Returns when everything logged before has been written. */
 void pl_log_flush(void);
 

@@ -103,7 +103,11 @@
     X(spawn)                                                                   \
     X(pidfd_open)                                                              \
     X(waitid)                                                                  \
-    X(kill)
+    X(kill)                                                                    \
+    X(fork)                                                                    \
+    X(socketpair)                                                              \
+    X(recvmsg)                                                                 \
+    X(memfd_create)
 
 enum pl_sys_call {
 #define PL_SYS_ENUM(name) PL_SYS_##name,
@@ -205,6 +209,11 @@ PL_INLINE ssize_t pl_sys_send(int fd, const void *from, size_t len, int flags)
 PL_INLINE ssize_t pl_sys_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
     return PL_SYS_VECTOR(sendmsg, fd, msg, flags);
+}
+
+PL_INLINE ssize_t pl_sys_recvmsg(int fd, struct msghdr *msg, int flags)
+{
+    return PL_SYS_DO(recvmsg, NULL, -1, recvmsg(fd, msg, flags));
 }
 
 PL_INLINE ssize_t pl_sys_sendfile(int out, int in, off_t *off, size_t len)
@@ -539,6 +548,22 @@ int pl_sys_waitid(pid_t pid, siginfo_t *info, int options);
 PL_INLINE int pl_sys_kill(pid_t pid, int sig)
 {
     return PL_SYS_DO(kill, NULL, -1, kill(pid, sig));
+}
+
+PL_INLINE pid_t pl_sys_fork(void)
+{
+    return PL_SYS_DO(fork, NULL, -1, fork());
+}
+
+PL_INLINE int pl_sys_socketpair(int domain, int type, int protocol, int out[2])
+{
+    return PL_SYS_DO(socketpair, NULL, -1,
+                     socketpair(domain, type, protocol, out));
+}
+
+PL_INLINE int pl_sys_memfd_create(const char *name, unsigned flags)
+{
+    return PL_SYS_DO(memfd_create, NULL, -1, memfd_create(name, flags));
 }
 
 /* ---- threads ---- */

@@ -1,5 +1,6 @@
 #include "net/inherit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -33,13 +34,20 @@ static int find_number(struct pl_str text, int fds[PL_INHERIT_MAX], unsigned *n,
     return 0;
 }
 
+static bool passed_to(pid_t process)
+{
+    uint64_t pid;
+
+    return pl_str_to_u64(pl_str_c(getenv("LISTEN_PID")), &pid) &&
+           pid == (uint64_t)process;
+}
+
 /* How many systemd has passed to this process, and to no other. */
 static unsigned count_passed(void)
 {
-    uint64_t pid, count;
+    uint64_t count;
 
-    if (!pl_str_to_u64(pl_str_c(getenv("LISTEN_PID")), &pid) ||
-        pid != (uint64_t)getpid() ||
+    if (!passed_to(getpid()) ||
         !pl_str_to_u64(pl_str_c(getenv("LISTEN_FDS")), &count))
         return 0;
     return (unsigned)PL_MIN(count, (uint64_t)PL_INHERIT_MAX);
@@ -84,6 +92,15 @@ int pl_inherit_find(struct pl_str address, int fds[PL_INHERIT_MAX], unsigned *n,
                                 "'systemd:' lacks a name");
     }
     return fds == NULL ? 0 : find_passed(name, fds, n, error);
+}
+
+void pl_inherit_from(pid_t parent)
+{
+    char text[24];
+
+    snprintf(text, sizeof(text), "%ld", (long)getpid());
+    if (passed_to(parent))
+        setenv("LISTEN_PID", text, 1);
 }
 
 void pl_inherit_forget(void)

@@ -3,6 +3,8 @@
 #ifndef PL_NET_INHERIT_H
 #define PL_NET_INHERIT_H
 
+#include <sys/types.h>
+
 #include "base/error.h"
 
 enum { PL_INHERIT_MAX = 64 };
@@ -15,6 +17,9 @@ bool pl_inherit_is(struct pl_str address);
  * way it is written is looked at. */
 int pl_inherit_find(struct pl_str address, int fds[PL_INHERIT_MAX], unsigned *n,
                     struct pl_error *error);
+
+/* What was passed to parent, which has forked us, is ours. */
+void pl_inherit_from(pid_t parent);
 
 /* So that no program we start takes what is ours for its own. */
 void pl_inherit_forget(void);

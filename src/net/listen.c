@@ -302,6 +302,34 @@ int pl_listen_adopt(int fd, const struct pl_listen_options *options,
     return 0;
 }
 
+int pl_listen_share(const int *fds, unsigned count,
+                    const struct pl_listen_options *options,
+                    struct pl_listen_group **out, struct pl_error *error)
+{
+    struct pl_addr addr;
+    const char *why = bad_socket(fds[0], &addr);
+    struct pl_listen_group *group = NULL;
+
+    if (why != NULL)
+        pl_error_set(error, PL_ERR_DENIED, "", "cannot listen on fd:%d: it %s",
+                     fds[0], why);
+    else
+        group = make_group(&addr, is_unix(&addr), count, options);
+    if (why == NULL && group == NULL)
+        pl_error_set(error, PL_ERR_NOMEM, "", "out of memory");
+    for (unsigned i = 0; i < count; i++)
+        if (group != NULL)
+            group->fds[i] = fds[i];
+        else
+            pl_sys_close(fds[i]);
+    if (group == NULL)
+        return why == NULL ? PL_ERR_NOMEM : PL_ERR_DENIED;
+    group->adopted = true;
+    group->count = count;
+    *out = group;
+    return 0;
+}
+
 /* ---- the end ---- */
 
 void pl_listen_shut(struct pl_listen_group *group)

@@ -43,6 +43,13 @@ int pl_listen_open(const struct pl_addr *addr,
 int pl_listen_adopt(int fd, const struct pl_listen_options *options,
                     struct pl_listen_group **out, struct pl_error *error);
 
+/* The sockets of one address that another process has opened by
+ * pl_listen_open(), and will take down. TAKES fds in any case. GIVES *out;
+ * COPIES options. 0 or PL_ERR_* with *error. */
+int pl_listen_share(const int *fds, unsigned count,
+                    const struct pl_listen_options *options,
+                    struct pl_listen_group **out, struct pl_error *error);
+
 /* Closes the sockets; unlinks the file of a UNIX address. Connections that were
  * accepted still look at the group. */
 void pl_listen_shut(struct pl_listen_group *group);

@@ -6,15 +6,18 @@
 #include "base/features.h"
 #include "base/plugin.h"
 #include "base/str.h"
+#include "base/sys.h"
 #include "http/forwarded.h"
 #include "http/h2.h"
 #include "lua/vm.h"
 #include "server/script.h"
 #include "server/site_file.h"
+#include "server/supervisor.h"
 
 /* ---- serve ---- */
 
-int pl_command_serve(const struct pl_options *options)
+static int serve(const struct pl_options *options,
+                 const struct pl_server_options *how)
 {
     struct pl_error error = {.code = 0};
     struct pl_site_file file;
@@ -23,7 +26,7 @@ int pl_command_serve(const struct pl_options *options)
 
     if (pl_site_file_init(&file, options->path, &error) < 0)
         return pl_exit_say(PL_EXIT_SITE, &error);
-    if (pl_server_init(&server, &options->server, &file.loader) < 0) {
+    if (pl_server_init(&server, how, &file.loader) < 0) {
         pl_site_file_fini(&file);
         return pl_exit_text(PL_EXIT_FAILURE,
                             "cannot start: out of descriptors or memory");
@@ -32,6 +35,25 @@ int pl_command_serve(const struct pl_options *options)
     code = pl_server_run(&server);
     pl_server_fini(&server);
     pl_site_file_fini(&file);
+    return code;
+}
+
+/* In each server process that a supervisor starts, or in the only one. Those
+ * after the first listen where the first has said that it does. */
+int pl_command_serve(const struct pl_options *options)
+{
+    struct pl_server_options how = options->server;
+    struct pl_server_link link;
+    int code;
+
+    if (!PL_WITH_SUPERVISOR || options->alone)
+        return serve(options, &how);
+    if (!pl_supervise(options->argv, &link, &code))
+        return code;
+    how.link = &link;
+    how.quiet |= link.starts > 0;
+    code = serve(options, &how);
+    pl_sys_close(link.fd);
     return code;
 }
 

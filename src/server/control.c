@@ -1,6 +1,7 @@
 #include "server/control.h"
 
 #include <signal.h>
+#include <sys/prctl.h>
 
 #include "base/log.h"
 #include "base/sys.h"
@@ -39,6 +40,12 @@ static void ask(struct pl_server *server, unsigned step, int exit_status)
 void pl_server_stop(struct pl_server *server, bool now, int exit_status)
 {
     ask(server, now ? KILL : STOP, exit_status);
+}
+
+void pl_server_end(struct pl_server *server, int exit_status)
+{
+    pl_link_say(server->link, PL_LINK_ENDING);
+    pl_server_stop(server, false, exit_status);
 }
 
 void pl_server_wake(struct pl_server *server)
@@ -138,12 +145,18 @@ static void on_signal(struct pl_server *server, uint32_t number)
         break;
     case SIGUSR1:
         pl_log_reopen();
+        if (server->link != NULL) {
+            pl_log_flush(); /* they are open when it returns */
+            pl_link_log(server->link);
+        }
         break;
     default:
         pl_log(PL_LOG_WARN, "server", "SIG%s is not used yet: ignored", name);
     }
 }
 
+/* With a supervisor its word counts alone: a terminal, or whoever signals a
+ * whole group, would be heard twice. */
 static void on_signals(struct pl_source *source, unsigned events)
 {
     struct pl_server *server =
@@ -152,7 +165,8 @@ static void on_signals(struct pl_source *source, unsigned events)
 
     (void)events;
     while (pl_sys_read(source->fd, &info, sizeof(info)) == sizeof(info))
-        on_signal(server, info.ssi_signo);
+        if (server->link == NULL)
+            on_signal(server, info.ssi_signo);
 }
 
 static void wanted_signals(sigset_t *set)
@@ -165,13 +179,11 @@ static void wanted_signals(sigset_t *set)
         sigaddset(set, signals[i]);
 }
 
-int pl_control_open(struct pl_server *server)
+static int watch_signals(struct pl_server *server)
 {
     struct pl_source *source = &server->signals;
     sigset_t set;
 
-    if (!server->options.own_process)
-        return 0;
     wanted_signals(&set);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     source->ready = on_signals;
@@ -181,10 +193,82 @@ int pl_control_open(struct pl_server *server)
     return pl_loop_add(server->loop, source, PL_READABLE, PL_LEVEL);
 }
 
+/* ---- the supervisor ---- */
+
+static void read_link(struct pl_server *server)
+{
+    bool was_there = server->link != NULL && !server->link->gone;
+    int number;
+
+    while ((number = pl_link_turn(server->link)) != 0)
+        on_signal(server, (uint32_t)number);
+    if (!was_there || !server->link->gone)
+        return;
+    pl_loop_remove(server->loop, &server->supervisor, true);
+    pl_log(PL_LOG_ERROR, "server",
+           "the supervisor has gone: running requests are finished, then the "
+           "end");
+    ask(server, STOP, PL_EXIT_FAILURE);
+}
+
+static void on_link(struct pl_source *source, unsigned events)
+{
+    (void)events;
+    read_link(PL_CONTAINER_OF(source, struct pl_server, supervisor));
+}
+
+static int watch_link(struct pl_server *server)
+{
+    struct pl_source *source = &server->supervisor;
+    int err;
+
+    if (server->link == NULL)
+        return 0;
+    source->ready = on_link;
+    source->fd = server->link->fd;
+    err = pl_loop_add(server->loop, source, PL_READABLE, PL_LEVEL);
+    if (err < 0)
+        return err;
+    prctl(PR_SET_PDEATHSIG, 0); /* from now on the link tells us */
+    pl_link_say(server->link, PL_LINK_MINDING);
+    return 0;
+}
+
+/* ---- systemd's watchdog: without a supervisor it is fed from here ---- */
+
+static void on_alive(struct pl_timer *timer)
+{
+    struct pl_server *server = PL_CONTAINER_OF(timer, struct pl_server, alive);
+
+    pl_systemd_alive(&server->systemd);
+    pl_timer_start(pl_loop_wheel(server->loop), timer,
+                   pl_now(server->loop) +
+                       server->systemd.watchdog_ms * (uint64_t)1000000);
+}
+
+/* ---- the whole ---- */
+
+int pl_control_open(struct pl_server *server)
+{
+    int err;
+
+    if (!server->options.own_process)
+        return 0;
+    err = watch_signals(server);
+    if (err == 0)
+        err = watch_link(server);
+    pl_timer_init(&server->alive, on_alive);
+    if (err == 0 && server->systemd.watchdog_ms > 0)
+        on_alive(&server->alive);
+    return err;
+}
+
 void pl_control_close(struct pl_server *server)
 {
     struct pl_source *source = &server->signals;
 
+    pl_timer_stop(pl_loop_wheel(server->loop), &server->alive);
+    pl_loop_remove(server->loop, &server->supervisor, true);
     pl_loop_remove(server->loop, source, false);
     if (source->fd >= 0)
         pl_sys_close(source->fd);
@@ -209,6 +293,7 @@ void pl_control_until(struct pl_server *server,
     int step = 0;
 
     for (;;) {
+        read_link(server); /* also what came while an answer was awaited */
         if (asked_step(server) > step) {
             step = asked_step(server);
             last = last_moment(server, step);

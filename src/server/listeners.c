@@ -178,7 +178,7 @@ static int open_new(struct pl_server *server, bool local, const char *address,
     if (err == 0)
         err = check_new(server, &addr, error);
     if (err == 0)
-        err = pl_listen_open(&addr, options, &group, error);
+        err = pl_link_listen(server->link, &addr, options, &group, error);
     return err < 0 ? err : keep_group(server, group, error);
 }
 
@@ -442,6 +442,8 @@ void pl_listeners_announce(const struct pl_server *server)
 
 void pl_listeners_close(struct pl_server *server)
 {
+    if (server->ngroups > 0 && server->groups[0]->count > 0)
+        pl_link_say(server->link, PL_LINK_SHUT);
     for (unsigned i = 0; i < server->ngroups; i++)
         pl_listen_shut(server->groups[i]);
 }

@@ -35,6 +35,9 @@ const char pl_options_help[] =
     "  --access-log FILE   access log; - is standard output\n"
     "  --dev               show errors in the browser, with their source: to\n"
     "                      this machine only (--dev=any: to everybody)\n"
+    "  --no-supervisor     in one process: for containers and debuggers; it "
+    "is\n"
+    "                      not started again when it dies\n"
     "  -q, --quiet         do not print the addresses\n"
     "  --version           version, features and libraries\n"
     "  --help              this text (-h alone, too)\n"
@@ -63,6 +66,7 @@ enum option {
     OPT_LOG_LEVEL,
     OPT_ACCESS_LOG,
     OPT_DEV,
+    OPT_ALONE,
     OPT_QUIET,
     OPT_VERSION,
     OPT_HELP
@@ -86,6 +90,7 @@ static const struct {
     {"--log-level", OPT_LOG_LEVEL, VALUE},
     {"--access-log", OPT_ACCESS_LOG, VALUE},
     {"--dev", OPT_DEV, MAYBE_VALUE},
+    {"--no-supervisor", OPT_ALONE, NO_VALUE},
     {"-q", OPT_QUIET, NO_VALUE},
     {"--quiet", OPT_QUIET, NO_VALUE},
     {"--version", OPT_VERSION, NO_VALUE},
@@ -178,6 +183,9 @@ static int apply(enum option option, const char *name, const char *value,
         break;
     case OPT_DEV:
         err = apply_dev(value, server, error);
+        break;
+    case OPT_ALONE:
+        out->alone = true;
         break;
     case OPT_QUIET:
         server->quiet = true;
@@ -284,7 +292,8 @@ int pl_options_parse(int argc, char **argv, struct pl_options *out,
 {
     int err;
 
-    *out = (struct pl_options){.server = {.port = -1, .own_process = true}};
+    *out = (struct pl_options){.server = {.port = -1, .own_process = true},
+                               .argv = argv};
     if (argc == 2 && strcmp(argv[1], "-h") == 0) {
         out->command = PL_COMMAND_HELP;
         return 0;

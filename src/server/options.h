@@ -17,6 +17,8 @@ struct pl_options {
     struct pl_server_options server;
     const char *path; /* site, folder or script; "." if none is given */
     char **args;      /* of a script; ends with NULL */
+    char **argv;      /* the whole command line */
+    bool alone;       /* without a supervisor */
 };
 
 /* Reads argv into *options, which borrows from it. Options may stand before

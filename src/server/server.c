@@ -31,8 +31,11 @@ int pl_server_init(struct pl_server *server,
     const struct pl_loop_options loop = {.backend = NULL};
     int err;
 
-    *server = (struct pl_server){
-        .options = *options, .loader = loader, .signals = {.fd = -1}};
+    *server = (struct pl_server){.options = *options,
+                                 .loader = loader,
+                                 .link = options->link,
+                                 .supervisor = {.fd = -1},
+                                 .signals = {.fd = -1}};
     err = pl_loop_new(&loop, &server->loop);
     if (err == 0)
         err = pl_share_new(&server->share);
@@ -153,6 +156,14 @@ static int make_workers(struct pl_server *server, const struct pl_site *site,
     return 0;
 }
 
+static int claim_pid_file(struct pl_server *server, const char *path,
+                          struct pl_error *error)
+{
+    return server->link != NULL
+               ? pl_link_pid_file(server->link, path, error)
+               : pl_pid_file_claim(&server->pid_file, path, error);
+}
+
 /* In an order that needs no way back: what only the old user may do comes
  * before becoming the new one, and the pid file before everything that a
  * running server would suffer from. */
@@ -166,9 +177,8 @@ static int prepare(struct pl_server *server, const struct pl_generation *gen)
 
     if (pl_user_find(either(options->user, site->user),
                      either(options->group, site->group), &user, &error) < 0 ||
-        pl_pid_file_claim(&server->pid_file,
-                          either(options->pid_file, site->pid_file),
-                          &error) < 0)
+        claim_pid_file(server, either(options->pid_file, site->pid_file),
+                       &error) < 0)
         return pl_exit_say(PL_EXIT_FAILURE, &error);
     if (make_workers(server, site, &error) < 0)
         return pl_exit_say(PL_EXIT_FAILURE, &error);
@@ -179,6 +189,7 @@ static int prepare(struct pl_server *server, const struct pl_generation *gen)
         return pl_exit_text(PL_EXIT_FAILURE, "out of memory");
     if (start_logs(server, site, &error) < 0)
         return pl_exit_say(PL_EXIT_FAILURE, &error);
+    pl_link_log(server->link);
     if (pl_user_become(&user, &error) < 0) {
         pl_log_stop();
         return pl_exit_say(PL_EXIT_FAILURE, &error);
@@ -246,7 +257,8 @@ static void commit_workers(struct pl_server *server)
         return;
     if (server->options.own_process)
         pl_crash_install(); /* again: the site has loaded C modules */
-    if (pl_pid_file_write(&server->pid_file, &error) < 0) {
+    if (pl_pid_file_write(&server->pid_file, &error) < 0 ||
+        pl_link_ready(server->link, &error) < 0) {
         pl_exit_say(PL_EXIT_FAILURE, &error);
         pl_server_stop(server, true, PL_EXIT_FAILURE);
     } else {

@@ -6,14 +6,15 @@
  * The main thread never runs the site again: its loop waits for signals and
  * for what becomes of the workers.
  *
- * The scratch load and the opening of listeners are the places that move into
- * the loader and the supervisor. */
+ * Below a supervisor (options.link) it is the server process: addresses, pid
+ * file, signals and systemd are the supervisor's, the rest is the same. */
 #ifndef PL_SERVER_SERVER_H
 #define PL_SERVER_SERVER_H
 
 #include "net/listener.h"
 #include "server/exit.h"
 #include "server/generation.h"
+#include "server/link.h"
 #include "server/systemd.h"
 #include "server/process.h"
 #include "server/watchdog.h"
@@ -41,6 +42,7 @@ struct pl_server_options {
     bool own_process;
     const char *user, *group, *pid_file;            /* over the site's; NULL */
     const char *error_log, *access_log, *log_level; /* the same */
+    struct pl_server_link *link; /* to the supervisor; NULL: there is none */
 };
 
 struct pl_server {
@@ -59,9 +61,12 @@ struct pl_server {
     struct pl_watchdog *watchdog; /* or NULL */
     uint32_t stop_ms;             /* how long a graceful stop may take */
     struct pl_pid_file pid_file;
-    struct pl_systemd systemd;
-    struct pl_loop *loop;     /* the main thread's: it turns in control.c */
-    struct pl_source signals; /* a signalfd, or -1 */
+    struct pl_systemd systemd;   /* without a supervisor, whose it is */
+    struct pl_timer alive;       /* when it wants to hear from us */
+    struct pl_server_link *link; /* to the supervisor; NULL: there is none */
+    struct pl_source supervisor; /* of the link */
+    struct pl_loop *loop;        /* the main thread's: it turns in control.c */
+    struct pl_source signals;    /* a signalfd, or -1 */
     _Atomic unsigned stop; /* how far we are asked to stop, and exit status */
 };
 
@@ -93,6 +98,10 @@ int pl_server_run(struct pl_server *server);
 /* Ends pl_server_run(). now: without waiting for requests. Who asks first says
  * the exit status. */
 void pl_server_stop(struct pl_server *server, bool now, int exit_status);
+
+/* The site wants the end of all: pl_server_stop(), and no supervisor starts
+ * another process. */
+void pl_server_end(struct pl_server *server, int exit_status);
 
 /* The main thread looks at the workers' stages again. */
 void pl_server_wake(struct pl_server *server);

@@ -130,7 +130,7 @@ static void on_stop(void *ctx, int status)
     const struct pl_site_file *file = gen->loader->arg;
 
     if (file->server != NULL)
-        pl_server_stop(file->server, false, status);
+        pl_server_end(file->server, status);
 }
 
 static unsigned on_stats(void *ctx, struct pl_stat *out)

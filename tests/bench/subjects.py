@@ -108,8 +108,9 @@ def installed(name: str) -> str:
 
 
 def perilune(place: Place) -> Command:
+    """Without a supervisor, as nginx runs without a master."""
     words = [built(BUILD / "perilune"), place.site / "site.lua"]
-    words += ["-h", "127.0.0.1", "-p", place.port, "-c", 1]
+    words += ["--no-supervisor", "-h", "127.0.0.1", "-p", place.port, "-c", 1]
     return Command(words, place.port)
 
 

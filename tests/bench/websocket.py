@@ -27,7 +27,8 @@ def command(name: str) -> Command:
     if name == C:
         return Command([BUILD / "tests/bench/hello", port], port)
     if name == LUA:
-        words = [BUILD / "perilune", HERE / "websocket.lua", "-c", "1"]
+        words = [BUILD / "perilune", HERE / "websocket.lua", "-c", "1",
+                 "--no-supervisor"]
         return Command([*words, "-h", "127.0.0.1", "-p", port], port)
     return Command(["node", HERE / "peers/ws.js", port], port,
                    {"NODE_PATH": "/usr/share/nodejs"})

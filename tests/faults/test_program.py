@@ -83,7 +83,8 @@ class Program:
         env = {"RUN": run, **({"PL_FAULTS": fault} if fault else {})}
         if counts:
             env["PL_FAULTS_COUNTS"] = str(counts)
-        words = [program(), "site.lua" if self.site.text else "plain"]
+        words = [program(), "--no-supervisor"]
+        words += ["site.lua" if self.site.text else "plain"]
         words += ["-h", "127.0.0.1", "-p", "0", "-c", "2", *self.site.words]
         server = Server(words, self.folder, env)
         try:
@@ -195,7 +196,8 @@ def count_of(folder: Path, site: str, requests: int, target: str) -> dict:
     """Calls of a run that answers so many requests, four on a connection."""
     request = f"GET {target} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
     counts = folder / f"counts-{requests}"
-    words = [program(), site, "-h", "127.0.0.1", "-p", "0", "-c", "1"]
+    words = [program(), "--no-supervisor", site]
+    words += ["-h", "127.0.0.1", "-p", "0", "-c", "1"]
     env = {"PL_FAULTS_COUNTS": str(counts)}
     server = Server(words, folder, env)
     try:

@@ -49,6 +49,12 @@ class Proc:
         words = (self.path / "stat").read_text().rpartition(")")[2].split()
         return int(words[11]) / TICK, int(words[12]) / TICK
 
+    def age(self) -> float:
+        """Seconds since it was started."""
+        words = (self.path / "stat").read_text().rpartition(")")[2].split()
+        up = float(Path("/proc/uptime").read_text().split()[0])
+        return up - int(words[19]) / TICK
+
     def children(self) -> list[int]:
         found = []
         for task in (self.path / "task").iterdir():

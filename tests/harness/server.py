@@ -46,6 +46,14 @@ def sanitized() -> bool:
     return b"__asan_init" in text or b"__tsan_init" in text
 
 
+def supervised(asked: bool | None) -> bool:
+    """With a supervisor? Tests that look at the process that they have started
+    want the server itself; all others may be run either way."""
+    if asked is None:
+        return os.environ.get("PERILUNE_TEST_SUPERVISOR") == "1"
+    return asked
+
+
 def build_folder() -> Path:
     path = os.environ.get("PERILUNE_BUILD")
     return Path(path).resolve() if path else program().parent
@@ -152,6 +160,11 @@ class Server:
 
     def get(self, target: str, headers=None) -> Response:
         return self.request("GET", target, headers)
+
+    def serving(self) -> Proc:
+        """The server process: of a supervisor, the one that serves."""
+        children = self.proc.children()
+        return Proc(max(children)) if children else self.proc
 
     # ---- its end ----
 
