@@ -142,6 +142,16 @@ int pl_h2_settings(struct pl_h2 *h2, struct pl_str payload);
  * or PL_ERR_CLOSED. */
 int pl_h2_body_open(struct pl_h2_stream *stream);
 
+/* END_STREAM has come. 0 or PL_ERR_CLOSED. */
+int pl_h2_body_end(struct pl_h2_stream *stream);
+
+/* ---- h2_request.c ---- */
+
+/* Takes in a header block that is whole; frame: its HEADERS. 0 or
+ * PL_ERR_CLOSED. */
+int pl_h2_block_read(struct pl_h2 *h2, const struct pl_h2_frame *frame,
+                     struct pl_str block);
+
 /* ---- h2_stream.c ---- */
 
 struct pl_h2_stream *pl_h2_stream_find(const struct pl_h2 *h2, uint32_t id);

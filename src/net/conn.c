@@ -1,5 +1,5 @@
 /* conn.c - the life of a connection: accept, read, deadlines, close.
- * Output is in conn_out.c. */
+ * Output is in conn_out.c, who is there in conn_who.c. */
 #include "net/conn.h"
 
 #include "base/check.h"
@@ -502,51 +502,6 @@ PL_COLD static void on_expired(struct pl_source *source,
                     PL_DEADLINE_NONE, 0);
     conn->protocol->timeout(conn, class);
     pl_conn_flush(conn);
-}
-
-/* ---- who ---- */
-
-/* False where it did not say. */
-static bool said_by_proxy(const struct pl_conn *conn, bool peer,
-                          struct pl_addr *addr)
-{
-    struct pl_proxy_header header;
-
-    if (!pl_proxy_header_of(conn, &header))
-        return false;
-    *addr = peer ? header.peer : header.bound;
-    return addr->len > 0;
-}
-
-bool pl_conn_peer(const struct pl_conn *conn, struct pl_addr *addr)
-{
-    if (PL_WITH_PROXY && said_by_proxy(conn, true, addr))
-        return true;
-    *addr = (struct pl_addr){.len = sizeof(addr->un)};
-    return pl_sys_getpeername(conn->source.fd, &addr->sa, &addr->len) == 0;
-}
-
-bool pl_conn_local(const struct pl_conn *conn, struct pl_addr *addr)
-{
-    if (PL_WITH_PROXY && said_by_proxy(conn, false, addr))
-        return true;
-    *addr = (struct pl_addr){.len = sizeof(addr->un)};
-    return pl_sys_getsockname(conn->source.fd, &addr->sa, &addr->len) == 0;
-}
-
-bool pl_conn_trusted(const struct pl_conn *conn)
-{
-    const struct pl_trust *trust = conn->listener->options->trusted;
-    struct pl_conn_more *more = pl_conn_more(conn);
-    struct pl_addr addr;
-
-    if (trust == NULL || more == NULL)
-        return false;
-    if (more->trust == PL_TRUST_UNSEEN)
-        more->trust = pl_conn_peer(conn, &addr) && pl_trust_has(trust, &addr)
-                          ? PL_TRUST_YES
-                          : PL_TRUST_NO;
-    return more->trust == PL_TRUST_YES;
 }
 
 /* ---- the worker's share ---- */

@@ -1,4 +1,4 @@
-/* conn_out.c - the output of connections.
+/* conn_out.c - the output of connections; the queue is in conn_queue.c.
  *
  *     write --> outbox (shared, one owner) --send--> kernel
  *                         | refused
@@ -15,181 +15,9 @@
 #include "net/conn_tls.h"
 
 enum {
-    SEGMENT = 4096,
     COPY_MAX = 16 * 1024, /* larger bodies are gathered, not copied */
     REF_MIN = 256,        /* shorter than what a reference in the queue takes */
 };
-
-/* ---- the queue ---- */
-
-/* A peer is given up when it took nothing from us for the whole of the write
- * time-out, and nothing from the kernel's buffer for its second half: so the
- * deadline is set twice, each time for half of it. */
-static void begin_half(struct pl_conn *conn, size_t unsent)
-{
-    struct pl_net *net = pl_conn_net(conn);
-
-    conn->io->unsent = unsent;
-    pl_deadline_set(&net->deadlines, &conn->source, &conn->class,
-                    PL_DEADLINE_WRITE, PL_MAX(net->limits.write_ms / 2, 1));
-}
-
-void pl_conn_write_begin(struct pl_conn *conn)
-{
-    begin_half(conn, SIZE_MAX);
-}
-
-void pl_conn_write_late(struct pl_conn *conn)
-{
-    struct pl_net *net = pl_conn_net(conn);
-    ssize_t unsent = pl_loop_unsent(net->loop, conn->source.fd);
-
-    if (unsent >= 0 && (size_t)unsent < conn->io->unsent) {
-        begin_half(conn, (size_t)unsent);
-        return;
-    }
-    net->stats.timed_out++;
-    pl_conn_close(conn, PL_ERR_TIMEOUT);
-}
-
-/* The WRITE deadline takes the place of the protocol's, which gets what was
- * left of it when the queue is empty again. */
-static void keep_deadline(struct pl_conn *conn, struct pl_conn_io *io)
-{
-    struct pl_net *net = pl_conn_net(conn);
-    int32_t left =
-        (int32_t)(conn->deadline.at - (uint32_t)pl_now_ms(net->loop));
-
-    io->user_class = conn->class;
-    io->user_ms = (uint32_t)PL_MAX(left, 0);
-    pl_conn_write_begin(conn);
-}
-
-/* Belongs to no queue yet. NULL: the peer holds too much already. */
-static struct pl_out *make(struct pl_conn *conn, enum pl_out_kind kind,
-                           size_t room)
-{
-    struct pl_conn_io *io = pl_conn_io_get(conn);
-    size_t size = pl_pool_round(sizeof(struct pl_out) + room);
-    struct pl_out *out;
-
-    if (io == NULL || pl_account_charge(&io->account, size) < 0)
-        return NULL;
-    out = pl_pool_get(pl_conn_net(conn)->pool, size);
-    if (out == NULL) {
-        pl_account_release(&io->account, size);
-        return NULL;
-    }
-    *out = (struct pl_out){.kind = kind, .size = size, .file = -1};
-    return out;
-}
-
-static void insert(struct pl_conn *conn, struct pl_out *out, struct pl_out **at)
-{
-    struct pl_conn_io *io = conn->io;
-
-    /* WRITE already: what is replaced by its records was the whole queue. */
-    if (io->head == NULL && conn->class != PL_DEADLINE_WRITE)
-        keep_deadline(conn, io);
-    out->next = *at;
-    *at = out;
-    if (out->next == NULL)
-        io->tail = out;
-}
-
-static struct pl_out *append(struct pl_conn *conn, enum pl_out_kind kind,
-                             size_t room)
-{
-    struct pl_out *out = make(conn, kind, room);
-
-    if (out != NULL)
-        insert(conn, out,
-               conn->io->tail == NULL ? &conn->io->head
-                                      : &conn->io->tail->next);
-    return out;
-}
-
-static void pop(struct pl_conn *conn)
-{
-    struct pl_conn_io *io = conn->io;
-    struct pl_out *out = io->head;
-
-    io->head = out->next;
-    if (io->head == NULL)
-        io->tail = NULL;
-    io->queued -= out->len;
-    if (out->ahead != NULL)
-        pl_conn_file_abandon(out);
-    if (out->release != NULL)
-        out->release(out->arg);
-    pl_account_release(&io->account, out->size);
-    pl_pool_put(pl_conn_net(conn)->pool, out, out->size);
-}
-
-static size_t total_of(const struct iovec *pieces, int n)
-{
-    size_t total = 0;
-
-    for (int i = 0; i < n; i++)
-        total += pieces[i].iov_len;
-    return total;
-}
-
-/* Copies the pieces without their first skip bytes. */
-static char *gather(char *to, const struct iovec *pieces, int n, size_t skip)
-{
-    for (int i = 0; i < n; i++) {
-        size_t miss = PL_MIN(skip, pieces[i].iov_len);
-        size_t len = pieces[i].iov_len - miss;
-
-        skip -= miss;
-        if (len > 0)
-            memcpy(to, (const char *)pieces[i].iov_base + miss, len);
-        to += len;
-    }
-    return to;
-}
-
-/* Queues the pieces without their first skip bytes, all or nothing. */
-static int queue_copy(struct pl_conn *conn, const struct iovec *pieces, int n,
-                      size_t skip)
-{
-    struct pl_out *out = conn->io != NULL ? conn->io->tail : NULL;
-    size_t len = total_of(pieces, n) - skip, room = 0;
-
-    if (len == 0)
-        return 0;
-    if (out != NULL && out->kind == PL_OUT_COPY)
-        room = out->size - sizeof(*out) - (size_t)(out->off + out->len);
-    if (room < len) {
-        out = append(conn, PL_OUT_COPY, PL_MAX(len, SEGMENT));
-        if (out == NULL)
-            return PL_ERR_LIMIT;
-        out->data = out->bytes;
-    }
-    gather(out->bytes + out->off + out->len, pieces, n, skip);
-    out->len += len;
-    conn->io->queued += len;
-    return 0;
-}
-
-int pl_conn_queue_records(struct pl_conn *conn, struct pl_str records)
-{
-    struct pl_out *out = make(conn, PL_OUT_RECORDS, records.len);
-    struct pl_out **at;
-
-    if (out == NULL)
-        return PL_ERR_LIMIT;
-    memcpy(out->bytes, records.data, records.len);
-    out->data = out->bytes;
-    out->len = records.len;
-    conn->io->queued += records.len;
-    at = &conn->io->head;
-    while (*at != NULL && (*at)->kind == PL_OUT_RECORDS)
-        at = &(*at)->next;
-    insert(conn, out, at);
-    return 0;
-}
 
 /* ---- to the kernel ---- */
 
@@ -247,23 +75,6 @@ static ssize_t send_memory(struct pl_conn *conn)
         iov[n++] =
             (struct iovec){(char *)out->data + out->off, (size_t)out->len};
     return pl_conn_transfer(conn, iov, n);
-}
-
-void pl_conn_sent(struct pl_conn *conn, size_t sent)
-{
-    struct pl_conn_io *io = conn->io;
-
-    while (sent > 0) {
-        struct pl_out *out = io->head;
-        size_t part = (size_t)PL_MIN(out->len, sent);
-
-        out->off += part;
-        out->len -= part;
-        io->queued -= part;
-        sent -= part;
-        if (out->len == 0)
-            pop(conn);
-    }
 }
 
 void pl_conn_output_failed(struct pl_conn *conn, int err)
@@ -381,7 +192,7 @@ static int send_outbox(struct pl_conn *conn, const struct iovec *pieces, int n,
 {
     struct pl_net *net = pl_conn_net(conn);
     struct iovec iov[1 + PL_CONN_PIECES] = {{net->outbox, net->outbox_len}};
-    size_t len = net->outbox_len, total = len + total_of(pieces, n);
+    size_t len = net->outbox_len, total = len + pl_conn_total(pieces, n);
     int first = len == 0, err = 0;
     ssize_t got = 0;
 
@@ -401,7 +212,7 @@ static int send_outbox(struct pl_conn *conn, const struct iovec *pieces, int n,
     if ((size_t)got < total)
         conn->flags &= (uint16_t)~PL_CONN_WRITABLE;
     if ((size_t)got < len)
-        err = queue_copy(conn, iov, 1, (size_t)got);
+        err = pl_conn_queue_copy(conn, iov, 1, (size_t)got);
     else
         *sent = (size_t)got - len;
     if (err < 0) /* earlier answers are lost with it */
@@ -497,19 +308,21 @@ static int cannot_queue(struct pl_conn *conn, size_t sent)
 
 int pl_conn_writev(struct pl_conn *conn, const struct iovec *pieces, int n)
 {
-    char *room = pl_conn_reserve(conn, total_of(pieces, n));
+    char *room = pl_conn_reserve(conn, pl_conn_total(pieces, n));
     size_t sent;
 
     PL_ASSERT(n <= PL_CONN_PIECES);
     if (room != NULL) {
-        char *end = gather(room, pieces, n, 0);
+        char *end = pl_conn_gather(room, pieces, n, 0);
 
         pl_conn_commit(conn, (size_t)(end - room));
         return 0;
     }
     if (send_now(conn, pieces, n, &sent) < 0)
         return PL_ERR_CLOSED;
-    return queue_copy(conn, pieces, n, sent) < 0 ? cannot_queue(conn, sent) : 0;
+    return pl_conn_queue_copy(conn, pieces, n, sent) < 0
+               ? cannot_queue(conn, sent)
+               : 0;
 }
 
 int pl_conn_write(struct pl_conn *conn, struct pl_str bytes)
@@ -537,7 +350,7 @@ int pl_conn_write_ref(struct pl_conn *conn, struct pl_str bytes,
         release(arg);
         return err;
     }
-    out = append(conn, PL_OUT_REF, 0);
+    out = pl_conn_queue_add(conn, PL_OUT_REF, 0);
     if (out == NULL) {
         release(arg);
         return cannot_queue(conn, sent);
@@ -562,7 +375,7 @@ static int outbox_to_queue(struct pl_conn *conn)
         return 0;
     net->owner = NULL;
     net->outbox_len = 0;
-    return queue_copy(conn, &head, 1, 0);
+    return pl_conn_queue_copy(conn, &head, 1, 0);
 }
 
 int pl_conn_write_file(struct pl_conn *conn, int file, uint64_t off,
@@ -573,7 +386,7 @@ int pl_conn_write_file(struct pl_conn *conn, int file, uint64_t off,
     if (!is_over(conn) && len > 0 && outbox_to_queue(conn) < 0)
         pl_conn_close(conn, PL_ERR_LIMIT); /* earlier answers are lost */
     if (!is_over(conn) && len > 0)
-        out = append(conn, PL_OUT_FILE, 0);
+        out = pl_conn_queue_add(conn, PL_OUT_FILE, 0);
     if (out != NULL) {
         out->file = file;
         out->off = off;
@@ -617,6 +430,5 @@ void pl_conn_out_drop(struct pl_conn *conn)
         net->owner = NULL;
         net->outbox_len = 0;
     }
-    while (conn->io != NULL && conn->io->head != NULL)
-        pop(conn);
+    pl_conn_queue_drop(conn);
 }

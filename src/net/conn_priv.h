@@ -1,4 +1,5 @@
-/* conn_priv.h - what conn.c (life, input) and conn_out.c (output) share. */
+/* conn_priv.h - what conn.c (life, input), conn_out.c and conn_queue.c (output)
+ * share. */
 #ifndef PL_NET_CONN_PRIV_H
 #define PL_NET_CONN_PRIV_H
 
@@ -44,6 +45,45 @@ struct pl_conn_io *pl_conn_io_get(struct pl_conn *conn);
 /* Gives io back when there is nothing in it. Input stays in it, also when the
  * connection is closed, until whoever is being shown it has returned. */
 void pl_conn_io_put(struct pl_conn *conn);
+
+/* ---- the queue ---- */
+
+PL_INLINE size_t pl_conn_total(const struct iovec *pieces, int n)
+{
+    size_t total = 0;
+
+    for (int i = 0; i < n; i++)
+        total += pieces[i].iov_len;
+    return total;
+}
+
+/* Copies the pieces without their first skip bytes. */
+PL_INLINE char *pl_conn_gather(char *to, const struct iovec *pieces, int n,
+                               size_t skip)
+{
+    for (int i = 0; i < n; i++) {
+        size_t miss = PL_MIN(skip, pieces[i].iov_len);
+        size_t len = pieces[i].iov_len - miss;
+
+        skip -= miss;
+        if (len > 0)
+            memcpy(to, (const char *)pieces[i].iov_base + miss, len);
+        to += len;
+    }
+    return to;
+}
+
+/* Queues the pieces without their first skip bytes, all or nothing: 0 or
+ * PL_ERR_LIMIT. */
+int pl_conn_queue_copy(struct pl_conn *conn, const struct iovec *pieces, int n,
+                       size_t skip);
+
+/* An empty one at the end, with room for so many bytes. NULL: the peer holds
+ * too much already. */
+struct pl_out *pl_conn_queue_add(struct pl_conn *conn, enum pl_out_kind kind,
+                                 size_t room);
+
+void pl_conn_queue_drop(struct pl_conn *conn);
 
 /* ---- for conn_tls.c ---- */
 

@@ -1,5 +1,5 @@
 /* conn_tls.c - connections whose bytes are records: between conn.c (what comes)
- * and conn_out.c (what goes) and the kernel.
+ * and conn_out.c (what goes, by way of conn_tls_out.c) and the kernel.
  *
  *     recv --> inbox --whole records--> session --> plain --> protocol
  *                |a part of one: kept
@@ -20,25 +20,11 @@
 #include "net/conn_tls.h"
 
 enum {
-    RECORD = 16 * 1024,
-    BATCH = 4 * RECORD,  /* encrypted, then sent */
     HANDSHAKES = 8,      /* steps of a turn: each may take half a millisecond */
     SESSION = 14 * 1024, /* what OpenSSL has of an idle one: 13.7 KiB */
 };
 
-static struct pl_tls *tls_of(const struct pl_conn *conn)
-{
-    struct pl_conn_more *more = pl_conn_more(conn);
-
-    return more == NULL ? NULL : more->tls;
-}
-
 /* ---- the worker's part ---- */
-
-static struct pl_tls_worker *worker_of(const struct pl_conn *conn)
-{
-    return pl_conn_net(conn)->tls;
-}
 
 PL_COLD static int make_worker(struct pl_net *net,
                                const struct pl_tls_offer *offer)
@@ -53,7 +39,7 @@ PL_COLD static int make_worker(struct pl_net *net,
         return PL_ERR_NOMEM;
     worker->offer = offer;
     worker->plain = pl_malloc(PL_NET_INBOX);
-    worker->stage = pl_malloc(BATCH);
+    worker->stage = pl_malloc(PL_TLS_BATCH);
     if (worker->plain != NULL && worker->stage != NULL)
         err = offer->io_open(&worker->io);
     if (err == 0) {
@@ -84,178 +70,6 @@ struct pl_tls_stats pl_net_tls_stats(const struct pl_net *net)
     return net->tls == NULL ? (struct pl_tls_stats){0} : net->tls->stats;
 }
 
-/* ---- to the kernel ---- */
-
-/* Sends the records that the session has made; what is refused goes to the
- * front of the queue. 0 or PL_ERR_*. */
-static int send_records(struct pl_conn *conn)
-{
-    struct pl_tls_io *io = &worker_of(conn)->io;
-    struct iovec iov = {io->out, io->out_len};
-    ssize_t sent = 0;
-
-    io->out_len = 0;
-    if (iov.iov_len == 0)
-        return 0;
-    if ((conn->flags & PL_CONN_WRITABLE) && !pl_conn_has_records(conn))
-        sent = pl_conn_transfer(conn, &iov, 1);
-    if (sent < 0)
-        return (int)sent;
-    if ((size_t)sent == iov.iov_len)
-        return 0;
-    conn->flags &= (uint16_t)~PL_CONN_WRITABLE;
-    return pl_conn_queue_records(
-        conn, pl_str(io->out + sent, iov.iov_len - (size_t)sent));
-}
-
-static int encrypt(struct pl_conn *conn, const char *bytes, size_t len)
-{
-    return len == 0 ? 0
-                    : worker_of(conn)->offer->write(tls_of(conn)->session,
-                                                    bytes, len);
-}
-
-static int encrypt_stage(struct pl_conn *conn)
-{
-    struct pl_tls_worker *worker = worker_of(conn);
-    size_t len = worker->staged;
-
-    worker->staged = 0;
-    return encrypt(conn, worker->stage, len);
-}
-
-/* Small pieces gather until they fill a record; whole records of what is large
- * are encrypted from where it is. */
-static int put(struct pl_conn *conn, const char *bytes, size_t len)
-{
-    struct pl_tls_worker *worker = worker_of(conn);
-    int err = 0;
-
-    while (len > 0 && err == 0) {
-        size_t part = len - len % RECORD;
-
-        if (worker->staged == 0 && part > 0) {
-            err = encrypt(conn, bytes, part);
-        } else {
-            part = PL_MIN(len, RECORD - worker->staged % RECORD);
-            memcpy(worker->stage + worker->staged, bytes, part);
-            worker->staged += part;
-            if (worker->staged % RECORD == 0)
-                err = encrypt_stage(conn);
-        }
-        bytes += part;
-        len -= part;
-    }
-    return err;
-}
-
-ssize_t pl_conn_tls_send(struct pl_conn *conn, const struct iovec *iov, int n)
-{
-    size_t total = 0, at = 0;
-    int i = 0, err = 0;
-
-    while (i < n && err == 0 && (conn->flags & PL_CONN_WRITABLE)) {
-        size_t room = BATCH;
-
-        while (i < n && room > 0 && err == 0) {
-            size_t part = PL_MIN(iov[i].iov_len - at, room);
-
-            err = put(conn, (const char *)iov[i].iov_base + at, part);
-            room -= part;
-            at += part;
-            if (at == iov[i].iov_len) {
-                at = 0;
-                i++;
-            }
-        }
-        total += BATCH - room;
-        if (err == 0)
-            err = encrypt_stage(conn);
-        if (err == 0)
-            err = send_records(conn);
-    }
-    worker_of(conn)->staged = 0;
-    return err < 0 ? err : (ssize_t)total;
-}
-
-/* Of a file that is in memory, up to len bytes. Returns how many, or PL_ERR_*.
- */
-static ssize_t put_file(struct pl_conn *conn, struct pl_out *out, size_t len)
-{
-    struct pl_tls_worker *worker = worker_of(conn);
-    char *to = worker->stage + worker->staged;
-    int err = 0;
-    ssize_t n;
-
-    len = PL_MIN(len, BATCH - worker->staged);
-    len = PL_MIN(len, out->warm);
-    n = pl_sys_pread(out->file, to, len, (off_t)out->off);
-    if (n < 0 && errno == EINTR)
-        return 0;
-    if (n <= 0) {
-        pl_log(PL_LOG_WARN, "net",
-               n < 0 ? "a file cannot be read while it is sent"
-                     : "a file became shorter while it was sent");
-        return PL_ERR_IO;
-    }
-    worker->staged += (size_t)n;
-    out->warm -= (size_t)n;
-    if (worker->staged % RECORD == 0)
-        err = encrypt_stage(conn);
-    return err < 0 ? err : n;
-}
-
-/* From the front of the queue, up to room bytes. */
-static ssize_t put_queued(struct pl_conn *conn, size_t room)
-{
-    struct pl_out *out = conn->io->head;
-    size_t len = (size_t)PL_MIN(out->len, (uint64_t)room);
-    int err;
-
-    if (out->kind == PL_OUT_FILE)
-        return put_file(conn, out, len);
-    err = put(conn, out->data + out->off, len);
-    return err < 0 ? err : (ssize_t)len;
-}
-
-ssize_t pl_conn_tls_push(struct pl_conn *conn)
-{
-    size_t total = 0;
-    ssize_t n = 0;
-    int err;
-
-    while (total < BATCH && n >= 0 && pl_conn_has_queue(conn)) {
-        struct pl_out *out = conn->io->head;
-
-        if (out->kind == PL_OUT_FILE && !pl_conn_file_ready(conn, out))
-            break;
-        n = put_queued(conn, BATCH - total);
-        if (n > 0) {
-            total += (size_t)n;
-            pl_conn_sent(conn, (size_t)n);
-        }
-    }
-    err = n < 0 ? (int)n : encrypt_stage(conn);
-    worker_of(conn)->staged = 0;
-    if (err == 0)
-        err = send_records(conn);
-    return err < 0 ? err : (ssize_t)total;
-}
-
-void pl_conn_tls_goodbye(struct pl_conn *conn)
-{
-    struct pl_tls *tls = tls_of(conn);
-    int err;
-
-    if (!tls->open || tls->farewell)
-        return;
-    tls->farewell = true;
-    worker_of(conn)->offer->finish(tls->session);
-    err = send_records(conn);
-    if (err < 0)
-        pl_conn_close(conn, err);
-}
-
 /* ---- from the kernel ---- */
 
 static void drop_rest(struct pl_conn *conn, struct pl_tls *tls)
@@ -269,7 +83,7 @@ static void drop_rest(struct pl_conn *conn, struct pl_tls *tls)
 /* Keeps the beginning of a record until the rest of it comes. */
 static int keep_rest(struct pl_conn *conn, struct pl_str bytes)
 {
-    struct pl_tls *tls = tls_of(conn);
+    struct pl_tls *tls = pl_conn_tls(conn);
 
     if (bytes.len > tls->rest_size || bytes.len == 0)
         drop_rest(conn, tls);
@@ -291,7 +105,7 @@ static int keep_rest(struct pl_conn *conn, struct pl_str bytes)
 /* One line for each kind of failure, as often as the log lets it. */
 static void complain(const struct pl_conn *conn, const char *what)
 {
-    const char *reason = worker_of(conn)->io.reason;
+    const char *reason = pl_conn_tls_worker(conn)->io.reason;
     char peer[PL_ADDR_TEXT] = "?";
     struct pl_addr addr;
 
@@ -305,16 +119,16 @@ static void complain(const struct pl_conn *conn, const char *what)
 static void fail(struct pl_conn *conn, int err)
 {
     if (err != PL_ERR_NOMEM)
-        complain(conn, tls_of(conn)->open ? "connection broken off"
-                                          : "handshake failed");
-    send_records(conn);
+        complain(conn, pl_conn_tls(conn)->open ? "connection broken off"
+                                               : "handshake failed");
+    pl_conn_tls_send_records(conn);
     pl_conn_close(conn, err);
 }
 
 /* The handshake is over: whose connection it is. */
 static void open_protocol(struct pl_conn *conn, struct pl_tls *tls)
 {
-    struct pl_tls_worker *worker = worker_of(conn);
+    struct pl_tls_worker *worker = pl_conn_tls_worker(conn);
     int choice = worker->offer->alpn(tls->session);
 
     tls->open = true;
@@ -336,8 +150,8 @@ static void open_protocol(struct pl_conn *conn, struct pl_tls *tls)
 static int decrypt(struct pl_conn *conn, struct pl_str records, size_t *len,
                    bool *over)
 {
-    struct pl_tls_worker *worker = worker_of(conn);
-    struct pl_tls *tls = tls_of(conn);
+    struct pl_tls_worker *worker = pl_conn_tls_worker(conn);
+    struct pl_tls *tls = pl_conn_tls(conn);
     ssize_t n = 1;
     int err;
 
@@ -360,7 +174,7 @@ static int decrypt(struct pl_conn *conn, struct pl_str records, size_t *len,
 
 static void show_plain(struct pl_conn *conn, struct pl_str plain, bool over)
 {
-    struct pl_tls *tls = tls_of(conn);
+    struct pl_tls *tls = pl_conn_tls(conn);
 
     bool first = !tls->open;
 
@@ -389,10 +203,10 @@ static bool is_clear(struct pl_str bytes)
  * will not serve it. */
 static void go_clear(struct pl_conn *conn, struct pl_str bytes)
 {
-    struct pl_tls *tls = tls_of(conn);
+    struct pl_tls *tls = pl_conn_tls(conn);
 
     if (conn->listener->options->speak != PL_SPEAK_AUTO) {
-        worker_of(conn)->stats.clear++;
+        pl_conn_tls_worker(conn)->stats.clear++;
         tls->clear = true;
     }
     drop_rest(conn, tls);
@@ -423,7 +237,7 @@ static int begin_session(struct pl_conn *conn, struct pl_tls *tls,
 /* What has come, with what was kept before it, lies in the inbox. */
 static void take(struct pl_conn *conn, struct pl_str bytes)
 {
-    struct pl_tls *tls = tls_of(conn);
+    struct pl_tls *tls = pl_conn_tls(conn);
     size_t whole, len = 0;
     bool over = false;
     int err = 0;
@@ -432,7 +246,7 @@ static void take(struct pl_conn *conn, struct pl_str bytes)
         go_clear(conn, bytes);
         return;
     }
-    whole = worker_of(conn)->offer->whole(bytes);
+    whole = pl_conn_tls_worker(conn)->offer->whole(bytes);
     if (whole > 0 && tls->session == NULL)
         err = begin_session(conn, tls, NULL);
     if (whole > 0 && err == 0)
@@ -442,18 +256,18 @@ static void take(struct pl_conn *conn, struct pl_str bytes)
         return;
     }
     if (keep_rest(conn, pl_str_skip(bytes, whole)) < 0 ||
-        send_records(conn) < 0) {
+        pl_conn_tls_send_records(conn) < 0) {
         pl_conn_close(conn, PL_ERR_CLOSED);
         return;
     }
     if (whole > 0 && err == 0)
-        show_plain(conn, pl_str(worker_of(conn)->plain, len), over);
+        show_plain(conn, pl_str(pl_conn_tls_worker(conn)->plain, len), over);
 }
 
 size_t pl_conn_tls_read(struct pl_conn *conn)
 {
     struct pl_net *net = pl_conn_net(conn);
-    struct pl_tls *tls = tls_of(conn);
+    struct pl_tls *tls = pl_conn_tls(conn);
     size_t kept = tls->rest_len;
     ssize_t n = 0;
 
@@ -501,7 +315,7 @@ int pl_conn_tls_connect(struct pl_conn *conn, struct pl_tls_context *context,
                         const char *name, const struct pl_protocol *protocol)
 {
     int err = begin(conn, context, protocol);
-    struct pl_tls *tls = tls_of(conn);
+    struct pl_tls *tls = pl_conn_tls(conn);
     size_t len = 0;
     bool over = false;
 
@@ -512,7 +326,7 @@ int pl_conn_tls_connect(struct pl_conn *conn, struct pl_tls_context *context,
             err = decrypt(conn, PL_STR(""), &len, &over);
     }
     if (err == PL_ERR_AGAIN || err == 0) {
-        int sent = send_records(conn);
+        int sent = pl_conn_tls_send_records(conn);
 
         err = sent < 0 ? sent : err;
     }
@@ -529,7 +343,7 @@ int pl_conn_tls_accept(struct pl_conn *conn, struct pl_tls_context *context,
     int err = begin(conn, context, protocol);
 
     if (err == 0)
-        tls_of(conn)->known = true;
+        pl_conn_tls(conn)->known = true;
     else
         pl_conn_close(conn, err);
     return err;
@@ -542,12 +356,12 @@ const char *pl_net_tls_reason(const struct pl_net *net)
 
 void pl_conn_tls_free(struct pl_conn *conn)
 {
-    struct pl_tls *tls = tls_of(conn);
+    struct pl_tls *tls = pl_conn_tls(conn);
 
     if (tls == NULL)
         return;
     if (tls->session != NULL) {
-        worker_of(conn)->offer->session_free(tls->session);
+        pl_conn_tls_worker(conn)->offer->session_free(tls->session);
         pl_conn_release(conn, SESSION);
     }
     drop_rest(conn, tls);
@@ -573,7 +387,7 @@ static size_t on_input(struct pl_conn *conn, struct pl_str records)
         pl_conn_close(conn, PL_ERR_NOMEM);
         return records.len;
     }
-    tls_of(conn)->fed = true;
+    pl_conn_tls(conn)->fed = true;
     conn->flags |= PL_CONN_READABLE;
     pl_conn_again(conn);
     return records.len;
@@ -592,23 +406,23 @@ static void on_drained(struct pl_conn *conn)
 static void on_timeout(struct pl_conn *conn, enum pl_deadline_class class)
 {
     (void)class;
-    worker_of(conn)->io.reason = "it took too long";
+    pl_conn_tls_worker(conn)->io.reason = "it took too long";
     complain(conn, "handshake given up");
     pl_conn_close(conn, PL_ERR_TIMEOUT);
 }
 
 static void on_drain(struct pl_conn *conn)
 {
-    tls_of(conn)->draining = true;
+    pl_conn_tls(conn)->draining = true;
 }
 
 static void on_closed(struct pl_conn *conn, int why)
 {
-    struct pl_tls *tls = tls_of(conn);
+    struct pl_tls *tls = pl_conn_tls(conn);
 
     if (tls == NULL) /* there was no memory for it */
         return;
-    worker_of(conn)->stats.failed++;
+    pl_conn_tls_worker(conn)->stats.failed++;
     if (tls->known)
         tls->next->closed(conn, why);
 }
@@ -628,7 +442,7 @@ const struct pl_protocol pl_tls_protocol = {
 
 bool pl_conn_truncated(const struct pl_conn *conn)
 {
-    const struct pl_tls *tls = tls_of(conn);
+    const struct pl_tls *tls = pl_conn_tls(conn);
 
     return tls != NULL && tls->open && !tls->ended &&
            (conn->flags & PL_CONN_EOF) != 0;
@@ -636,28 +450,28 @@ bool pl_conn_truncated(const struct pl_conn *conn)
 
 bool pl_conn_mistaken(const struct pl_conn *conn)
 {
-    const struct pl_tls *tls = tls_of(conn);
+    const struct pl_tls *tls = pl_conn_tls(conn);
 
     return tls != NULL && tls->clear;
 }
 
 const struct pl_tls_options *pl_conn_tls_options(const struct pl_conn *conn)
 {
-    const struct pl_tls *tls = tls_of(conn);
+    const struct pl_tls *tls = pl_conn_tls(conn);
 
     return tls == NULL ? NULL : pl_tls_context_options(tls->context);
 }
 
 bool pl_conn_tls_info(const struct pl_conn *conn, struct pl_tls_info *info)
 {
-    const struct pl_tls *tls = tls_of(conn);
+    const struct pl_tls *tls = pl_conn_tls(conn);
 
     memset(info, 0, sizeof(*info));
     if (tls == NULL || !tls->open || pl_conn_closed(conn))
         return false;
-    worker_of(conn)->offer->info(tls->session, info);
+    pl_conn_tls_worker(conn)->offer->info(tls->session, info);
     info->alpn = conn->protocol->alpn == NULL ||
-                         worker_of(conn)->offer->alpn(tls->session) < 0
+                         pl_conn_tls_worker(conn)->offer->alpn(tls->session) < 0
                      ? ""
                      : conn->protocol->alpn;
     return true;

@@ -1,5 +1,6 @@
 /* conn_tls.h - what conn.c and conn_out.c ask of connections with TLS
- * (conn_tls.c), and that of contexts (tls.c). Private to the room. */
+ * (conn_tls.c, conn_tls_out.c), and that of contexts (tls.c). Private to the
+ * room. */
 #ifndef PL_NET_CONN_TLS_H
 #define PL_NET_CONN_TLS_H
 
@@ -24,6 +25,8 @@ struct pl_tls {
 
 _Static_assert(sizeof(struct pl_tls) <= 64, "part of an idle connection");
 
+enum { PL_TLS_BATCH = 64 * 1024 }; /* encrypted, then sent */
+
 /* Of a worker, from its first connection with TLS on. */
 struct pl_tls_worker {
     const struct pl_tls_offer *offer;
@@ -38,6 +41,19 @@ struct pl_tls_worker {
 PL_INLINE bool pl_conn_is_secure(const struct pl_conn *conn)
 {
     return PL_WITH_TLS && (conn->flags & PL_CONN_SECURE) != 0;
+}
+
+/* NULL: it has none. */
+PL_INLINE struct pl_tls *pl_conn_tls(const struct pl_conn *conn)
+{
+    struct pl_conn_more *more = pl_conn_more(conn);
+
+    return more == NULL ? NULL : more->tls;
+}
+
+PL_INLINE struct pl_tls_worker *pl_conn_tls_worker(const struct pl_conn *conn)
+{
+    return pl_conn_net(conn)->tls;
 }
 
 /* ---- for conn.c ---- */
@@ -63,6 +79,10 @@ ssize_t pl_conn_tls_send(struct pl_conn *conn, const struct iovec *iov, int n);
 /* The same for what is at the front of the queue (no records), at most a batch
  * of it, which it takes off the queue. */
 ssize_t pl_conn_tls_push(struct pl_conn *conn);
+
+/* Sends the records that the session has made; what is refused goes to the
+ * front of the queue. 0 or PL_ERR_*. */
+int pl_conn_tls_send_records(struct pl_conn *conn);
 
 /* ---- contexts, tls.c ---- */
 

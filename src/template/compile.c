@@ -537,49 +537,10 @@ static int compile(struct compiler *c)
     return err;
 }
 
-static const char *copy(char **to, struct pl_str text)
+int pl_template_compile(struct pl_str name, struct pl_str source,
+                        struct pl_delimiters delimiters,
+                        struct pl_program *program, struct pl_error *error)
 {
-    char *at = *to;
-
-    if (text.len > 0)
-        memcpy(at, text.data, text.len);
-    at[text.len] = '\0';
-    *to += text.len + 1;
-    return at;
-}
-
-/* One block: the operations, and the texts behind them. */
-static struct pl_template *finish(struct compiler *c,
-                                  const struct pl_delimiters *delimiters)
-{
-    size_t ops = c->nops * sizeof(*c->ops);
-    struct pl_template *template =
-        pl_malloc(sizeof(*template) + ops + c->source.len + c->name.len +
-                  delimiters->open.len + delimiters->close.len + 4);
-    char *to = (char *)template + sizeof(*template) + ops;
-
-    if (template == NULL) {
-        fail(c, PL_ERR_NOMEM, "out of memory");
-        return NULL;
-    }
-    template->nops = c->nops;
-    template->len = (uint32_t)c->source.len;
-    memcpy(template->ops, c->ops, ops);
-    template->source = copy(&to, c->source);
-    template->name = copy(&to, c->name);
-    template->delimiters.open =
-        pl_str(copy(&to, delimiters->open), delimiters->open.len);
-    template->delimiters.close =
-        pl_str(copy(&to, delimiters->close), delimiters->close.len);
-    return template;
-}
-
-struct pl_template *pl_template_new_with(struct pl_str name,
-                                         struct pl_str source,
-                                         struct pl_delimiters delimiters,
-                                         struct pl_error *error)
-{
-    struct pl_template *template = NULL;
     struct compiler c = {
         .name = name,
         .source = source,
@@ -587,46 +548,16 @@ struct pl_template *pl_template_new_with(struct pl_str name,
         .delimiters = delimiters,
         .line = 1,
     };
+    int err;
 
     begin_line(&c, 0);
-    if (source.len > PL_TEMPLATE_SOURCE_MAX)
-        fail(&c, PL_ERR_LIMIT, "the template is too large");
-    else if (compile(&c) == 0)
-        template = finish(&c, &delimiters);
-    pl_free(c.ops);
-    return template;
-}
-
-struct pl_template *pl_template_new(struct pl_str name, struct pl_str source,
-                                    struct pl_error *error)
-{
-    return pl_template_new_with(
-        name, source, (struct pl_delimiters){PL_STR("{{"), PL_STR("}}")},
-        error);
-}
-
-void pl_template_free(struct pl_template *template)
-{
-    pl_free(template);
-}
-
-const char *pl_template_name(const struct pl_template *template)
-{
-    return template->name;
-}
-
-int pl_template_partials(const struct pl_template *template,
-                         int (*see)(void *arg, struct pl_str name), void *arg)
-{
-    int err = 0;
-
-    for (uint32_t i = 0; err >= 0 && i < template->nops; i++) {
-        const struct pl_template_op *op = &template->ops[i];
-
-        if ((op->code == PL_TEMPLATE_PARTIAL ||
-             op->code == PL_TEMPLATE_PARENT) &&
-            !(op->flags & PL_TEMPLATE_DYNAMIC))
-            err = see(arg, pl_template_str(template, op->text));
+    err = source.len > PL_TEMPLATE_SOURCE_MAX
+              ? fail(&c, PL_ERR_LIMIT, "the template is too large")
+              : compile(&c);
+    if (err < 0) {
+        pl_free(c.ops);
+        return err;
     }
-    return err < 0 ? err : 0;
+    *program = (struct pl_program){c.ops, c.nops};
+    return 0;
 }

@@ -64,6 +64,18 @@ struct pl_template {
     struct pl_template_op ops[];
 };
 
+/* The operations, to be freed. */
+struct pl_program {
+    struct pl_template_op *ops;
+    uint32_t nops;
+};
+
+/* compile.c: from the text to its operations. 0, or PL_ERR_* with its text and
+ * "name:line" in error; nothing is to be freed then. */
+int pl_template_compile(struct pl_str name, struct pl_str source,
+                        struct pl_delimiters delimiters,
+                        struct pl_program *program, struct pl_error *error);
+
 PL_INLINE struct pl_str pl_template_str(const struct pl_template *template,
                                         struct pl_template_slice slice)
 {
