@@ -1,4 +1,4 @@
-"""docs/lua-api.md and lua/types/perilune.lua name all that there is."""
+"""docs/lua-api.md and lua/types name all that there is."""
 
 import re
 
@@ -6,7 +6,9 @@ import pytest
 
 from harness.server import TOP
 
-DOCUMENTS = ["docs/lua-api.md", "lua/types/perilune.lua"]
+TYPES = "lua/types"  # a folder
+FILES_OF_TYPES = sorted((TOP / TYPES).glob("*.lua"))
+DOCUMENTS = ["docs/lua-api.md", TYPES]
 KINDS = "text|names|flag|flag_or_size|count|size|duration"
 NAMES = """
 local pl = require "perilune"
@@ -16,7 +18,7 @@ for name in pairs(pl.json) do print("has " .. name) end
 """
 
 
-LIBRARY = ["docs/lua-library.md", "lua/types/perilune.lua"]
+LIBRARY = ["docs/lua-library.md", TYPES]
 PARTS = """
 local pl = require "perilune"
 for _, part in ipairs { "base64", "env", "escape", "hex", "log", "mime", "time",
@@ -36,8 +38,14 @@ end
 UPLOAD = "lua/perilune/lib/upload.lua"
 
 
+def text_of(document: str) -> str:
+    path = TOP / document
+    files = sorted(path.glob("*.lua")) if path.is_dir() else [path]
+    return "\n".join(file.read_text() for file in files)
+
+
 def words(document: str) -> set[str]:
-    return set(re.findall(r"\w+", (TOP / document).read_text()))
+    return set(re.findall(r"\w+", text_of(document)))
 
 
 def rows(path: str, pattern: str) -> set[str]:
@@ -89,7 +97,7 @@ def test_fields_methods_options_and_settings(document):
     assert len(names) > 70 and names <= words(document)
 
 
-FILES = ["docs/lua-files.md", "lua/types/perilune.lua"]
+FILES = ["docs/lua-files.md", TYPES]
 FILE_NAMES = """
 local pl = require "perilune"
 for name in pairs(pl.fs) do print("has " .. name) end
@@ -129,10 +137,10 @@ walk(pl, "")
 
 
 def typed() -> set[str]:
-    """What lua/types/perilune.lua knows below pl, as "fs.path.join"."""
+    """What lua/types knows below pl, as "fs.path.join"."""
     names: set[str] = set()
     fields: list[str] = []
-    for line in (TOP / DOCUMENTS[1]).read_text().splitlines():
+    for line in text_of(TYPES).splitlines():
         if line.startswith("---@class"):
             fields = []
         elif found := re.match(r"---@field (\w+)", line):
@@ -155,3 +163,18 @@ def test_everything_has_a_type(command):
     names = set(re.findall(r"has ([\w.]+)", done.stdout))
     assert len(known) > 15 and len(names) > 150
     assert names - typed() == set()
+
+
+@pytest.mark.parametrize("path", FILES_OF_TYPES, ids=lambda path: path.name)
+def test_types_are_lua(command, path):
+    """Each file by itself: what it adds to is made in it."""
+    assert command("run", path).returncode == 0
+    listed = (TOP / TYPES / "README.md").read_text()
+    assert path.read_text().startswith("---@meta ")
+    assert f"`{path.name}`" in listed
+
+
+def test_each_type_is_declared_once():
+    """Also the names of classes and aliases are one space."""
+    names = re.findall(r"(?m)^---@(?:class|alias) ([\w.]+)", text_of(TYPES))
+    assert {n for n in names if names.count(n) > 1} <= {"pl"}

@@ -1,0 +1,190 @@
+---@meta _
+-- site.lua - routes, filters, hosts, listeners and settings.
+
+---@class pl
+local pl = {}
+
+---@class pl.RouteOptions
+---@field expires? string|number|false "1h", or seconds
+---@field cache_control? string|false
+---@field max_body? string|number|false "1m", or bytes; 0: no limit
+---@field budget? pl.Budget|false
+---@field max_upload? string|number|false
+---@field max_form_fields? integer|false
+---@field max_parts? integer|false
+---@field body_spool? string|number|false
+---@field body_rate? string|number|false
+
+---What it returns is the response: body; status; status, body; status, body,
+---headers; nil, err.
+---@alias pl.Handler async fun(req: pl.Request, res: pl.Response): ...
+---@alias pl.Next async fun()
+---@alias pl.Filter
+---| async fun(req: pl.Request, res: pl.Response, next: pl.Next): ...
+
+---@param path string "/about", "/user/:id", "/files/*rest"
+---@param options pl.RouteOptions
+---@param fn pl.Handler
+---@overload fun(path: string, fn: pl.Handler)
+function pl.get(path, options, fn) end
+
+pl.post, pl.put, pl.patch = pl.get, pl.get, pl.get
+pl.delete, pl.head, pl.options, pl.any = pl.get, pl.get, pl.get, pl.get
+
+---@param methods string "GET POST"
+---@param path string
+---@param options pl.RouteOptions
+---@param fn pl.Handler
+---@overload fun(methods: string, path: string, fn: pl.Handler)
+function pl.route(methods, path, options, fn) end
+
+---@param fn pl.Filter
+function pl.use(fn) end
+
+---@param prefix string
+---@param options pl.RouteOptions
+---@param fn fun()
+---@overload fun(prefix: string, fn: fun())
+function pl.group(prefix, options, fn) end
+
+---@param name string "a.example", "*.example"
+---@param options pl.RouteOptions
+---@param fn fun()
+---@overload fun(name: string, fn: fun())
+function pl.host(name, options, fn) end
+
+---@class pl.StaticOptions
+---@field root string
+---@field index? string|string[]|false ["index.html"]
+---@field fallback? string|false below root: for pages that are not there
+---@field not_found? string|false below root: what a 404 shows
+---@field precompressed? boolean [true] a.js.br, a.js.zst, a.js.gz
+---@field cache? string|number|false ["1s"] a look at the disk is good so long
+---@field preload? boolean|string|number [false] all files are read at load
+---@field symlinks? "inside"|"owner"|"none"|"all"|false ["inside"]
+---@field listing? boolean|string [false] a Mustache template
+---@field dot_files? boolean
+---@field expires? string|number|false
+---@field cache_control? string|false
+
+---@param prefix string
+---@param options pl.StaticOptions
+function pl.static(prefix, options) end
+
+---@class pl.Addresses
+---@field [integer] string ":8080", "127.0.0.1:8080", "unix:/run/site.sock"
+---@field backlog? integer
+---@field reuseport? integer
+---@field mode? string octal, of a UNIX socket's file
+---@field owner? string of that file: a name or a number
+---@field group? string
+---@field v6only? boolean
+---@field defer_accept? boolean
+---@field protocol? "http"|"http/1.1"|"h2"|"auto"
+---@field proxy_protocol? boolean|"required"|"optional"
+---@field trusted? string|string[] addresses like "10.0.0.0/8", "::1", "unix:"
+---@field forwarded? string|string[]|false names of fields
+---@field tls? "dev"|pl.ListenTls
+---@field redirect? string "https", "https:8443": clients are sent there
+
+---@class pl.ListenTls
+---@field cert? string PEM, a chain
+---@field key? string PEM; in the file of cert, if not given
+---@field ocsp? string DER
+---@field certs? (string|string[]|pl.TlsPair)[] more of them
+---@field min_version? "1.2"|"1.3"
+---@field ciphers? string of TLS 1.2
+---@field ciphersuites? string of TLS 1.3
+---@field curves? string
+---@field verify? "none"|"optional"|"required"|"any"
+---@field verify_depth? integer
+---@field ca? string PEM
+---@field session_tickets? boolean
+---@field session_timeout? string|number
+---@field ticket_key_rotation? string|number
+---@field hsts? boolean|string
+---@field redirect? boolean HTTP in the clear is sent to https
+
+---@class pl.TlsPair
+---@field cert string
+---@field key? string
+---@field ocsp? string
+
+---@param addresses string|pl.Addresses
+function pl.listen(addresses) end
+
+---@class pl.Settings
+---@field workers? integer
+---@field stop_timeout? string|number
+---@field user? string|false
+---@field group? string|false
+---@field pid_file? string|false
+---@field trusted? string|string[]|false
+---@field forwarded? string|string[]
+---@field error_log? string
+---@field access_log? string|false
+---@field log_level? "debug"|"info"|"notice"|"warn"|"error"
+---@field dev? boolean
+---@field error_pages? string|false a Mustache template
+---@field max_line? string|number
+---@field max_head? string|number
+---@field max_headers? integer
+---@field max_body? string|number
+---@field max_upload? string|number
+---@field max_form_fields? integer
+---@field max_parts? integer
+---@field body_spool? string|number
+---@field temp_folder? string|false
+---@field request_memory? string|number
+---@field file_cache? string|number ["16m"]
+---@field header_timeout? string|number
+---@field idle_timeout? string|number
+---@field http2? boolean
+---@field http2_streams? integer
+---@field http2_resets? integer
+---@field http2_controls? integer
+---@field body_rate? string|number
+---@field body_grace? string|number
+---@field server? string|false
+---@field headers? table<string, string|number>
+---@field max_connections? integer
+---@field conn_memory? string|number
+---@field output_high? string|number
+---@field output_low? string|number
+---@field write_timeout? string|number
+---@field linger? string|number
+
+---@field budget? pl.Budget
+---@field budget_wall? string|number
+---@field budget_cpu? string|number
+---@field budget_memory? string|number
+---@field access_usage? boolean
+---@field watchdog? boolean|pl.WatchdogSettings
+---@field watchdog_warn? string|number
+---@field watchdog_abort? string|number
+---@field watchdog_kill? boolean
+
+---@class pl.Budget
+---@field wall? string|number|false
+---@field cpu? string|number|false
+---@field memory? string|number|false
+
+---@class pl.WatchdogSettings
+---@field warn? string|number
+---@field abort? string|number
+---@field kill? boolean
+
+---@class pl.TurnStats
+---@field turns integer
+---@field seconds number
+---@field longest number
+---@field held integer
+---@field aborted integer
+---@field histogram { below: number, turns: integer }[]
+
+---@class pl.Watchdog
+---@field stats fun(): pl.TurnStats how long the turns of this worker were
+pl.watchdog = {}
+
+---@param settings pl.Settings
+function pl.set(settings) end
