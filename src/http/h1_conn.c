@@ -28,6 +28,9 @@
 /* Bytes of unread body that are worth reading to keep the connection. */
 enum { DRAIN_MAX = 256 * 1024 };
 
+/* Pipelined requests that are taken in one turn. */
+enum { SHARE = 64 };
+
 enum user { SERVED = 1 }; /* conn->user: a request has come on it */
 
 static struct pl_h1 *h1_new(struct pl_conn *conn)
@@ -457,9 +460,15 @@ static size_t on_input(struct pl_conn *conn, struct pl_str bytes)
 {
     const uint16_t stop = PL_CONN_CLOSED | PL_CONN_FINISHING | PL_CONN_PAUSED;
     size_t used = 0, n;
+    unsigned pieces = 0;
 
     do {
         struct pl_h1 *h1 = conn->state;
+
+        if (++pieces > SHARE && h1 == NULL) {
+            pl_conn_pass(conn);
+            break;
+        }
 
         n = h1 == NULL || h1->parser != NULL
                 ? head_input(conn, pl_str_skip(bytes, used))
@@ -493,9 +502,9 @@ static void on_drained(struct pl_conn *conn)
 {
     struct pl_h1 *h1 = conn->state;
 
-    if (h1 == NULL)
+    if (h1 == NULL && !pl_conn_congested(conn))
         pl_conn_resume(conn);
-    else if (h1->req != NULL)
+    else if (h1 != NULL && h1->req != NULL)
         pl_response_drained(&h1->req->response, 0);
 }
 

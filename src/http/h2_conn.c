@@ -283,8 +283,13 @@ static size_t on_input(struct pl_conn *conn, struct pl_str bytes)
 {
     const uint16_t stop = PL_CONN_CLOSED | PL_CONN_FINISHING;
     size_t used = 0, n;
+    unsigned frames = 0;
 
     do {
+        if (++frames > PL_H2_SHARE) {
+            pl_conn_pass(conn);
+            break;
+        }
         n = pl_h2_input(conn->state, pl_str_skip(bytes, used));
         used += n;
     } while (n > 0 && used < bytes.len && !(conn->flags & stop));
@@ -319,7 +324,7 @@ static void on_drained(struct pl_conn *conn)
 {
     struct pl_h2 *h2 = conn->state;
 
-    if (conn->flags & PL_CONN_PAUSED)
+    if ((conn->flags & PL_CONN_PAUSED) && !pl_conn_congested(conn))
         pl_conn_resume(conn);
     if (pl_h2_pump(h2) == 0)
         begin_parked(conn);

@@ -31,6 +31,7 @@ enum {
     PL_H2_OUT_HIGH = 32 * 1024, /* bytes of a stream that wait: stop */
     PL_H2_OUT_LOW = 8 * 1024,   /* ... until they are so few */
     PL_H2_PUSH = 256 * 1024,    /* bytes of bodies that go in one turn */
+    PL_H2_SHARE = 64,           /* frames that are taken in one turn */
 };
 
 struct pl_h2_stream {

@@ -56,6 +56,7 @@ struct pl_ws_transport {
     bool (*congested)(void *link);
     void (*pause)(void *link);
     void (*resume)(void *link);
+    void (*pass)(void *link); /* the others first: input goes on by itself */
     /* pl_ws_tick() is due in ms. */
     void (*deadline)(void *link, uint32_t ms);
     void (*finish)(void *link); /* when the output has gone */

@@ -32,6 +32,11 @@ static void conn_resume(void *link)
     pl_conn_resume(link);
 }
 
+static void conn_pass(void *link)
+{
+    pl_conn_pass(link);
+}
+
 static void conn_deadline(void *link, uint32_t ms)
 {
     pl_conn_deadline(link, PL_DEADLINE_LIVE, ms);
@@ -58,6 +63,7 @@ static const struct pl_ws_transport transport = {
     .congested = conn_congested,
     .pause = conn_pause,
     .resume = conn_resume,
+    .pass = conn_pass,
     .deadline = conn_deadline,
     .finish = conn_finish,
     .close = conn_close,
@@ -78,7 +84,11 @@ static void on_eof(struct pl_conn *conn)
 
 static void on_drained(struct pl_conn *conn)
 {
-    pl_ws_drained(conn->state);
+    struct pl_ws *ws = conn->state;
+
+    if ((conn->flags & PL_CONN_PAUSED) && !ws->paused) /* it had its share */
+        pl_conn_resume(conn);
+    pl_ws_drained(ws);
 }
 
 static void on_timeout(struct pl_conn *conn, enum pl_deadline_class class)

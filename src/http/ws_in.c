@@ -13,12 +13,14 @@
 enum {
     FIRST_ROOM = 16 * 1024, /* of a message whose length is only announced */
     CONTROLS = 500,         /* control frames in a window */
+    SHARE = 256,            /* heads and payloads that one turn takes */
     WINDOW = 10000,         /* ms */
 };
 
 /* ---- control frames ---- */
 
-/* Returns false when there are too many of them. */
+/* Returns false when there are too many of them. Fragments of nothing, which no
+ * length limits, count as well. */
 static bool count_control(struct pl_ws *ws)
 {
     uint32_t now = pl_ws_now(ws);
@@ -187,6 +189,8 @@ static void begin_part(struct pl_ws *ws, const struct pl_ws_frame *frame)
     }
     if (frame->len > ws->settings->max_message - work->message.len)
         pl_ws_fail(ws, PL_WS_TOO_BIG, "a message is too long");
+    else if (frame->len == 0 && !frame->fin && !count_control(ws))
+        pl_ws_fail(ws, PL_WS_POLICY, "too many empty fragments");
 }
 
 static void begin_frame(struct pl_ws *ws, const struct pl_ws_frame *frame)
@@ -255,11 +259,16 @@ static size_t take_head(struct pl_ws *ws, struct pl_str bytes)
 size_t pl_ws_input(struct pl_ws *ws, struct pl_str bytes)
 {
     size_t used = 0, n = 1;
+    unsigned pieces = 0;
 
     pl_ws_hold(ws); /* whoever is told may close it */
     while (used < bytes.len && n > 0 && ws->state != PL_WS_CLOSED) {
         struct pl_str rest = pl_str_skip(bytes, used);
 
+        if (++pieces > SHARE) {
+            ws->transport->pass(ws->link);
+            break;
+        }
         n = pl_ws_in_frame(ws) ? take_payload(ws, rest) : take_head(ws, rest);
         used += n;
     }

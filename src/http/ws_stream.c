@@ -115,6 +115,12 @@ static void stream_resume(void *arg)
     read_more(link);
 }
 
+/* Its share is what frames of HTTP/2 bring. */
+static void stream_pass(void *arg)
+{
+    (void)arg;
+}
+
 /* ---- output ---- */
 
 static void on_drained(struct pl_op *op)
@@ -240,6 +246,7 @@ static const struct pl_ws_transport transport = {
     .congested = stream_congested,
     .pause = stream_pause,
     .resume = stream_resume,
+    .pass = stream_pass,
     .deadline = stream_deadline,
     .finish = stream_finish,
     .close = stream_close,

@@ -55,7 +55,8 @@ void pl_conn_release(struct pl_conn *conn, size_t size)
 
 void pl_conn_again(struct pl_conn *conn)
 {
-    if (conn->flags & PL_CONN_AGAIN)
+    /* A protocol that cleans up behind the end has no turns left. */
+    if (conn->flags & (PL_CONN_AGAIN | PL_CONN_CLOSED))
         return;
     conn->flags |= PL_CONN_AGAIN;
     pl_loop_again(pl_conn_net(conn)->loop, &conn->source, 0);
@@ -313,6 +314,12 @@ void pl_conn_yield(struct pl_conn *conn)
 void pl_conn_pause(struct pl_conn *conn)
 {
     conn->flags |= PL_CONN_PAUSED;
+}
+
+void pl_conn_pass(struct pl_conn *conn)
+{
+    pl_conn_pause(conn);
+    pl_conn_yield(conn);
 }
 
 void pl_conn_resume(struct pl_conn *conn)

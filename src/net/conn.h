@@ -169,6 +169,12 @@ int pl_conn_write_file(struct pl_conn *conn, int file, uint64_t off,
  * drained() is called in the next one. */
 void pl_conn_yield(struct pl_conn *conn);
 
+/* The same for input: the protocol has dealt with its share of a turn, and what
+ * is left of it waits. Many peers that send without a pause, small requests
+ * most of all, then hold the worker for many small turns instead of long ones.
+ * drained() resumes. */
+void pl_conn_pass(struct pl_conn *conn);
+
 /* Sends what is gathered now, if it is this connection's. */
 void pl_conn_flush(struct pl_conn *conn);
 

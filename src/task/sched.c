@@ -1,9 +1,11 @@
 /* sched.c - the run queue of a worker.
  *
  * Strictly first in, first out: who becomes ready while the queue runs stands
- * behind everybody else. One turn of the loop runs at most PL_SCHED_BUDGET
- * entries, so that neither many tasks nor two that wake each other for ever
- * keep the loop from its events. */
+ * behind everybody else. One turn of the loop runs all that were due when it
+ * came to the queue: else input which makes tasks faster than they are run
+ * would make the queue, and what its tasks own, grow without end. Of those that
+ * become due meanwhile it runs only what is left of PL_SCHED_BUDGET, so that
+ * two which wake each other for ever do not keep the loop from its events. */
 #include "task/task_priv.h"
 
 static _Thread_local struct pl_sched *current;
@@ -43,12 +45,14 @@ static struct pl_due *pop(struct pl_sched *sched)
 static bool run_queue(struct pl_hook *hook)
 {
     struct pl_sched *sched = PL_CONTAINER_OF(hook, struct pl_sched, hook);
-    struct pl_due *due;
+    struct pl_due **last = sched->tail, *due;
+    bool caught_up = false;
 
-    for (int n = 0; n < PL_SCHED_BUDGET; n++) {
+    for (int n = 0; n < PL_SCHED_BUDGET || !caught_up; n++) {
         due = pop(sched);
         if (due == NULL)
             return false;
+        caught_up = caught_up || &due->next == last;
         due->run(due);
         pl_loop_refresh_now(sched->loop);
     }

@@ -21,7 +21,7 @@
 #define PL_DEFER_LIMIT_NS ((uint64_t)5 * 1000000000)
 
 enum {
-    PL_SCHED_BUDGET = 256, /* runs before the loop looks for events again */
+    PL_SCHED_BUDGET = 256, /* runs of a turn, if no more were due before it */
     PL_FIBER_LIMIT =
         16 * 1024, /* fibers of a worker, 80 KiB of addresses each */
 };

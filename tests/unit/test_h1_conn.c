@@ -48,6 +48,25 @@ static void test_h1_conn__answers_a_burst_in_one_send(void **state)
     expect_open(far, "open");
 }
 
+/* Who pipelines for ever takes a share of a turn, not all of it. */
+static void test_h1_conn__a_long_burst_has_shares(void **state)
+{
+    int greedy = connect_far(), other = connect_far();
+
+    (void)state;
+    for (int i = 0; i < 200; i++)
+        send_far(greedy, "GET / HTTP/1.1\r\n" HOST "\r\n");
+    send_far(other, "GET / HTTP/1.1\r\n" HOST "\r\n");
+    while (pl_script_received(script, other).len == 0)
+        CHECK(pl_loop_step(loop, 0) >= 0, "turn");
+    CHECK(finished <= 65, "a share, and the other's");
+    expect_answer(other, 200, "hello", "the other");
+    settle();
+    for (int i = 0; i < 200; i++)
+        expect_answer(greedy, 200, "hello", "answer");
+    expect_open(greedy, "open");
+}
+
 static void test_h1_conn__answers_in_order(void **state)
 {
     int far = connect_far();
@@ -551,6 +570,7 @@ RUN_TESTS(BOTH(test_h1_conn__keeps_the_connection),
           BOTH(test_h1_conn__closes_when_asked),
           WHOLE(test_h1_conn__answers_a_burst_in_one_send),
           BOTH(test_h1_conn__answers_in_order),
+          WHOLE(test_h1_conn__a_long_burst_has_shares),
           BOTH(test_h1_conn__a_waiting_handler_holds_up_nobody_else),
           BOTH(test_h1_conn__a_slow_head_is_408),
           BOTH(test_h1_conn__idle_connections_are_closed),

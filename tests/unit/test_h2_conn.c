@@ -279,6 +279,35 @@ static void test_h2_conn__requests_wait_for_less_content(void **state)
     client.len = 0;
 }
 
+static void test_h2_conn__may_leave_while_requests_wait(void **state)
+{
+    (void)state;
+    fill_large();
+    begin_client();
+    for (uint32_t id = 1; id < 9; id += 2)
+        say_headers(id, GET_LINES("/large"), true);
+    settle();
+    pl_script_close(script, client.far);
+    settle();
+    CHECK_INT(0, net.stats.open, "gone");
+    client.len = 0;
+}
+
+/* Who sends without a pause takes a share of a turn, not all of it. */
+static void test_h2_conn__a_long_burst_has_shares(void **state)
+{
+    (void)state;
+    begin_client();
+    for (uint32_t id = 1; id < 200; id += 2)
+        say_headers(id, GET_LINES("/"), true);
+    while (finished == 0)
+        CHECK(pl_loop_step(loop, 0) >= 0, "turn");
+    CHECK(finished <= 64, "a share");
+    settle();
+    CHECK_INT(100, finished, "all of them");
+    forget_words();
+}
+
 static void test_h2_conn__sends_files(void **state)
 {
     char path[] = "/tmp/h2-file-XXXXXX";
@@ -473,6 +502,8 @@ RUN_TESTS(H2_BOTH(test_h2_conn__answers),
           H2_WHOLE(test_h2_conn__the_urgent_first),
           H2_WHOLE(test_h2_conn__incremental_streams_take_turns),
           H2_WHOLE(test_h2_conn__requests_wait_for_less_content),
+          H2_WHOLE(test_h2_conn__may_leave_while_requests_wait),
+          H2_WHOLE(test_h2_conn__a_long_burst_has_shares),
           H2_WHOLE(test_h2_conn__sends_files),
           H2_WHOLE(test_h2_conn__idle_connections_are_closed),
           H2_BOTH(test_h2_conn__prefaces_have_a_time),

@@ -110,6 +110,31 @@ test_sched__two_that_wake_each_other_do_not_hold_the_loop(void **state)
     CHECK(pl_sched_idle(&sched), "over");
 }
 
+static int counted;
+
+static int count_one(void *arg)
+{
+    counted++;
+    return 0;
+}
+
+static int spawn_many(void *arg)
+{
+    for (int i = 0; i < 3 * PL_SCHED_BUDGET; i++)
+        CHECK_INT(0, spawn(NULL, count_one, NULL), "spawn");
+    return 0;
+}
+
+/* Else a peer that makes more of them in each turn fills the memory. */
+static void test_sched__a_turn_runs_all_that_were_due(void **state)
+{
+    counted = 0;
+    CHECK_INT(0, spawn(NULL, spawn_many, NULL), "spawn");
+    CHECK_INT(0, counted, "queued");
+    turn(1);
+    CHECK_INT(3 * PL_SCHED_BUDGET, counted, "all of them");
+}
+
 static void test_sched__work_queued_outside_a_turn_does_not_wait(void **state)
 {
     struct pl_loop_options options = {.backend = &pl_epoll};
@@ -561,6 +586,7 @@ static void test_type__canceled_before_waiting_does_not_suspend(void **state)
 RUN_TESTS(WORLD_TEST(test_sched__spawn_runs_at_once_only_from_the_loop),
           WORLD_TEST(test_sched__is_first_in_first_out),
           WORLD_TEST(test_sched__two_that_wake_each_other_do_not_hold_the_loop),
+          WORLD_TEST(test_sched__a_turn_runs_all_that_were_due),
           WORLD_TEST(test_sched__work_queued_outside_a_turn_does_not_wait),
           WORLD_TEST(test_cancel__is_sticky),
           WORLD_TEST(test_cancel__before_the_first_run_still_runs),

@@ -322,6 +322,36 @@ static void test_ws__limits_control_frames(void **state)
     expect_close(far, 1008, "too many control frames", "flood");
 }
 
+/* No length limits them. */
+static void test_ws__limits_empty_fragments(void **state)
+{
+    int far = open_ws("/echo");
+
+    (void)state;
+    send_frame(far, 0x01, TEXT("a"));
+    for (int i = 0; i < 500; i++)
+        send_frame(far, 0x00, TEXT(""));
+    expect_open(far, "so many are allowed");
+    send_frame(far, 0x00, TEXT(""));
+    expect_close(far, 1008, "too many empty fragments", "flood");
+}
+
+/* Who sends without a pause takes a share of a turn, not all of it. */
+static void test_ws__a_long_burst_has_shares(void **state)
+{
+    int far = open_ws("/callbacks");
+
+    (void)state;
+    for (int i = 0; i < 200; i++)
+        pl_script_send(script, far, PL_STR("\x81\x81\0\0\0\0a"));
+    while (pl_script_received(script, far).len == 0)
+        CHECK(pl_loop_step(loop, 0) >= 0, "turn");
+    CHECK(pl_script_received(script, far).len < 3 * 150, "a share");
+    settle();
+    for (int i = 0; i < 200; i++)
+        expect_text(far, "a", "answer");
+}
+
 /* ---- back-pressure ---- */
 
 static int flooding; /* messages sent */
@@ -500,6 +530,8 @@ RUN_TESTS(WS_TEST(test_ws__echoes), WHOLE_TEST(test_ws__answers_a_burst),
           WHOLE_TEST(test_ws__closes_who_sends_too_slowly),
           WS_TEST(test_ws__limits_messages),
           WHOLE_TEST(test_ws__limits_control_frames),
+          WHOLE_TEST(test_ws__limits_empty_fragments),
+          WHOLE_TEST(test_ws__a_long_burst_has_shares),
           WHOLE_TEST(test_ws__waits_for_slow_peers),
           WS_TEST(test_ws__shakes_hands), WHOLE_TEST(test_ws__knows_origins),
           WS_TEST(test_ws__chooses_a_subprotocol))

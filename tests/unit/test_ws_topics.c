@@ -295,6 +295,7 @@ static const struct pl_ws_transport transport = {
     .congested = is_free,
     .pause = ignore,
     .resume = ignore,
+    .pass = ignore,
     .deadline = ignore_deadline,
     .finish = finish_link,
     .close = close_link,
