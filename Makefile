@@ -6,6 +6,7 @@
 #   BUILD=dir    another build folder
 #   FUZZ_SECONDS=300, JOBS=4
 #   make bench: QUICK=1, WRITE=1 (docs/performance), ONLY=, PEER=, ROUNDS=
+#   make bench-abuse: ONLY=, SECONDS=
 
 ifeq ($(origin CC),default)
 CC := gcc
@@ -21,8 +22,8 @@ BUILD ?= build$(variant)
 python := /usr/bin/python3
 check := $(python) tools/check --jobs $(JOBS)
 
-.PHONY: all setup run check quick asan tsan test-faults fuzz bench install \
-	clean help
+.PHONY: all setup run check quick asan tsan test-faults fuzz bench \
+	bench-abuse install clean help
 
 all: setup
 	@test -f $(BUILD)/build.ninja || \
@@ -72,6 +73,16 @@ bench:
 		$(addprefix --only ,$(ONLY)) $(addprefix --peer ,$(PEER)) \
 		$(if $(ROUNDS),--rounds $(ROUNDS))
 
+# Who waits how long while others attack: the same build, without peers.
+bench-abuse:
+	@tools/setup build plugins bench
+	@test -f build-bench/build.ninja || CC=$(CC) meson setup build-bench \
+		-Dlua=$(LUA) -Dtests=false -Db_lto=true
+	@ninja -C build-bench -j $(JOBS)
+	@PYTHONDONTWRITEBYTECODE=1 $(python) tests/bench/abuse/run.py \
+		$(addprefix --only ,$(ONLY)) \
+		$(if $(SECONDS),--seconds $(SECONDS))
+
 install: all
 	meson install -C $(BUILD)
 
@@ -87,6 +98,7 @@ help:
 	@echo 'make test-faults  every call of the system made to fail'
 	@echo 'make fuzz         fuzz each parser for FUZZ_SECONDS'
 	@echo 'make bench        beside its peers, 25 minutes; QUICK=1: 5'
+	@echo 'make bench-abuse  how long others wait during an attack'
 	@echo 'make install      the program, the library, its header'
 	@echo 'make clean        remove build/ and build-*/'
 	@echo 'Variables: CC=clang LUA=5.4 BUILD=dir JOBS=n'

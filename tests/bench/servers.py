@@ -58,8 +58,11 @@ class Server:
             except ConnectionError:
                 time.sleep(0.01)
         self.stop()
-        said = self.log.read_text(errors="replace")[-400:].strip()
-        raise Failed(f"{self.name} did not start: {said}")
+        raise Failed(f"{self.name} did not start: {self.said()}")
+
+    def said(self) -> str:
+        """Its last words."""
+        return self.log.read_text(errors="replace")[-400:].strip()
 
     def connect(self) -> socket.socket:
         plain = socket.create_connection(("127.0.0.1", self.port), 10)
