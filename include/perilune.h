@@ -1938,6 +1938,193 @@ enum { PL_EVERY_MAX = 0x7fffffff };
 PL_API int pl_app_every(struct pl_app *app, enum pl_where where, uint64_t ms,
                         void (*fn)(struct pl_app *app, void *arg), void *arg);
 
+/* ---- modules --------------------------------------------------------------
+ *
+ * A module is a shared object that a site loads (`-m a.so`, pl.module("a.so")):
+ * it adds handlers, functions of Lua and methods of requests (docs/modules.md).
+ *
+ *     #include <perilune.h>
+ *
+ *     PL_MODULE(PL_MODULE_ABI, PL_MODULE_SIZE);
+ *
+ *     PL_HANDLER(hello)
+ *     {
+ *         return pl_respond(res, 200, "text/plain", PL_STR("Hello!\n"));
+ *     }
+ *
+ *     cc -shared -fPIC hello.c -o hello.so
+ *     pl.get("/hello", pl.handler "hello")
+ *
+ * It is linked to nothing of perilune's: the program has this interface and
+ * Lua's. What is loaded is a copy, so that the file may be written anew; the
+ * next generation of the site takes the new one, and both run side by side
+ * until nobody uses the old one. Static variables are one for all workers: what
+ * changes belongs into `state`, of which each worker has its own. */
+
+struct lua_State;
+
+/* What a module is told, one for each worker and generation; lives from on_load
+ * until on_unload has returned. */
+struct pl_module_params {
+    size_t size;              /* sizeof(struct pl_module_params) */
+    unsigned worker, workers; /* this worker's number, from 0; how many */
+    const char *path;         /* the module's, as the site says it */
+    /* The module's own. In a reload it begins as what the former generation
+     * has, on this worker: to be used by both, or replaced by one that was made
+     * of it. See `shared` for its end. */
+    void *state;
+    /* In on_load after a reload: of the former generation; else NULL. */
+    const struct pl_module_params *former;
+    /* In on_unload: another generation has the same state. Leave it alone. */
+    bool shared;
+    /* The site is only read, to see what it says: nothing will be served. */
+    bool scratch;
+    struct pl_module_load *load; /* the program's */
+};
+
+/* A module may define, as PL_MODULE declares them:
+ *
+ *     int on_load(void *ctx, struct pl_module_params *params, int reload);
+ *
+ * Called for each worker, on its thread, before the site file runs (-m) or by
+ * pl.module(). ctx is its lua_State, for as long as the module is loaded.
+ * reload: a former generation is there. May raise errors of Lua, but not wait.
+ * Below 0 (PL_ERR_*): the site does not load.
+ *
+ *     int on_unload(void *ctx, struct pl_module_params *params, int reload);
+ *
+ * Nothing uses this generation of the module any more, on this worker. reload:
+ * another one is there, later or earlier (this one may never have served). Also
+ * after an on_load that has failed. The result is not looked at. */
+
+/* An option of pl.module(path, options) as text; NULL if it was not given. */
+PL_API const char *pl_module_option(const struct pl_module_params *params,
+                                    const char *name);
+
+/* A function of Lua that is called with a request, and may wait: it runs on a
+ * fiber while the caller waits. It cannot use a lua_State; arguments and
+ * results go through call. What it returns below 0 is `nil, err` in Lua. */
+struct pl_lua_call;
+typedef int pl_lua_method_fn(struct pl_request *req, struct pl_lua_call *call,
+                             void *arg);
+
+/* The same as a lua_CFunction. Cannot wait. */
+typedef int pl_lua_function_fn(struct lua_State *L);
+
+/* In on_load: a handler for pl.handler(name), a method req:name(), a function
+ * in the table that pl.module() gives. BORROW name and arg as long as the
+ * module is loaded. Return 0, PL_ERR_STATE (not in on_load), PL_ERR_NOMEM; two
+ * of one name are an error of the site. */
+PL_API int pl_module_handler(struct pl_module_params *params, const char *name,
+                             pl_handler_fn *handler, void *arg);
+PL_API int pl_module_method(struct pl_module_params *params, const char *name,
+                            pl_lua_method_fn *method, void *arg);
+PL_API int pl_module_function(struct pl_module_params *params, const char *name,
+                              pl_lua_function_fn *function);
+
+/* Arguments of a method, from 1: how many there are (0 to PL_LUA_CALL_MAX), and
+ * what each is. Tables and functions cannot be passed. */
+enum { PL_LUA_CALL_MAX = 8 };
+enum pl_lua_type { PL_LUA_NIL, PL_LUA_BOOL, PL_LUA_NUMBER, PL_LUA_STRING };
+PL_API unsigned pl_lua_args(const struct pl_lua_call *call);
+PL_API enum pl_lua_type pl_lua_arg_type(const struct pl_lua_call *call,
+                                        unsigned index);
+
+/* An argument of that type, in *out. Text lives as long as the request. False
+ * if it is something else, which is raised where the method was called once it
+ * has returned: `if (!pl_lua_arg_str(call, 1, &name)) return PL_ERR_INVALID;`
+ */
+PL_API bool pl_lua_arg_str(struct pl_lua_call *call, unsigned index,
+                           struct pl_str *out);
+PL_API bool pl_lua_arg_number(struct pl_lua_call *call, unsigned index,
+                              double *out);
+PL_API bool pl_lua_arg_bool(struct pl_lua_call *call, unsigned index,
+                            bool *out);
+
+/* Adds a result, in their order; an absent string is nil. COPY. Return 0,
+ * PL_ERR_LIMIT (there are PL_LUA_CALL_MAX) or PL_ERR_NOMEM. */
+PL_API int pl_lua_return_str(struct pl_lua_call *call, struct pl_str value);
+PL_API int pl_lua_return_number(struct pl_lua_call *call, double value);
+PL_API int pl_lua_return_bool(struct pl_lua_call *call, bool value);
+
+/* ---- modules: said without on_load ----------------------------------------
+ *
+ * PL_HANDLER(name) { ... } defines a handler (req, res, arg),
+ * PL_LUA_METHOD(name) { ... } a method (req, call, arg) and
+ * PL_LUA_FUNCTION(name) { ... } a function (L), in any file of the module. arg
+ * is its struct pl_module_params. */
+
+enum {
+    PL_MODULE_MAGIC = 0x6f6d6c70,
+    PL_MODULE_ABI = 1,        /* changes with what modules use of this header */
+    PL_MODULE_80S = 0x383073, /* the module includes 80s.h */
+};
+#define PL_MODULE_SIZE sizeof(struct pl_module_params)
+
+struct pl_module_item {
+    const char *name;
+    pl_handler_fn *handler; /* one of the three */
+    pl_lua_method_fn *method;
+    pl_lua_function_fn *function;
+};
+
+struct pl_module_info {
+    uint32_t magic, abi;
+    uint64_t size;
+    const struct pl_module_item *const *items, *const *items_end;
+};
+
+/* What the linker makes of a section of this name, of this module alone. */
+extern const struct pl_module_item *const __start_pl_module_items[]
+    __attribute__((weak, visibility("hidden")));
+extern const struct pl_module_item *const __stop_pl_module_items[]
+    __attribute__((weak, visibility("hidden")));
+
+/* Says which interface the module was compiled for. Once in a module, before
+ * on_load: PL_MODULE(PL_MODULE_ABI, PL_MODULE_SIZE); */
+#define PL_MODULE(abi, size)                                                   \
+    PL_MODULE_EXPORT int on_load(void *ctx, struct pl_module_params *params,   \
+                                 int reload);                                  \
+    PL_MODULE_EXPORT int on_unload(void *ctx, struct pl_module_params *params, \
+                                   int reload);                                \
+    PL_MODULE_EXPORT const struct pl_module_info pl_module;                    \
+    const struct pl_module_info pl_module = PL_MODULE_INFO(abi, size)
+#define PL_MODULE_INFO(abi, size)                                              \
+    {                                                                          \
+        PL_MODULE_MAGIC, (abi), (size), __start_pl_module_items,               \
+            __stop_pl_module_items                                             \
+    }
+#define PL_MODULE_VISIBLE __attribute__((visibility("default")))
+#ifdef __cplusplus
+#define PL_MODULE_EXPORT extern "C" PL_MODULE_VISIBLE
+#else
+#define PL_MODULE_EXPORT PL_MODULE_VISIBLE
+#endif
+
+#define PL_MODULE_ITEM(name, kind, handler, method, function)                  \
+    static const struct pl_module_item pl_##kind##_item_##name = {             \
+        #name, handler, method, function};                                     \
+    static const struct pl_module_item *const pl_##kind##_item_at_##name       \
+        __attribute__((used, section("pl_module_items"))) =                    \
+            &pl_##kind##_item_##name
+
+#define PL_HANDLER(name)                                                       \
+    static int name##_handler(struct pl_request *req, struct pl_response *res, \
+                              void *arg);                                      \
+    PL_MODULE_ITEM(name, handler, name##_handler, NULL, NULL);                 \
+    static int name##_handler(struct pl_request *req, struct pl_response *res, \
+                              void *arg)
+#define PL_LUA_METHOD(name)                                                    \
+    static int name##_method(struct pl_request *req, struct pl_lua_call *call, \
+                             void *arg);                                       \
+    PL_MODULE_ITEM(name, method, NULL, name##_method, NULL);                   \
+    static int name##_method(struct pl_request *req, struct pl_lua_call *call, \
+                             void *arg)
+#define PL_LUA_FUNCTION(name)                                                  \
+    static int name##_function(struct lua_State *L);                           \
+    PL_MODULE_ITEM(name, function, NULL, NULL, name##_function);               \
+    static int name##_function(struct lua_State *L)
+
 /* ---- the log --------------------------------------------------------------
  */
 

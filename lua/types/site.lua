@@ -17,10 +17,27 @@ local pl = {}
 
 ---What it returns is the response: body; status; status, body; status, body,
 ---headers; nil, err.
----@alias pl.Handler async fun(req: pl.Request, res: pl.Response): ...
+---@alias pl.Handler
+---| async fun(req: pl.Request, res: pl.Response): ...
+---| pl.NativeHandler
 ---@alias pl.Next async fun()
 ---@alias pl.Filter
 ---| async fun(req: pl.Request, res: pl.Response, next: pl.Next): ...
+
+---What pl.handler gives, for pl.get and so on.
+---@class pl.NativeHandler
+
+---Loads a native module: a shared object. Only while the site is loaded.
+---@async
+---@param path string relative to the folder of the site
+---@param options? table<string, string|number|boolean> for the module
+---@return table<string, function> functions of the module
+function pl.module(path, options) end
+
+---A handler in C of a module that is loaded.
+---@param name string
+---@return pl.NativeHandler
+function pl.handler(name) end
 
 ---@param path string "/about", "/user/:id", "/files/*rest"
 ---@param options pl.RouteOptions

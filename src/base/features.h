@@ -13,6 +13,7 @@
     X(FORMS)                                                                   \
     X(HTTP2)                                                                   \
     X(LIBRARY)                                                                 \
+    X(MODULES)                                                                 \
     X(PAGES)                                                                   \
     X(PROXY) X(SHARE) X(SOCKETS) X(STREAMS) X(SUPERVISOR) X(TLS) X(WATCHDOG)
 
@@ -26,6 +27,7 @@ _Static_assert(0 PL_FEATURE_MAP(PL_FEATURE_IS) == PL_FEATURES,
 #define PL_FEATURE_FORMS "forms"
 #define PL_FEATURE_HTTP2 "http2"
 #define PL_FEATURE_LIBRARY "library"
+#define PL_FEATURE_MODULES "modules"
 #define PL_FEATURE_PAGES "pages"
 #define PL_FEATURE_PROXY "proxy"
 #define PL_FEATURE_SHARE "share"

@@ -87,6 +87,29 @@ static size_t where_of(const char *message)
     return 0;
 }
 
+/* Where an error is while a protected call on its own state looks at it: what
+ * is below the frame of that cannot be reached. The place is there from the
+ * start, so that putting something into it needs no memory. */
+static const char aside_key;
+
+void pl_lua_error_set_aside(lua_State *L)
+{
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &aside_key);
+}
+
+void pl_lua_error_take(lua_State *L, lua_State *from)
+{
+    if (L != from) {
+        lua_pushvalue(from, -1);
+        lua_xmove(from, L, 1);
+        return;
+    }
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &aside_key);
+    lua_pushboolean(L, 0);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &aside_key);
+}
+
 struct message {
     lua_State *from;
     struct pl_error *error;
@@ -100,8 +123,7 @@ static int get_message(lua_State *L)
     size_t where;
 
     lua_settop(L, 0);
-    lua_pushvalue(what->from, -1);
-    lua_xmove(what->from, L, 1);
+    pl_lua_error_take(L, what->from);
     message = luaL_tolstring(L, 1, NULL);
     where = where_of(message);
     snprintf(error->where, sizeof(error->where), "%.*s", (int)where, message);
@@ -117,6 +139,8 @@ int pl_lua_error_get(lua_State *L, lua_State *from, struct pl_error *error)
 
     pl_error_set(error, own != 0 ? own : PL_ERR_STATE, "",
                  "an error without a message");
+    if (L == from)
+        pl_lua_error_set_aside(L);
     if (pl_vm_protect(L, get_message, &message) != 0)
         lua_pop(L, 1);
     return error->code;
@@ -176,6 +200,8 @@ void pl_lua_open_error(lua_State *L, struct pl_vm *vm)
         {NULL, NULL},
     };
 
+    lua_pushboolean(L, 0);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &aside_key);
     luaL_newmetatable(L, meta_name);
     lua_pushcfunction(L, error_tostring);
     lua_setfield(L, -2, "__tostring");

@@ -27,6 +27,11 @@ int pl_lua_error_code(lua_State *L, int index);
  * (err.status); 0 for any other value. Needs no memory. */
 int pl_lua_error_status(lua_State *L, int index);
 
+/* Pushes onto L a copy of the error value on top of from: in a protected call.
+ * Before one on the same state: pl_lua_error_set_aside(). */
+void pl_lua_error_set_aside(lua_State *L);
+void pl_lua_error_take(lua_State *L, lua_State *from);
+
 /* Fills *error from the error value on top of from: "site.lua:3: text" is taken
  * apart, the code is that of an error object or PL_ERR_STATE. Returns the code.
  * Works on L (from itself will do if it has not failed); does not raise. */

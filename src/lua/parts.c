@@ -63,6 +63,8 @@ static const struct part {
     PART(SHARE, workers, workers, pl_lua_bus),
     SITE(CORE, group, scope, pl_lua_scope),
     SITE(CORE, host, scope, pl_lua_scope),
+    SITE(MODULES, handler, module, pl_lua_module),
+    SITE(MODULES, module, module, pl_lua_module),
     SITE(CORE, set, settings, pl_lua_settings),
     SITE(CORE, static, static, pl_lua_static),
     SITE(SOCKETS, tcp, tcp, pl_lua_tcp),

@@ -48,6 +48,7 @@ extern const luaL_Reg pl_lua_timer[];
 /* The same for sites (web_priv.h). */
 extern const luaL_Reg pl_lua_body[];
 extern const luaL_Reg pl_lua_filter[];
+extern const luaL_Reg pl_lua_module[];
 extern const luaL_Reg pl_lua_response[];
 extern const luaL_Reg pl_lua_scope[];
 extern const luaL_Reg pl_lua_settings[];

@@ -1,5 +1,7 @@
 #include "lua/site.h"
 
+#include "base/features.h"
+#include "lua/module.h"
 #include "lua/web_priv.h"
 
 struct opening {
@@ -23,6 +25,10 @@ static int open_site(lua_State *L)
     pl_lua_run_core(L, "web");
     pl_lua_run_core(L, "request");
     pl_lua_run_core(L, "response");
+    if (PL_WITH_MODULES && vm->options.modules != NULL) {
+        lua_pushstring(L, vm->options.modules->paths); /* NULL: nil */
+        lua_setfield(L, -2, "module_paths");
+    }
     pl_web_find_runners(L, vm);
     lua_gc(L, LUA_GCRESTART, 0);
     return 0;

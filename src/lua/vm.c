@@ -8,6 +8,7 @@
 #include "lua/failure.h"
 #include "lua/json.h"
 #include "lua/lib_socket.h"
+#include "lua/module.h"
 #include "lua/parts.h"
 #include "lua/vm_priv.h"
 
@@ -69,8 +70,7 @@ static int report(lua_State *L)
 
     lua_settop(L, 0);
     pl_vm_push_call(L, report->vm, PL_VM_CALL_describe);
-    lua_pushvalue(report->from, -1);
-    lua_xmove(report->from, L, 1);
+    pl_lua_error_take(L, report->from);
     if (report->from == report->vm->main)
         lua_pushnil(L);
     else
@@ -87,6 +87,8 @@ void pl_vm_report(struct pl_vm *vm, struct pl_task *task, lua_State *L)
 
     if (pl_lua_error_code(L, -1) == PL_ERR_CANCELED)
         return;
+    if (L == vm->main)
+        pl_lua_error_set_aside(L);
     if (pl_vm_protect(vm->main, report, &what) != 0) {
         lua_pop(vm->main, 1);
         tell(vm, task, PL_STR("an error, and no memory to say which"));
@@ -177,6 +179,7 @@ static struct pl_vm *make(struct pl_sched *sched,
     pl_list_init(&vm->sockets);
     pl_list_init(&vm->datagrams);
     pl_list_init(&vm->spare);
+    pl_list_init(&vm->modules);
     vm->main = luaL_newstate();
     if (vm->main != NULL)
         return vm;
@@ -224,7 +227,11 @@ void pl_vm_free(struct pl_vm *vm)
         pl_lua_close_udp(vm);
     }
     pl_co_trim(vm, 0);
+    if (PL_WITH_MODULES)
+        pl_vm_unload_modules(vm);
     pl_vm_close_state(vm);
+    if (PL_WITH_MODULES)
+        pl_vm_drop_modules(vm);
     vm->magic = 0;
     pl_free(vm);
 }

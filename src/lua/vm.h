@@ -17,6 +17,7 @@
 #include "task/task.h"
 
 struct pl_member;
+struct pl_module_home;
 struct pl_vm;
 
 /* A figure, as scripts have it: stats[group][name]. */
@@ -33,9 +34,10 @@ struct pl_vm_options {
     const char *folder;         /* the site's: first in package.path; or NULL */
     unsigned worker, workers;   /* this worker's number, from 0; how many */
     struct pl_member *member;   /* the worker's; NULL: nothing is shared */
-    bool jit_off;               /* LuaJIT only interprets */
-    bool watched;               /* compiled code can be reached: watch.h */
-    void *ctx;                  /* passed to these: */
+    struct pl_module_home *modules; /* the worker's; NULL: there are none */
+    bool jit_off;                   /* LuaJIT only interprets */
+    bool watched;                   /* compiled code can be reached: watch.h */
+    void *ctx;                      /* passed to these: */
     /* An error that no Lua code has caught, with its traceback. NULL: logged */
     void (*report)(void *ctx, struct pl_task *task, struct pl_str text);
     /* pl.stop(status) was called. NULL: it raises an error. */

@@ -54,6 +54,7 @@ struct pl_vm {
     struct pl_list live, spare; /* pl_co.node */
     struct pl_list sockets;     /* that no task owns (lib_socket.c) */
     struct pl_list datagrams;   /* the same (lib_udp.c) */
+    struct pl_list modules;     /* pl_module_load.node (module.h) */
     unsigned live_count, spare_count;
     uint64_t threads;
     struct pl_op *drained; /* completed when nothing is live; or NULL */

@@ -6,6 +6,7 @@
 #include "base/features.h"
 #include "base/str.h"
 #include "handlers/listing.h"
+#include "lua/module.h"
 #include "lua/site.h"
 #include "lua/parts.h"
 #include "lua/web_priv.h"
@@ -148,6 +149,20 @@ static void take_budget(lua_State *L, int index, struct pl_budget *budget)
     lua_pop(L, 1);
 }
 
+/* fn is a function, or what pl.handler() has given. */
+static struct pl_handler *new_handler(lua_State *L)
+{
+    struct pl_handler *handler;
+
+    if (!PL_WITH_MODULES || lua_isfunction(L, 4))
+        return pl_web_handler_new(L, pl_vm_upvalue(L), 4,
+                                  lua_toboolean(L, 5) != 0);
+    handler = pl_lua_bound_handler(L, 4);
+    if (handler == NULL)
+        pl_lua_fail(L, "out of memory");
+    return handler;
+}
+
 /* core.route(call, methods, pattern, fn, response, expires, cache_control,
  * options): response says whether fn takes one */
 static int route(lua_State *L)
@@ -161,8 +176,7 @@ static int route(lua_State *L)
 
     take_limits(L, 8, &options.limits);
     take_budget(L, 8, &options.budget);
-    handler =
-        pl_web_handler_new(L, pl_vm_upvalue(L), 4, lua_toboolean(L, 5) != 0);
+    handler = new_handler(L);
     if (pl_site_route(site_of(L), methods, arg_str(L, 3), false, handler,
                       &options, where, &error) < 0)
         return refuse(L, arg_text(L, 1), &error);

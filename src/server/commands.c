@@ -9,6 +9,7 @@
 #include "base/sys.h"
 #include "http/forwarded.h"
 #include "http/h2.h"
+#include "lua/module.h"
 #include "lua/vm.h"
 #include "server/script.h"
 #include "server/site_file.h"
@@ -161,12 +162,31 @@ static void print_listener(const struct pl_listen_spec *spec)
     printf("  (%s)\n", spec->where);
 }
 
-static void print_site(void *arg, const struct pl_site *site)
+/* A module, and then what it offers. */
+static void print_module(void *arg, const char *path,
+                         const struct pl_module_name *name)
 {
+    static const char *const forms[PL_MODULE_KINDS] = {
+        [PL_MODULE_KIND_HANDLER] = "  handler   %s\n",
+        [PL_MODULE_KIND_METHOD] = "  method    req:%s()\n",
+        [PL_MODULE_KIND_FUNCTION] = "  function  %s()\n",
+    };
+
+    (void)arg;
+    if (name == NULL)
+        printf("module  %s\n", path);
+    else
+        printf(forms[name->kind], name->item.name);
+}
+
+static void print_site(void *arg, const struct pl_generation *gen)
+{
+    const struct pl_site *site = gen->site;
     const struct pl_route *route;
     struct pl_list *node;
 
-    (void)arg;
+    if (PL_WITH_MODULES && gen->vm != NULL)
+        pl_vm_each_module(gen->vm, print_module, arg);
     PL_LIST_FOREACH (node, &site->listeners)
         print_listener(PL_LIST_ENTRY(node, struct pl_listen_spec, node));
     PL_LIST_FOREACH (node, &site->services)

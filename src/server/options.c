@@ -28,6 +28,7 @@ const char pl_options_help[] =
     "                      form) ...\n"
     "  --tls-key FILE      ... and its key, if it is not in the same file\n"
     "  -c WORKERS          worker threads (default: one for each CPU)\n"
+    "  -m A.so,B.so        load these modules before the site\n"
     "  --user USER         become this user once the addresses are open\n"
     "  --pid FILE          write the process id to FILE, removed at the end\n"
     "  --log FILE          error log (default: standard error)\n"
@@ -60,6 +61,7 @@ enum option {
     OPT_TLS_CERT,
     OPT_TLS_KEY,
     OPT_WORKERS,
+    OPT_MODULES,
     OPT_USER,
     OPT_PID,
     OPT_LOG,
@@ -84,6 +86,7 @@ static const struct {
     {"--tls-cert", OPT_TLS_CERT, VALUE},
     {"--tls-key", OPT_TLS_KEY, VALUE},
     {"-c", OPT_WORKERS, VALUE},
+    {"-m", OPT_MODULES, VALUE},
     {"--user", OPT_USER, VALUE},
     {"--pid", OPT_PID, VALUE},
     {"--log", OPT_LOG, VALUE},
@@ -139,6 +142,27 @@ static int apply_dev(const char *value, struct pl_server_options *server,
     return 0;
 }
 
+static void apply_log(enum option option, const char *value,
+                      struct pl_server_options *server)
+{
+    if (option == OPT_LOG)
+        server->error_log = value;
+    else if (option == OPT_LOG_LEVEL)
+        server->log_level = value;
+    else
+        server->access_log = value;
+}
+
+static int apply_modules(const char *value, struct pl_server_options *server,
+                         struct pl_error *error)
+{
+    if (!PL_WITH_MODULES)
+        return pl_error_set(error, PL_ERR_UNSUPPORTED, "",
+                            "-m: " PL_WITHOUT PL_FEATURE_MODULES);
+    server->modules = value;
+    return 0;
+}
+
 static int apply(enum option option, const char *name, const char *value,
                  struct pl_options *out, struct pl_error *error)
 {
@@ -166,6 +190,9 @@ static int apply(enum option option, const char *name, const char *value,
     case OPT_TLS_KEY:
         err = apply_tls(option, value, server, error);
         break;
+    case OPT_MODULES:
+        err = apply_modules(value, server, error);
+        break;
     case OPT_USER:
         server->user = value;
         break;
@@ -173,13 +200,9 @@ static int apply(enum option option, const char *name, const char *value,
         server->pid_file = value;
         break;
     case OPT_LOG:
-        server->error_log = value;
-        break;
     case OPT_LOG_LEVEL:
-        server->log_level = value;
-        break;
     case OPT_ACCESS_LOG:
-        server->access_log = value;
+        apply_log(option, value, server);
         break;
     case OPT_DEV:
         err = apply_dev(value, server, error);

@@ -88,7 +88,7 @@ static int say_listen(int err, const struct pl_error *error)
 }
 
 int pl_server_check(struct pl_server *server,
-                    void (*see)(void *arg, const struct pl_site *site),
+                    void (*see)(void *arg, const struct pl_generation *gen),
                     void *arg)
 {
     struct pl_error error = {.code = 0};
@@ -96,7 +96,7 @@ int pl_server_check(struct pl_server *server,
     int code = scratch_load(server, &scratch), err;
 
     if (code == PL_EXIT_OK) {
-        see(arg, scratch.generation->site);
+        see(arg, scratch.generation);
         err = pl_listeners_check(scratch.generation->site, &error);
         if (err < 0)
             code = say_listen(err, &error);

@@ -40,7 +40,8 @@ struct pl_server_options {
      * last words of a crash are logged, and a worker that does not end is left
      * behind by _exit(). */
     bool own_process;
-    const char *user, *group, *pid_file;            /* over the site's; NULL */
+    const char *modules;                 /* -m: with commas between; NULL */
+    const char *user, *group, *pid_file; /* over the site's; NULL */
     const char *error_log, *access_log, *log_level; /* the same */
     struct pl_server_link *link; /* to the supervisor; NULL: there is none */
 };
@@ -86,7 +87,7 @@ void pl_server_fini(struct pl_server *server);
 /* Loads the site as a server would and hands it to see; starts nothing.
  * Returns an enum pl_exit, having said on stderr what is wrong. */
 int pl_server_check(struct pl_server *server,
-                    void (*see)(void *arg, const struct pl_site *site),
+                    void (*see)(void *arg, const struct pl_generation *gen),
                     void *arg);
 
 /* Serves until it is stopped. Returns an enum pl_exit (or what pl.stop(status)

@@ -9,6 +9,7 @@
 #include "handlers/error_pages.h"
 #include "handlers/static.h"
 #include "http/request.h"
+#include "lua/module.h"
 #include "lua/site.h"
 #include "lua/vm.h"
 #include "server/dev.h"
@@ -169,6 +170,24 @@ static void on_report(void *ctx, struct pl_task *task, struct pl_str text)
         pl_dev_answer(req, text, gen->loader->folder);
 }
 
+/* What the modules of this worker have in common. */
+static struct pl_module_home *modules_of(const struct pl_site_file *file,
+                                         struct pl_worker *worker)
+{
+    const struct pl_server_options *options = &worker->server->options;
+
+    worker->modules.paths = options->modules;
+    worker->modules.entry = file->loader.name;
+    worker->modules.port = options->port;
+    return &worker->modules;
+}
+
+static bool needs_vm(const struct pl_site_file *file,
+                     const struct pl_worker *worker)
+{
+    return file->script != NULL || worker->server->options.modules != NULL;
+}
+
 static int make_vm(const struct pl_site_file *file, struct pl_load *load)
 {
     struct pl_generation *gen = load->gen;
@@ -179,6 +198,7 @@ static int make_vm(const struct pl_site_file *file, struct pl_load *load)
         .workers = worker->count,
         .watched = worker->server->watchdog != NULL,
         .member = PL_WITH_SHARE ? &worker->member : NULL,
+        .modules = PL_WITH_MODULES ? modules_of(file, worker) : NULL,
         .ctx = gen,
         .report = on_report,
         .stop = on_stop,
@@ -188,7 +208,7 @@ static int make_vm(const struct pl_site_file *file, struct pl_load *load)
     gen->site = pl_site_new();
     if (gen->site == NULL)
         return pl_error_set(&load->error, PL_ERR_NOMEM, "", "out of memory");
-    if (file->script == NULL)
+    if (!needs_vm(file, worker))
         return mount_root(file, load);
     err = pl_vm_new(&worker->sched, &options, &gen->vm, &load->error);
     if (err < 0)
@@ -202,7 +222,7 @@ static void begin(void *arg, struct pl_load *load)
     struct file_load *state;
     int err = make_vm(file, load);
 
-    if (err < 0 || file->script == NULL) {
+    if (err < 0 || load->gen->vm == NULL) {
         complete(load, err);
         return;
     }
@@ -214,7 +234,10 @@ static void begin(void *arg, struct pl_load *load)
     }
     load->state = state;
     state->load = load;
-    pl_vm_load_begin(&state->vm, load->gen->vm, file->script);
+    if (file->script != NULL)
+        pl_vm_load_begin(&state->vm, load->gen->vm, file->script);
+    else /* the modules of the command line, and then the folder's files */
+        pl_vm_load_text_begin(&state->vm, load->gen->vm, "=-m", PL_STR(""));
     pl_op_then(&state->vm.op, script_done);
 }
 

@@ -116,6 +116,8 @@ static int open_worker(struct pl_worker *worker)
     int err;
 
     pl_timer_init(&worker->upkeep, on_upkeep);
+    pl_module_home_init(&worker->modules);
+    worker->modules.scratch = worker->scratch;
     err = pl_loop_new(&options, &worker->loop);
     if (err < 0)
         return err;

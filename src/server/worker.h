@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 
 #include "http/http.h"
+#include "lua/module.h"
 #include "server/generation.h"
 #include "share/member.h"
 #include "socket/socket.h"
@@ -40,6 +41,7 @@ struct pl_worker {
     struct pl_sockets sockets;
     struct pl_http http; /* http.files is the worker's */
     struct pl_generation *generation;
+    struct pl_module_home modules; /* of its generations */
     struct pl_member member; /* what others share with it, and send to it */
     bool looking;            /* a fiber looks at its messages (app_share.c) */
     /* garbage collection between requests */

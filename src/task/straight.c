@@ -5,6 +5,9 @@
  * hurried by a cancellation (its cancel is NULL): what it uses would be gone
  * before it is. */
 #include "base/error.h"
+#include "base/features.h"
+#include "base/module.h"
+#include "base/sys.h"
 #include "loop/offload.h"
 #include "task/fiber.h"
 
@@ -105,14 +108,53 @@ int pl_wait_all(struct pl_request *req, struct pl_wait_item *items, size_t n,
     return wait_many(items, n, true, ms);
 }
 
+/* A function of a module that goes on by itself: keeps the module loaded. */
+struct detached {
+    int (*fn)(void *arg);
+    void *arg;
+    struct pl_module *module;
+};
+
+static int run_detached(void *arg)
+{
+    struct detached detached = *(struct detached *)arg;
+    int result;
+
+    pl_free(arg);
+    result = detached.fn(detached.arg);
+    pl_module_drop(detached.module);
+    return result;
+}
+
+static int spawn_of_module(struct pl_sched *sched, struct pl_module *module,
+                           int (*fn)(void *arg), void *arg)
+{
+    struct detached *detached = pl_malloc(sizeof(*detached));
+    int err = PL_ERR_NOMEM;
+
+    if (detached != NULL) {
+        *detached = (struct detached){fn, arg, module};
+        err = pl_fiber_spawn(sched, NULL, run_detached, detached, NULL);
+    }
+    if (err < 0) {
+        pl_free(detached);
+        pl_module_drop(module);
+    }
+    return err;
+}
+
 int pl_spawn(struct pl_request *req, int (*fn)(void *arg), void *arg)
 {
     struct pl_sched *sched = pl_sched_current();
     struct pl_task *parent = req == NULL ? NULL : pl_task_current();
+    struct pl_module *module = NULL;
 
     if (sched == NULL || (req != NULL && parent == NULL))
         return PL_ERR_STATE;
-    return pl_fiber_spawn(sched, parent, fn, arg, NULL);
+    if (PL_WITH_MODULES && req == NULL)
+        module = pl_module_of_code((uintptr_t)fn);
+    return module == NULL ? pl_fiber_spawn(sched, parent, fn, arg, NULL)
+                          : spawn_of_module(sched, module, fn, arg);
 }
 
 int pl_all(struct pl_request *req, struct pl_call *calls, size_t n)

@@ -43,6 +43,8 @@ local rare = {
   proxy = "proxy", trailers = "stream", websocket = "ws", hijack = "hijack",
 }
 
+core.request_rare = rare
+
 -- Header names in any case; the table itself has them in lower case.
 function core.headers_meta.__index(headers, name)
   local key = type(name) == "string" and lower(name)

@@ -22,8 +22,17 @@ local function compile(path)
   return chunk
 end
 
+-- What the command line names comes before the site's own code.
+local function load_modules()
+  if core.module_paths and pl.module then -- looking for it loads the part
+    core.load_modules(core.module_paths)
+  end
+end
+
 function core.load_file(path)
-  return compile(path)(path)
+  local chunk = compile(path)
+  load_modules()
+  return chunk(path)
 end
 
 function core.run_script(path)
@@ -35,5 +44,6 @@ function core.load_text(name, text)
   if not chunk then
     error(failure(SYNTAX, nil, err), 0)
   end
+  load_modules()
   return chunk()
 end

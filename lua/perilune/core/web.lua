@@ -47,12 +47,15 @@ end
 
 core.check_loading = check_loading
 
--- (fn) or (options, fn)
-local function options_and_function(call, options, fn)
+-- (fn) or (options, fn). native: what pl.handler() gives will do, too.
+local function options_and_function(call, options, fn, native)
   if fn == nil then
     options, fn = nil, options
   end
-  check_function(call, fn)
+  if not (native and type(fn) == "userdata" and core.is_handler
+    and core.is_handler(fn)) then
+    check_function(call, fn)
+  end
   options = check_options(call, route_options, options)
   return setmetatable(options, { __index = core.inherited }), fn
 end
@@ -62,17 +65,19 @@ core.options_and_function = options_and_function
 local function add_route(call, methods, pattern, options, fn)
   check_loading(call)
   check_string(call, "the path", pattern)
-  options, fn = options_and_function(call, options, fn)
-  route(call, methods, pattern, fn, wants_response(fn),
+  options, fn = options_and_function(call, options, fn, true)
+  route(call, methods, pattern, fn,
+    type(fn) == "function" and wants_response(fn),
     options.expires, options.cache_control, options)
 end
 
---- pl.get(path, [options,] fn) and so on: fn(req, res). What it returns is the
---- response: nothing; body; status; status, body; status, body, headers. A
---- string body is text (HTML if it begins with "<"), a table is JSON. nil, err
---- is an error. options: expires, cache_control, and for bodies max_body,
---- max_upload, body_spool, body_rate, max_form_fields, max_parts. budget =
---- { wall = "2s", cpu = "100ms", memory = "10m" } ends what takes more by 503.
+--- pl.get(path, [options,] fn) and so on: fn(req, res), or what pl.handler()
+--- gives. What fn returns is the response: nothing; body; status; status,
+--- body; status, body, headers. A string body is text (HTML if it begins with
+--- "<"), a table is JSON. nil, err is an error. options: expires,
+--- cache_control, and for bodies max_body, max_upload, body_spool, body_rate,
+--- max_form_fields, max_parts. budget = { wall = "2s", cpu = "100ms", memory =
+--- "10m" } ends what takes more by 503.
 local function method_function(method)
   local call = "pl." .. method
   return function(pattern, options, fn)

@@ -40,6 +40,8 @@ local function suggest(known, name)
   return best and ("; did you mean '" .. best .. "'?") or ""
 end
 
+core.suggest = suggest
+
 local function names_of(known)
   local names = {}
   for name in pairs(known) do
