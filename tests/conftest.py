@@ -48,9 +48,10 @@ def factory(folder: Path):
         announced=True,
         guard=None,
         supervisor=None,
+        binary=None,
     ) -> Server:
         write_files(folder, files)
-        words = [program(), write_site(folder, site)]
+        words = [binary or program(), write_site(folder, site)]
         words += [] if supervised(supervisor) else ["--no-supervisor"]
         words += ["-h", "127.0.0.1", "-p", "0"] if listen else []
         words += ["-c", workers] if workers is not None else []

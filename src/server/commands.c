@@ -14,6 +14,8 @@
 #include "server/script.h"
 #include "server/site_file.h"
 #include "server/supervisor.h"
+#include "server/upgrade.h"
+#include "server/upgrade_state.h"
 
 /* ---- serve ---- */
 
@@ -195,6 +197,19 @@ static void print_site(void *arg, const struct pl_generation *gen)
         print_route(route);
 }
 
+/* As the successor of a supervisor that runs: it waits for our word. */
+static int check_upgrade(void)
+{
+    struct pl_error error = {.code = 0};
+    int asked = PL_WITH_SUPERVISOR ? pl_upgrade_check(&error) : 0;
+
+    if (asked < 0)
+        return pl_exit_say(PL_EXIT_FAILURE, &error);
+    if (asked > 0)
+        printf(PL_UPGRADE_GOOD, PL_STATE_VERSION);
+    return PL_EXIT_OK;
+}
+
 int pl_command_check(const struct pl_options *options)
 {
     struct pl_error error = {.code = 0};
@@ -212,7 +227,7 @@ int pl_command_check(const struct pl_options *options)
     pl_site_file_fini(&file);
     if (code == PL_EXIT_OK)
         printf("ok\n");
-    return code;
+    return code == PL_EXIT_OK ? check_upgrade() : code;
 }
 
 /* ---- version ---- */

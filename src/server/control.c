@@ -150,6 +150,11 @@ static void on_signal(struct pl_server *server, uint32_t number)
             pl_link_log(server->link);
         }
         break;
+    case SIGUSR2: /* is the supervisor's */
+        pl_log(PL_LOG_WARN, "server",
+               "SIGUSR2: there is no supervisor to replace the program: "
+               "ignored");
+        break;
     default:
         pl_log(PL_LOG_WARN, "server", "SIG%s is not used yet: ignored", name);
     }

@@ -15,6 +15,7 @@ static size_t body_size(uint32_t kind)
 {
     switch (kind) {
     case PL_LINK_RESULT:
+    case PL_LINK_REPORT:
         return sizeof(struct pl_error);
     case PL_LINK_LISTEN:
         return sizeof(struct pl_link_listen);
@@ -77,6 +78,7 @@ static void end_texts(struct pl_link_message *message)
 {
     switch (message->kind) {
     case PL_LINK_RESULT:
+    case PL_LINK_REPORT:
         message->error.where[sizeof(message->error.where) - 1] = '\0';
         message->error.text[sizeof(message->error.text) - 1] = '\0';
         break;
@@ -149,10 +151,18 @@ static void queue_signal(struct pl_server_link *link, int number)
 static void on_message(struct pl_server_link *link,
                        const struct pl_link_message *message)
 {
-    if (message->kind == PL_LINK_SIGNAL)
+    switch (message->kind) {
+    case PL_LINK_SIGNAL:
         queue_signal(link, message->number);
-    else if (message->kind == PL_LINK_PING)
+        break;
+    case PL_LINK_PING:
         pl_link_say(link, PL_LINK_PONG);
+        break;
+    case PL_LINK_REPORT:
+        link->report = message->error;
+        link->reports++;
+        break;
+    }
 }
 
 int pl_link_turn(struct pl_server_link *link)

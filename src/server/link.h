@@ -13,6 +13,7 @@
  *     UPGRADE     wants the new program        -->     as USR2 does
  *     PONG                                     <-->    PING
  *                                              <--     SIGNAL
+ *                                              <--     REPORT
  *
  * The numbers of messages and their layout are part of the state that a
  * supervisor hands on when the program is upgraded: a new program talks to old
@@ -41,6 +42,7 @@ enum pl_link_kind {
     PL_LINK_PING = 12,
     PL_LINK_PONG = 13,
     PL_LINK_SIGNAL = 14, /* number */
+    PL_LINK_REPORT = 15, /* error: why there is no new process */
 };
 
 enum {
@@ -90,6 +92,8 @@ struct pl_server_link {
     unsigned starts;  /* not as the first one: how many there were before */
     unsigned crashes; /* how many of those ended by themselves */
     bool gone;        /* the supervisor is no more */
+    unsigned reports; /* REPLACE or UPGRADE that came to nothing, */
+    struct pl_error report; /* the last one: why */
     unsigned nqueued;
     int queued[PL_LINK_QUEUED];
 };

@@ -48,7 +48,7 @@ const char pl_options_help[] =
     "\n"
     "Signals: TERM and QUIT finish the running requests, then end; a second\n"
     "one ends at once, a third one by force. INT ends at once. USR1 opens the\n"
-    "log files again.\n"
+    "log files again, USR2 replaces the program by a new version.\n"
     "\n"
     "Exit codes: 0 stopped as asked, 1 failure, 2 bad command line, 3 the\n"
     "site does not load, 4 an address cannot be listened on.\n";

@@ -13,6 +13,7 @@
 #include "net/inherit.h"
 #include "server/exit.h"
 #include "server/supervisor_priv.h"
+#include "server/upgrade.h"
 
 /* One that has served for QUICK_MS may die and is replaced at once, as may the
  * first FREE of those that lived shorter; then pauses double. One that did not
@@ -243,6 +244,7 @@ static void on_failed_replacement(struct pl_supervisor *sup,
            "the new server process did not start: %s; the old one goes on "
            "pid=%ld",
            text, (long)child->pid);
+    pl_supervisor_report(sup, PL_ERR_CANCELED, text);
     pl_held_close_unused(sup);
     pl_supervisor_drop_pid_file(&sup->next_pid_file);
     sup->replacing = false;
@@ -279,6 +281,8 @@ static void reap(struct pl_supervisor *sup)
     pid_t pid;
 
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (pl_upgrade_reaped(sup, pid, status))
+            continue;
         for (unsigned i = 0; i < PL_CHILDREN; i++)
             if (sup->children[i].state != PL_CHILD_NONE &&
                 sup->children[i].pid == pid)
@@ -366,6 +370,9 @@ static void on_signal(struct pl_supervisor *sup, int number)
     case SIGCHLD:
         reap(sup);
         break;
+    case SIGUSR2:
+        pl_upgrade_begin(sup);
+        break;
     default:
         to_serving(sup, number);
     }
@@ -423,7 +430,8 @@ static void kill_all(struct pl_supervisor *sup)
 
 static int time_left(const struct pl_supervisor *sup)
 {
-    const uint64_t times[] = {sup->start_ms, sup->kill_ms, sup->ping_ms};
+    const uint64_t times[] = {sup->start_ms, sup->kill_ms, sup->ping_ms,
+                              sup->upgrade_ms};
     uint64_t first = UINT64_MAX, now = now_ms();
 
     for (size_t i = 0; i < PL_COUNT(times); i++)
@@ -491,6 +499,8 @@ static bool mind(struct pl_supervisor *sup, struct pl_server_link *link)
         wait_for_news(sup);
         if (sup->kill_ms != 0 && now_ms() >= sup->kill_ms)
             kill_all(sup);
+        if (sup->upgrade_ms != 0 && now_ms() >= sup->upgrade_ms)
+            pl_upgrade_give_up(sup);
         ping(sup, now_ms());
     }
     return false;
@@ -500,6 +510,7 @@ static void fini(struct pl_supervisor *sup)
 {
     pl_held_close(sup);
     pl_free(sup->held);
+    pl_free(sup->program);
     pl_supervisor_drop_pid_file(&sup->next_pid_file);
     pl_supervisor_drop_pid_file(&sup->pid_file);
     if (sup->signals >= 0)
@@ -522,25 +533,58 @@ static void die_by(const struct pl_supervisor *sup)
     raise(sup->raise);
 }
 
+/* The file that runs, whatever will lie at that path when it is upgraded. */
+static char *find_program(void)
+{
+    char path[PATH_MAX];
+    ssize_t n = pl_sys_readlink("/proc/self/exe", path, sizeof(path));
+    char *copy = n < 0 || n == sizeof(path) ? NULL : pl_malloc((size_t)n + 1);
+
+    if (copy == NULL)
+        return NULL;
+    memcpy(copy, path, (size_t)n);
+    copy[n] = '\0';
+    return copy;
+}
+
+/* Either from nothing, or as the next of one that was here before. */
+static int begin(struct pl_supervisor *sup)
+{
+    struct pl_error error;
+    int resumed;
+
+    if (open_signals(sup) < 0)
+        return pl_exit_text(PL_EXIT_FAILURE, "cannot watch for signals");
+    signal(SIGPIPE, SIG_IGN); /* whoever reads our log may go */
+    sup->program = find_program();
+    resumed = pl_upgrade_resume(sup, &error);
+    if (resumed < 0)
+        return pl_exit_say(PL_EXIT_FAILURE, &error);
+    if (resumed > 0) {
+        pl_supervisor_replace(sup, "upgrade to " PL_VERSION);
+        reap(sup); /* who died during the exec */
+    } else {
+        pl_systemd_open(&sup->systemd);
+    }
+    sup->ping_ms = sup->systemd.watchdog_ms > 0 ? 1 : 0;
+    sup->start_ms = PL_MAX(sup->start_ms, (uint64_t)1);
+    return PL_EXIT_OK;
+}
+
 bool pl_supervise(char **argv, struct pl_server_link *link, int *code)
 {
     struct pl_supervisor sup = {.argv = argv,
                                 .signals = -1,
                                 .log = -1,
-                                .start_ms = 1,
                                 .pid_file = {.fd = -1},
                                 .next_pid_file = {.fd = -1}};
 
-    if (open_signals(&sup) < 0) {
-        *code = pl_exit_text(PL_EXIT_FAILURE, "cannot watch for signals");
-        return false;
-    }
-    pl_systemd_open(&sup.systemd);
-    sup.ping_ms = sup.systemd.watchdog_ms > 0 ? 1 : 0;
-    if (mind(&sup, link))
+    *code = begin(&sup);
+    if (*code == PL_EXIT_OK && mind(&sup, link))
         return true;
+    if (*code == PL_EXIT_OK)
+        *code = sup.code;
     fini(&sup);
     die_by(&sup);
-    *code = sup.code;
     return false;
 }

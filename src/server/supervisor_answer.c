@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "base/sys.h"
 #include "server/supervisor_priv.h"
+#include "server/upgrade.h"
 
 /* ---- addresses ---- */
 
@@ -239,6 +240,16 @@ static void answer(const struct pl_child *child, int err,
     pl_link_send(child->link, &message, NULL, 0);
 }
 
+void pl_supervisor_report(struct pl_supervisor *sup, int code, const char *text)
+{
+    struct pl_child *child = pl_supervisor_child(sup, PL_CHILD_SERVING);
+    struct pl_link_message message = {.kind = PL_LINK_REPORT};
+
+    pl_error_set(&message.error, code, "", "%s", text);
+    if (child != NULL)
+        pl_link_send(child->link, &message, NULL, 0);
+}
+
 static void on_message(struct pl_supervisor *sup, struct pl_child *child,
                        struct pl_link_message *message)
 {
@@ -269,6 +280,10 @@ static void on_message(struct pl_supervisor *sup, struct pl_child *child,
         if (child->state == PL_CHILD_SERVING)
             pl_supervisor_replace(sup, "reload");
         break;
+    case PL_LINK_UPGRADE:
+        if (child->state == PL_CHILD_SERVING)
+            pl_upgrade_begin(sup);
+        break;
     case PL_LINK_PONG:
         child->pinged = false;
         pl_systemd_alive(&sup->systemd);
@@ -295,6 +310,14 @@ void pl_supervisor_listen(struct pl_supervisor *sup, struct pl_child *child)
 
 /* ---- in a server process ---- */
 
+static void forget_pid_file(struct pl_pid_file *file)
+{
+    if (file->path == NULL)
+        return;
+    pl_sys_close(file->fd);
+    pl_free((char *)file->path);
+}
+
 void pl_supervisor_leave(struct pl_supervisor *sup)
 {
     for (unsigned i = 0; i < sup->nheld; i++) {
@@ -302,13 +325,12 @@ void pl_supervisor_leave(struct pl_supervisor *sup)
         pl_listen_close(sup->held[i].group);
     }
     pl_free(sup->held);
+    pl_free(sup->program);
     for (unsigned i = 0; i < PL_CHILDREN; i++)
         if (sup->children[i].state != PL_CHILD_NONE)
             pl_sys_close(sup->children[i].link);
-    if (sup->pid_file.path != NULL)
-        pl_sys_close(sup->pid_file.fd);
-    if (sup->next_pid_file.path != NULL)
-        pl_sys_close(sup->next_pid_file.fd);
+    forget_pid_file(&sup->pid_file);
+    forget_pid_file(&sup->next_pid_file);
     pl_sys_close(sup->signals);
     if (sup->log >= 0) {
         pl_log_use(STDERR_FILENO);

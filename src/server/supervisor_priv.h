@@ -2,7 +2,8 @@
  *
  *     supervisor          the loop: signals, deaths, when to start another
  *     supervisor_answer   what a server process may ask for
- *     upgrade             the program itself is replaced */
+ *     upgrade             the program itself is replaced
+ *     upgrade_state       what the next one has to know */
 #ifndef PL_SERVER_SUPERVISOR_PRIV_H
 #define PL_SERVER_SUPERVISOR_PRIV_H
 
@@ -64,6 +65,7 @@ struct pl_supervisor {
     bool over;
     int code;
     struct pl_upgrade *upgrade; /* the new program is being looked at */
+    uint64_t upgrade_ms;        /* and has until then; 0: it has had it */
 };
 
 struct pl_child *pl_supervisor_child(struct pl_supervisor *sup,
@@ -71,6 +73,10 @@ struct pl_child *pl_supervisor_child(struct pl_supervisor *sup,
 
 /* Starts another server process, soon, beside the one that serves. */
 void pl_supervisor_replace(struct pl_supervisor *sup, const char *why);
+
+/* Tells the server process what has become of what was asked for. */
+void pl_supervisor_report(struct pl_supervisor *sup, int code,
+                          const char *text);
 
 /* Passes a signal on. */
 void pl_child_signal(struct pl_child *child, int number);

@@ -346,11 +346,14 @@ def test_a_crash_leaves_a_line(start, tmp_path):
 # ---- the other signals ----
 
 
-def test_signals_that_wait_for_their_use(start):
-    server = start()
-    for signal, name in ((SIGHUP, "HUP"), (SIGUSR2, "USR2")):
+def test_signals_that_wait_for_their_use(serve):
+    server = serve(SITE, env={"FOLDER": "."}, supervisor=False)
+    for signal, words in (
+        (SIGHUP, "SIGHUP is not used yet"),
+        (SIGUSR2, "SIGUSR2: there is no supervisor"),
+    ):
         server.send_signal(signal)
-        server.wait_log(f"SIG{name} is not used yet")
+        server.wait_log(words)
     assert server.get("/").text == "hello"
 
 
