@@ -385,14 +385,20 @@ static int on_priority_update(struct pl_h2 *h2, const struct pl_h2_frame *frame,
 {
     uint32_t id = pl_h2_u31(payload.data);
     struct pl_h2_stream *stream = pl_h2_stream_find(h2, id);
+    struct pl_h2_priority priority;
 
     if (id == 0)
         return wrong(h2, "PRIORITY_UPDATE of no stream");
     if (count_idler(h2) < 0)
         return PL_ERR_CLOSED;
+    if (id % 2 == 0)
+        return wrong(h2, "PRIORITY_UPDATE of a stream of ours");
+    priority = pl_h2_priority_parse(pl_str_skip(payload, 4));
+    if (stream == NULL && id > h2->last)
+        pl_h2_early_keep(&h2->early, id, priority);
     if (stream == NULL)
         return 0;
-    stream->priority = pl_h2_priority_parse(pl_str_skip(payload, 4));
+    stream->priority = priority;
     if (pl_h2_waiting(stream) == 0) /* it may be parked */
         return 0;
     pl_list_remove(&stream->node);

@@ -30,3 +30,38 @@ struct pl_h2_priority pl_h2_priority_parse(struct pl_str field)
     }
     return priority;
 }
+
+/* In its own place, in a free one, or in that of the stream that is to come
+ * last. */
+void pl_h2_early_keep(struct pl_h2_early *early, uint32_t id,
+                      struct pl_h2_priority priority)
+{
+    struct pl_h2_early_place *place = &early->places[0];
+
+    for (size_t i = 0; i < PL_COUNT(early->places); i++) {
+        struct pl_h2_early_place *at = &early->places[i];
+
+        if (at->id == id) {
+            place = at;
+            break;
+        }
+        if (place->id != 0 && (at->id == 0 || at->id > place->id))
+            place = at;
+    }
+    if (place->id == 0 || place->id >= id)
+        *place = (struct pl_h2_early_place){id, priority};
+}
+
+struct pl_h2_priority pl_h2_early_take(struct pl_h2_early *early, uint32_t id,
+                                       struct pl_h2_priority priority)
+{
+    for (size_t i = 0; i < PL_COUNT(early->places); i++) {
+        struct pl_h2_early_place *at = &early->places[i];
+
+        if (at->id == id)
+            priority = at->priority;
+        if (at->id <= id)
+            at->id = 0;
+    }
+    return priority;
+}

@@ -20,4 +20,22 @@ struct pl_h2_priority {
  * understood, is the default. */
 struct pl_h2_priority pl_h2_priority_parse(struct pl_str field);
 
+/* What PRIORITY_UPDATE has said of streams that have not come yet (7.1): of the
+ * next ones to come, as nobody may make us keep more. Zeroed: nothing. */
+struct pl_h2_early {
+    struct pl_h2_early_place {
+        uint32_t id; /* 0: free */
+        struct pl_h2_priority priority;
+    } places[8];
+};
+
+void pl_h2_early_keep(struct pl_h2_early *early, uint32_t id,
+                      struct pl_h2_priority priority);
+
+/* Stream id has come, whose head says priority: what holds. That is what was
+ * said before, if anything was: the client has changed its mind (7). Older
+ * streams that have not come never will. */
+struct pl_h2_priority pl_h2_early_take(struct pl_h2_early *early, uint32_t id,
+                                       struct pl_h2_priority priority);
+
 #endif

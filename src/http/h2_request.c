@@ -32,7 +32,8 @@ static int begin(struct pl_h2_stream *stream, struct pl_request *req,
     stream->req = req;
     stream->announced = head->has_length ? (int64_t)head->length : -1;
     stream->expect = head->expect && stream->body;
-    stream->priority = head->priority;
+    stream->priority =
+        pl_h2_early_take(&stream->h2->early, stream->id, head->priority);
     req->wire = &pl_h2_wire;
     req->stream = stream;
     pl_request_arrived(req, conn);

@@ -83,6 +83,7 @@ struct pl_h2 {
     uint64_t opened;                   /* bit i: last - 2 * i has been one */
     uint32_t forgiven[PL_H2_FORGIVEN]; /* reset by us: more may be coming */
     unsigned nforgiven;
+    struct pl_h2_early early;
     struct pl_h2_window send, recv;
     uint32_t initial;      /* what the peer lets us send on a new stream */
     uint32_t held;         /* of all streams */

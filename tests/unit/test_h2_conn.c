@@ -232,6 +232,34 @@ static void test_h2_conn__the_urgent_first(void **state)
     expect_words("D3#1000", "one after the other");
 }
 
+/* Of more streams than are kept: the next ones to come are. */
+static void test_h2_conn__what_is_urgent_may_be_said_before(void **state)
+{
+    (void)state;
+    net.limits.conn_memory = 4 << 20;
+    fill_large();
+    begin_client();
+    for (int id = 41; id > 1; id -= 2) {
+        const char said[] = {0, 0, 0, (char)id, 'u', '=', id == 5 ? '0' : '6'};
+
+        say_frame(PL_H2_PRIORITY_UPDATE, 0, 0, pl_str(said, sizeof(said)));
+    }
+    say_headers(1, GET_LINES("/large"), true);
+    settle();
+    say_headers(3, GET_LINES("/large") "priority: u=1\n", true);
+    say_headers(5, GET_LINES("/large") "priority: u=7\n", true);
+    say_headers(41, GET_LINES("/large") "priority: u=2\n", true);
+    forget_words();
+    say_number(PL_H2_WINDOW_UPDATE, 0, 16384);
+    expect_words("D5#16384", "u=0, whatever its head has said");
+    say_frame(PL_H2_RST_STREAM, 0, 5, PL_STR("\0\0\0\010"));
+    say_number(PL_H2_WINDOW_UPDATE, 0, 16384);
+    expect_words("D41#16384", "u=2: nothing was kept of it");
+    say_frame(PL_H2_RST_STREAM, 0, 41, PL_STR("\0\0\0\010"));
+    say_number(PL_H2_WINDOW_UPDATE, 0, 1000);
+    expect_words("D3#1000", "u=6");
+}
+
 static void test_h2_conn__incremental_streams_take_turns(void **state)
 {
     (void)state;
@@ -500,6 +528,7 @@ RUN_TESTS(H2_BOTH(test_h2_conn__answers),
           H2_WHOLE(test_h2_conn__streams_with_back_pressure),
           H2_WHOLE(test_h2_conn__opens_windows_for_readers),
           H2_WHOLE(test_h2_conn__the_urgent_first),
+          H2_WHOLE(test_h2_conn__what_is_urgent_may_be_said_before),
           H2_WHOLE(test_h2_conn__incremental_streams_take_turns),
           H2_WHOLE(test_h2_conn__requests_wait_for_less_content),
           H2_WHOLE(test_h2_conn__may_leave_while_requests_wait),

@@ -148,6 +148,8 @@ CASES = [
          want=answer(1)),
     ends("PRIORITY_UPDATE on a stream", "9218, 7.1", PROTOCOL,
          frame(PRIORITY_UPDATE, 0, 1, b"\0\0\0\1u=1")),
+    ends("PRIORITY_UPDATE of a stream of the server", "9218, 7.1", PROTOCOL,
+         frame(PRIORITY_UPDATE, 0, 0, b"\0\0\0\2u=1")),
     ends("PRIORITY_UPDATE of no stream", "9218, 7.1", PROTOCOL,
          frame(PRIORITY_UPDATE, 0, 0, b"\0\0\0\0u=1")),
     ends("PRIORITY_UPDATE of three bytes", "9218, 7.1", SIZE,
