@@ -48,6 +48,18 @@ local function look()
   end
 end
 
+-- Looks whenever something is written; and once in a second whether a file that
+-- is not there has come.
+local function follow()
+  repeat
+    local watcher = pl.fs.watch(path, { modify = true })
+    look()
+    for _ in watcher or function() end do
+      look()
+    end
+  until pl.stopping(1)
+end
+
 local page = [[<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -84,7 +96,11 @@ source.onmessage = event => {
 return function(prefix, file)
   path = file
   pl.channel("log", { history = 200, history_bytes = "1m" })
-  pl.every(0.25, look, { name = "livelog" })
+  pl.spawn(function()
+    if pl.workers.id == 0 then
+      follow()
+    end
+  end)
   pl.get(prefix .. "lines", function(_, res)
     return res:events { retry = "1s" }:subscribe("log", { history = true })
   end)

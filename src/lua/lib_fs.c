@@ -70,6 +70,7 @@ static const struct flag {
     {"sync", PL_FS_SYNC},           {"exclusive", PL_FS_EXCLUSIVE},
     {"link", PL_FS_LINK},           {"parents", PL_FS_PARENTS},
     {"recursive", PL_FS_RECURSIVE}, {"folder", PL_FS_FOLDER},
+    {"modify", PL_FS_MODIFY},
 };
 
 /* Fields of args at index 3; absent ones are nil or false. */

@@ -90,7 +90,7 @@ static const char *kind_of(uint32_t mask)
         {IN_Q_OVERFLOW, "lost"}, {IN_IGNORED, "ignored"},
         {IN_CREATE, "create"},   {IN_CLOSE_WRITE, "write"},
         {IN_DELETE, "remove"},   {IN_MOVED_FROM, "from"},
-        {IN_MOVED_TO, "to"},
+        {IN_MOVED_TO, "to"},     {IN_MODIFY, "modify"},
     };
 
     for (size_t i = 0; i < PL_COUNT(kinds); i++)

@@ -41,6 +41,7 @@ enum pl_fs_flag {
     PL_FS_PARENTS = 32,   /* mkdir: those above it too; it may be there */
     PL_FS_RECURSIVE = 64, /* list, remove: what is below it too */
     PL_FS_FOLDER = 128,   /* temp: a folder, not a file */
+    PL_FS_MODIFY = 256,   /* notify: of each write, too */
 };
 
 enum { PL_FS_NO_MODE = -1 };

@@ -3,7 +3,8 @@
 #include "base/error.h"
 #include "os/fs_priv.h"
 
-/* A file is told of when it was written and closed, not at each write. */
+/* A file is told of when it was written and closed; at each write, if that is
+ * asked for. */
 enum {
     EVENTS = IN_CREATE | IN_CLOSE_WRITE | IN_DELETE | IN_MOVED_FROM |
              IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR |
@@ -31,8 +32,9 @@ int pl_notify_open(struct pl_fs_file **out)
 
 int pl_fs_do_notify(struct pl_fs_call *call)
 {
-    int watch =
-        pl_sys_inotify_add_watch(call->args.file->fd, call->path, EVENTS);
+    int watch = pl_sys_inotify_add_watch(
+        call->args.file->fd, call->path,
+        EVENTS | (call->args.flags & PL_FS_MODIFY ? IN_MODIFY : 0));
 
     if (watch < 0 && errno == ENOSPC)
         return pl_fs_refuse(call, PL_ERR_LIMIT,

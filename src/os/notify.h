@@ -13,7 +13,7 @@
 int pl_notify_open(struct pl_fs_file **out);
 
 /* Watches the folder args.path for the notifier args.file. -> number, by which
- * events name the folder */
+ * events name the folder. flags MODIFY */
 int pl_fs_do_notify(struct pl_fs_call *call);
 
 struct pl_notify_event {

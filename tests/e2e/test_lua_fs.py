@@ -288,6 +288,26 @@ refused("not_found", fs.watch "none")
     )
 
 
+def test_watch_tells_of_writes_to_open_files(script):
+    script(
+        WATCH
+        + """
+fs.append("f", "x")
+local watcher = start("f", { modify = true })
+local other = start(".")
+local file = io.open("f", "a")
+file:setvbuf "no"
+file:write "1" wait_for "modify f"
+file:write "2"
+while #seen < 2 do pl.sleep(0.001) end
+assert(seen[2] == "modify f", "of each, and only who has asked for it")
+file:close()
+while #seen < 4 do pl.sleep(0.001) end
+assert(seen[3] == "write f" and seen[4] == "write f")
+"""
+    )
+
+
 def test_watch_tells_what_was_lost(script):
     """The queue of the kernel has an end, which is told."""
     try:

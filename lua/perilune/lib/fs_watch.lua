@@ -31,7 +31,9 @@ local function is_ours(name)
   return find(name, "^%.pl%-%x+%.tmp$") ~= nil
 end
 
-local quiet_kinds = { create = true, write = true, remove = true }
+local quiet_kinds = {
+  create = true, write = true, remove = true, modify = true,
+}
 
 local function put(self, event)
   local queue = self.queue
@@ -43,7 +45,7 @@ end
 -- what is found has just come.
 local function add(self, prefix, told)
   local job, err = call(NAME, "notify", self.root .. prefix,
-    { file = self.file })
+    { file = self.file, modify = self.modify })
   if not job then
     return nil, err
   end
@@ -123,6 +125,10 @@ local takes = {
   end,
   write = function(self, event)
     put(self, { type = "write", path = event.path })
+    return true
+  end,
+  modify = function(self, event)
+    put(self, { type = "modify", path = event.path })
     return true
   end,
   remove = function(self, event)
@@ -322,7 +328,7 @@ function Watcher:close()
   close(self.handle)
 end
 
-local known = { recursive = "flag", debounce = "duration" }
+local known = { recursive = "flag", debounce = "duration", modify = "flag" }
 
 --- Watches a directory, or one file. Gives an iterator over its events.
 function pl.fs_watch(path, options)
@@ -349,6 +355,7 @@ function pl.fs_watch(path, options)
   local self = setmetatable({
     handle = handle, file = file, root = root .. "/", name = name,
     recursive = o.recursive and not name, debounce = debounce,
+    modify = o.modify,
     folders = {}, queue = {}, at = 0,
   }, Watcher)
   local ok
