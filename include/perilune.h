@@ -1822,11 +1822,12 @@ PL_API int pl_subscribe(struct pl_str topic,
                         const struct pl_subscribe_options *options,
                         struct pl_feed **feed);
 
-/* The next message, which stays valid until the next call for feed. Returns 0,
- * PL_ERR_TIMEOUT after ms milliseconds (below 0: no limit), PL_ERR_CLOSED when
- * there will be none any more, PL_ERR_CANCELED. One caller at a time:
- * PL_ERR_BUSY. When the server stops, a feed of a handler gives what is there
- * and then PL_ERR_STOPPING (unless through_stop): end the response. WAITS. */
+/* The next message, which stays valid until the next call for feed; what Lua
+ * has published that is no string comes as JSON. Returns 0, PL_ERR_TIMEOUT
+ * after ms milliseconds (below 0: no limit), PL_ERR_CLOSED when there will be
+ * none any more, PL_ERR_CANCELED. One caller at a time: PL_ERR_BUSY. When the
+ * server stops, a feed of a handler gives what is there and then
+ * PL_ERR_STOPPING (unless through_stop): end the response. WAITS. */
 PL_API int pl_feed_receive(struct pl_request *req, struct pl_feed *feed,
                            int64_t ms, struct pl_str *message);
 

@@ -200,7 +200,8 @@ function pl.fs.open(path, mode, options) end
 
 ---@async
 ---@param path string
----@param options? { recursive?: boolean, debounce?: number|string }
+---@param options? { recursive?: boolean, debounce?: number|string,
+---  modify?: boolean }
 ---@return pl.Watcher? watcher, pl.Error? err
 function pl.fs.watch(path, options) end
 

@@ -8,13 +8,9 @@
  * socket, and goes when the topic is through. */
 #include "handlers/ws_topics.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
 #include "base/error.h"
 #include "base/features.h"
 #include "base/list.h"
-#include "base/log.h"
 #include "base/str.h"
 #include "base/utf8.h"
 #include "http/http.h"
@@ -128,31 +124,21 @@ static void on_left(struct pl_ws *ws)
 
 /* ---- messages ---- */
 
+/* NULL: there is no memory for it, and nobody gets the message. */
 static struct pl_ws_shared *frame_of(const struct topic *topic,
                                      const struct pl_datum *value)
 {
-    struct pl_str text = pl_str(NULL, 0);
-    char number[32];
+    struct pl_ws_shared *frame = NULL;
+    struct pl_buf scratch;
+    struct pl_str text;
 
-    if (value->type == PL_DATUM_STRING)
-        text = value->bytes;
-    else if (value->type == PL_DATUM_BOOL)
-        text = value->boolean ? PL_STR("true") : PL_STR("false");
-    else if (value->type == PL_DATUM_INTEGER)
-        text = pl_str(number, (size_t)snprintf(number, sizeof(number),
-                                               "%" PRId64, value->integer));
-    else if (value->type == PL_DATUM_DOUBLE)
-        text = pl_str(number, (size_t)snprintf(number, sizeof(number), "%.17g",
-                                               value->number));
-    if (text.data == NULL) {
-        pl_log(PL_LOG_WARN, "http",
-               "a table was published to a topic of websockets, which take "
-               "strings: topic=%.*s",
-               PL_STR_ARG(topic->name));
-        return NULL;
-    }
-    return pl_ws_shared_new(
-        pool_of(topic), pl_utf8_valid(text) ? PL_WS_TEXT : PL_WS_BINARY, text);
+    pl_buf_init(&scratch, pool_of(topic), NULL, 0);
+    if (pl_datum_text(value, &scratch, &text) == 0)
+        frame = pl_ws_shared_new(
+            pool_of(topic), pl_utf8_valid(text) ? PL_WS_TEXT : PL_WS_BINARY,
+            text);
+    pl_buf_fini(&scratch);
+    return frame;
 }
 
 /* Takes what has come, but not too much at once. */

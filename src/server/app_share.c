@@ -344,7 +344,9 @@ void pl_shared_stats(struct pl_shared *shared, struct pl_shared_stats *stats)
 /* A subscription of a task; it goes when the task ends. */
 struct pl_feed {
     struct pl_subscription *sub; /* NULL: closed */
-    struct pl_envelope *last;    /* whose bytes the caller may be looking at */
+    struct pl_envelope *last;    /* what the caller may be looking at: */
+    struct pl_str text;          /* its value as text, */
+    struct pl_buf scratch;       /* ... which may lie here */
     struct pl_pool *pool;
 };
 
@@ -366,6 +368,7 @@ static void drop_last(struct pl_feed *feed)
     if (feed->last != NULL)
         pl_envelope_release(feed->last);
     feed->last = NULL;
+    pl_buf_fini(&feed->scratch);
 }
 
 void pl_feed_close(struct pl_feed *feed)
@@ -411,6 +414,7 @@ int pl_subscribe(struct pl_str topic,
     if (feed == NULL)
         return PL_ERR_NOMEM;
     *feed = (struct pl_feed){.pool = pl_loop_pool(member->loop)};
+    pl_buf_init(&feed->scratch, feed->pool, NULL, 0);
     err = pl_bus_subscribe(member, topic, &made, &feed->sub);
     if (err == 0)
         err = pl_defer(end_feed, feed);
@@ -421,15 +425,13 @@ int pl_subscribe(struct pl_str topic,
     return err;
 }
 
-/* The next message that is a string: Lua may have published others. */
-static struct pl_envelope *take(struct pl_feed *feed)
+/* The next message as text, if there is one: 0 or PL_ERR_NOMEM. */
+static int take(struct pl_feed *feed)
 {
-    struct pl_envelope *envelope;
-
-    while ((envelope = pl_bus_take(feed->sub)) != NULL &&
-           envelope->message->value.type != PL_DATUM_STRING)
-        pl_envelope_release(envelope);
-    return envelope;
+    feed->last = pl_bus_take(feed->sub);
+    return feed->last == NULL ? 0
+                              : pl_datum_text(&feed->last->message->value,
+                                              &feed->scratch, &feed->text);
 }
 
 int pl_feed_receive(struct pl_request *req, struct pl_feed *feed, int64_t ms,
@@ -447,8 +449,8 @@ int pl_feed_receive(struct pl_request *req, struct pl_feed *feed, int64_t ms,
         due = pl_now(sched->loop) + (uint64_t)ms * 1000000;
     drop_last(feed);
     while (err == 0 && feed->sub != NULL && feed->last == NULL) {
-        feed->last = take(feed);
-        if (feed->last != NULL)
+        err = take(feed);
+        if (err < 0 || feed->last != NULL)
             break;
         pl_receive_begin(&receive, sched, feed->sub, due);
         err = pl_op_wait(&receive.op);
@@ -456,7 +458,7 @@ int pl_feed_receive(struct pl_request *req, struct pl_feed *feed, int64_t ms,
     if (err == 0 && feed->last == NULL)
         return PL_ERR_CLOSED;
     if (err == 0)
-        *message = feed->last->message->value.bytes;
+        *message = feed->text;
     return err;
 }
 

@@ -1,6 +1,8 @@
 #include "share/message.h"
 
 #include "base/check.h"
+#include "base/json_build.h"
+#include "base/pack_json.h"
 #include "base/str.h"
 #include "base/sys.h"
 #include "share/member.h"
@@ -8,6 +10,29 @@
 static bool has_bytes(const struct pl_datum *value)
 {
     return value->type == PL_DATUM_STRING || value->type == PL_DATUM_PACKED;
+}
+
+int pl_datum_text(const struct pl_datum *value, struct pl_buf *scratch,
+                  struct pl_str *text)
+{
+    struct pl_json_builder json;
+    int err;
+
+    if (value->type == PL_DATUM_STRING) {
+        *text = value->bytes;
+        return 0;
+    }
+    pl_json_builder_init(&json, scratch, PL_JSON_NAN_NULL);
+    if (value->type == PL_DATUM_PACKED)
+        err = pl_pack_to_json(value->bytes, scratch);
+    else if (value->type == PL_DATUM_BOOL)
+        err = pl_json_add_bool(&json, value->boolean);
+    else if (value->type == PL_DATUM_INTEGER)
+        err = pl_json_add_i64(&json, value->integer);
+    else
+        err = pl_json_add_double(&json, value->number);
+    *text = pl_buf_str(scratch);
+    return err;
 }
 
 struct pl_message *pl_message_new(unsigned envelopes, int from,

@@ -6,6 +6,7 @@
 #ifndef PL_SHARE_MESSAGE_H
 #define PL_SHARE_MESSAGE_H
 
+#include "base/buf.h"
 #include "base/list.h"
 #include "loop/mailbox.h"
 #include "share/dict.h"
@@ -52,6 +53,11 @@ unsigned pl_message_post(struct pl_message *message,
 
 /* TAKES message: it is not sent. */
 void pl_message_drop(struct pl_message *message);
+
+/* A value as text, for those who know no tables: a string is itself, all else
+ * JSON, which is put into scratch. Returns 0 or the error of scratch. */
+int pl_datum_text(const struct pl_datum *value, struct pl_buf *scratch,
+                  struct pl_str *text);
 
 PL_INLINE void pl_message_hold(struct pl_message *message)
 {

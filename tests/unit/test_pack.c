@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "base/pack_json.h"
 #include "lua/pack.h"
 
 static struct pl_pool pool;
@@ -248,6 +249,50 @@ static void test_pack__refuses_with_the_path(void **state)
     lua_close(L);
 }
 
+/* Whatever Lua can publish has a JSON text; what no writer has made has none.
+ */
+static void test_pack__can_be_json(void **state)
+{
+    static const struct {
+        const char *value, *want;
+    } values[] = {
+        {"1", "1"},
+        {"2.5", "2.5"},
+        {"0/0", "null"},
+        {"'a\\n\\255'", "\"a\\n\xef\xbf\xbd\""},
+        {"{}", "{}"},
+        {"{1, {2}, 'x'}", "[1,[2],\"x\"]"},
+        {"{a = {b = true}}", "{\"a\":{\"b\":true}}"},
+        {"{7, x = false}", "{\"1\":7,\"x\":false}"},
+        {"{[5] = 1}", "{\"5\":1}"},
+        {"{[1.5] = 1}", "{\"1.5\":1}"},
+        {"{[true] = 1}", "{\"true\":1}"},
+    };
+    static const struct pl_str bad[] = {
+        {"\1\xa7\0\2\x81k\1", 7}, {"\2\1", 2}, {"\1\1\1", 3}, {"\1", 1}};
+    lua_State *L = new_state();
+    struct pl_error error;
+    struct pl_buf json;
+
+    (void)state;
+    pl_buf_init(&json, out.pool, NULL, 0);
+    for (size_t i = 0; i < PL_COUNT(values); i++) {
+        pl_buf_fini(&out);
+        pl_buf_fini(&json);
+        push(L, values[i].value);
+        CHECK_INT(0, pl_lua_pack(L, -1, &out, &error), values[i].value);
+        CHECK_INT(0, pl_pack_to_json(pl_buf_str(&out), &json), values[i].value);
+        CHECK_STR(values[i].want, pl_buf_str(&json), values[i].value);
+        lua_settop(L, 0);
+    }
+    for (size_t i = 0; i < PL_COUNT(bad); i++) {
+        pl_buf_fini(&json);
+        CHECK(pl_pack_to_json(bad[i], &json) < 0, "refused");
+    }
+    pl_buf_fini(&json);
+    lua_close(L);
+}
+
 static void test_unpack__refuses_a_key_twice(void **state)
 {
     lua_State *L = new_state();
@@ -266,4 +311,5 @@ RUN_TESTS(PACK_TEST(test_pack__is_strict), PACK_TEST(test_pack__limits_depth),
           PACK_TEST(test_pack__says_when_the_buffer_is_full),
           PACK_TEST(test_pack__lua_gets_back_what_it_gave),
           PACK_TEST(test_pack__refuses_with_the_path),
+          PACK_TEST(test_pack__can_be_json),
           PACK_TEST(test_unpack__refuses_a_key_twice))
