@@ -1016,6 +1016,15 @@ PL_API int pl_app_tcp(struct pl_app *app, const char *address,
                                  void *arg),
                       void *arg);
 
+/* The same with the options of listeners, TLS for example; protocol and
+ * redirect_port are PL_ERR_INVALID. With TLS fn is called when the handshake is
+ * over. COPIES options, which may be NULL. */
+PL_API int pl_app_tcp_with(struct pl_app *app, const char *address,
+                           const struct pl_app_listen_options *options,
+                           void (*fn)(struct pl_app *app,
+                                      struct pl_socket *socket, void *arg),
+                           void *arg);
+
 /* Reads what comes, at most n bytes: their number, or 0 at the end.
  * PL_ERR_TIMEOUT (the socket is as it was), PL_ERR_CLOSED (reset),
  * PL_ERR_STOPPING (the server stops, and no more has come from a peer that has
@@ -1068,6 +1077,22 @@ PL_API void pl_socket_set_timeout(struct pl_socket *socket, uint32_t ms);
 PL_API int pl_socket_start_tls(struct pl_request *req, struct pl_socket *socket,
                                const char *name,
                                const struct pl_tls_client *tls);
+
+/* Our side of TLS where the peer begins it. Files are in PEM form. */
+struct pl_tls_server {
+    size_t size;      /* sizeof(struct pl_tls_server) */
+    const char *cert; /* a chain, our own certificate first */
+    const char *key;  /* NULL: in the file of cert */
+    const char *ca;   /* who signs clients, which must show one; NULL: none */
+    const char *alpn; /* what we speak, with spaces between; NULL: nothing */
+};
+
+/* The other end of pl_socket_start_tls(): the peer begins TLS on a connection
+ * that was in the clear. Errors as there; PL_ERR_INVALID without a cert. The
+ * files are read once for the life of the worker. WAITS. */
+PL_API int pl_socket_accept_tls(struct pl_request *req,
+                                struct pl_socket *socket,
+                                const struct pl_tls_server *tls);
 
 /* TCP: small pieces at once; a question after so many idle seconds (0: none).
  * 0 or PL_ERR_*. */

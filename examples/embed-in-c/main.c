@@ -534,6 +534,16 @@ static void add_routes(struct pl_app *app, bool with_uploads)
     pl_app_every(app, PL_ONE_WORKER, 1000, tick, NULL);
 }
 
+/* The same over TLS, with a certificate that is made for development. */
+static void listen_secure(struct pl_app *app, const char *address)
+{
+    const struct pl_app_tls_options tls = {.size = sizeof(tls), .dev = true};
+    const struct pl_app_listen_options options = {.size = sizeof(options),
+                                                  .tls = &tls};
+
+    pl_app_listen_with(app, address, &options);
+}
+
 int main(int argc, char **argv)
 {
     struct pl_cache_options kept = {.size = sizeof(kept),
@@ -557,6 +567,8 @@ int main(int argc, char **argv)
     pl_app_set(app, "signals", "on");  /* TERM and INT end it in good order */
     pl_app_set(app, "announce", "on"); /* "listening on http://..." */
     pl_app_listen(app, argc > 1 ? argv[1] : "127.0.0.1:8080");
+    if (argc > 5)
+        listen_secure(app, argv[5]);
     pl_app_static(app, "/files", state.folder, NULL);
     add_routes(app, state.uploads != NULL);
     code = pl_app_run(app);

@@ -336,30 +336,37 @@ int pl_app_group_end(struct pl_app *app)
 
 /* ---- settings ---- */
 
-int pl_app_listen_with(struct pl_app *app, const char *address,
-                       const struct pl_app_listen_options *options)
+static void read_listen(const struct pl_app_listen_options *given,
+                        struct pl_listen_spec *spec)
 {
-    struct pl_listen_spec spec = {.address = address, .where = ""};
+    spec->protocol = given->protocol;
+    spec->proxy_protocol = given->proxy_protocol;
+    spec->trusted = given->trusted;
+    spec->forwarded = given->forwarded;
+    spec->options = (struct pl_listen_options){.sockets = given->reuseport,
+                                               .backlog = given->backlog,
+                                               .mode = given->mode,
+                                               .owner = given->owner,
+                                               .group = given->group,
+                                               .v6only = given->v6only,
+                                               .eager = given->no_defer_accept};
+    spec->options.https_port = (uint16_t)given->redirect_port;
+}
+
+int pl_app_open(struct pl_app *app, const char *call, const char *address,
+                const struct pl_app_listen_options *options,
+                struct pl_service *service)
+{
+    struct pl_listen_spec spec = {
+        .address = address, .where = "", .service = service};
     struct pl_app_listen_options given;
     struct pl_tls_options tls = {.pairs = NULL};
     struct pl_error error = {.code = 0};
     int err = 0;
 
-    if (is_fixed(app))
-        return PL_ERR_STATE;
     PL_OPTIONS_READ(&given, options);
-    spec.protocol = given.protocol;
-    spec.proxy_protocol = given.proxy_protocol;
-    spec.trusted = given.trusted;
-    spec.forwarded = given.forwarded;
-    spec.options = (struct pl_listen_options){.sockets = given.reuseport,
-                                              .backlog = given.backlog,
-                                              .mode = given.mode,
-                                              .owner = given.owner,
-                                              .group = given.group,
-                                              .v6only = given.v6only,
-                                              .eager = given.no_defer_accept};
-    spec.options.https_port = (uint16_t)given.redirect_port;
+    read_listen(&given, &spec);
+    spec.options.eager |= service != NULL; /* it may be the one to begin */
     if (given.tls != NULL) {
         err = pl_app_tls_read(given.tls, &tls, &error);
         spec.options.tls = &tls;
@@ -367,7 +374,15 @@ int pl_app_listen_with(struct pl_app *app, const char *address,
     if (err == 0)
         err = pl_site_listen(app->site, &spec, &error);
     pl_app_tls_drop(&tls);
-    return pl_app_note(app, err, "pl_app_listen", address, error.text);
+    return pl_app_note(app, err, call, address, error.text);
+}
+
+int pl_app_listen_with(struct pl_app *app, const char *address,
+                       const struct pl_app_listen_options *options)
+{
+    return is_fixed(app)
+               ? PL_ERR_STATE
+               : pl_app_open(app, "pl_app_listen", address, options, NULL);
 }
 
 int pl_app_listen(struct pl_app *app, const char *address)

@@ -45,6 +45,12 @@ void pl_app_tls_drop(struct pl_tls_options *options);
 int pl_app_note(struct pl_app *app, int err, const char *call, const char *what,
                 const char *why);
 
+/* pl_app_listen_with(), for call; service: who gets the connections, instead of
+ * HTTP, or NULL. */
+int pl_app_open(struct pl_app *app, const char *call, const char *address,
+                const struct pl_app_listen_options *options,
+                struct pl_service *service);
+
 /* A route, in the current group. call is the function of perilune.h. TAKES arg
  * if there is free_arg, also on failure. */
 int pl_app_add(struct pl_app *app, const char *call, unsigned methods,

@@ -1,5 +1,6 @@
 /* app_tcp.c - raw connections to a C program (perilune.h). */
 #include "base/log.h"
+#include "base/options.h"
 #include "base/sys.h"
 #include "server/app.h"
 #include "socket/serve.h"
@@ -55,26 +56,33 @@ static void accepted(void *arg, struct pl_socket *socket)
     pl_socket_close(socket);
 }
 
+int pl_app_tcp_with(struct pl_app *app, const char *address,
+                    const struct pl_app_listen_options *options,
+                    void (*fn)(struct pl_app *app, struct pl_socket *socket,
+                               void *arg),
+                    void *arg)
+{
+    static const char call[] = "pl_app_tcp";
+    struct pl_app_listen_options given;
+    struct tcp *tcp;
+
+    if (app->running)
+        return PL_ERR_STATE;
+    PL_OPTIONS_READ(&given, options);
+    if (given.protocol != NULL || given.redirect_port != 0)
+        return pl_app_note(app, PL_ERR_INVALID, call, address,
+                           "protocol and redirect_port are for HTTP");
+    tcp = pl_arena_alloc(&app->site->arena, sizeof(*tcp));
+    if (tcp == NULL)
+        return pl_app_note(app, PL_ERR_NOMEM, call, address, "out of memory");
+    *tcp = (struct tcp){{accepted, tcp}, app, fn, arg};
+    return pl_app_open(app, call, address, options, &tcp->service);
+}
+
 int pl_app_tcp(struct pl_app *app, const char *address,
                void (*fn)(struct pl_app *app, struct pl_socket *socket,
                           void *arg),
                void *arg)
 {
-    struct pl_listen_spec spec = {
-        .address = address, .where = "", .options = {.eager = true}};
-    struct pl_error error = {.code = 0};
-    struct tcp *tcp;
-    int err;
-
-    if (app->running)
-        return PL_ERR_STATE;
-    tcp = pl_arena_alloc(&app->site->arena, sizeof(*tcp));
-    if (tcp == NULL)
-        return pl_app_note(app, PL_ERR_NOMEM, "pl_app_tcp", address,
-                           "out of memory");
-    *tcp = (struct tcp){{accepted, tcp}, app, fn, arg};
-    spec.service = &tcp->service;
-    err = pl_site_listen(app->site, &spec, &error);
-    return err < 0 ? pl_app_note(app, err, "pl_app_tcp", address, error.text)
-                   : 0;
+    return pl_app_tcp_with(app, address, NULL, fn, arg);
 }

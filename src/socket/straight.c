@@ -78,15 +78,29 @@ int pl_connect(struct pl_request *req, const char *address,
     return err;
 }
 
+/* ---- TLS in the middle ---- */
+
+static int make_secure(struct pl_sockets *sockets, struct pl_socket *socket,
+                       const struct pl_secure_spec *spec, const char *name)
+{
+    struct pl_secure_op secure;
+    struct pl_socket_op op;
+    int err;
+
+    pl_secure_begin(&secure, sockets, spec);
+    err = pl_op_wait(&secure.op);
+    if (err < 0)
+        return err;
+    pl_socket_secure_begin(&op, socket, secure.secure, name);
+    return pl_op_wait(&op.op);
+}
+
 int pl_socket_start_tls(struct pl_request *req, struct pl_socket *socket,
                         const char *name, const struct pl_tls_client *given)
 {
     struct pl_sockets *sockets = may_wait();
     struct pl_secure_spec spec;
     struct pl_tls_client tls;
-    struct pl_secure_op secure;
-    struct pl_socket_op op;
-    int err;
 
     (void)req;
     if (sockets == NULL)
@@ -96,12 +110,28 @@ int pl_socket_start_tls(struct pl_request *req, struct pl_socket *socket,
         name = tls.name;
     if (name == NULL && !spec.insecure)
         return PL_ERR_INVALID;
-    pl_secure_begin(&secure, sockets, &spec);
-    err = pl_op_wait(&secure.op);
-    if (err < 0)
-        return err;
-    pl_socket_secure_begin(&op, socket, secure.secure, name);
-    return pl_op_wait(&op.op);
+    return make_secure(sockets, socket, &spec, name);
+}
+
+int pl_socket_accept_tls(struct pl_request *req, struct pl_socket *socket,
+                         const struct pl_tls_server *given)
+{
+    struct pl_sockets *sockets = may_wait();
+    struct pl_tls_server tls;
+    struct pl_secure_spec spec;
+
+    (void)req;
+    if (sockets == NULL)
+        return PL_ERR_STATE;
+    PL_OPTIONS_READ(&tls, given);
+    if (tls.cert == NULL)
+        return PL_ERR_INVALID;
+    spec = (struct pl_secure_spec){.server = true,
+                                   .ca = tls.ca,
+                                   .cert = tls.cert,
+                                   .key = tls.key,
+                                   .alpn = tls.alpn};
+    return make_secure(sockets, socket, &spec, NULL);
 }
 
 void pl_socket_keep(struct pl_socket *socket)

@@ -648,6 +648,29 @@ static int who(struct pl_request *req, struct pl_response *res, void *arg)
                        tls->subject);
 }
 
+/* Lines back; after the word STARTTLS they are encrypted. */
+static void echo(struct pl_app *app, struct pl_socket *socket, void *arg)
+{
+    const struct pl_tls_server tls = {.size = sizeof(tls), .cert = "site.crt",
+                                      .key = "site.key"};
+    const struct pl_tls_server none = {.size = sizeof(none)};
+    char line[100];
+    ssize_t n;
+
+    while ((n = pl_socket_read_line(NULL, socket, line, sizeof(line))) >= 0) {
+        struct pl_str text = {line, (size_t)n};
+
+        if (pl_socket_accept_tls(NULL, socket, &none) != PL_ERR_INVALID ||
+            pl_socket_write(NULL, socket, text) < 0 ||
+            pl_socket_write(NULL, socket, PL_STR("\n")) < 0)
+            return;
+        pl_socket_flush(socket);
+        if (n == 8 && line[0] == 'S' &&
+            pl_socket_accept_tls(NULL, socket, &tls) < 0)
+            return;
+    }
+}
+
 int main(int argc, char **argv)
 {
     const struct pl_app_tls_cert cert = {.cert = "site.crt",
@@ -667,6 +690,12 @@ int main(int argc, char **argv)
     tls = (struct pl_app_tls_options){.size = sizeof(tls)};
     tls.dev = true;
     pl_app_listen_with(app, "127.0.0.1:0", &options);
+    pl_app_tcp_with(app, "127.0.0.1:0", &options, echo, NULL);
+    pl_app_tcp(app, "127.0.0.1:0", echo, NULL);
+    if (argc > 2) {
+        options.protocol = "h2";
+        pl_app_tcp_with(app, "127.0.0.1:0", &options, echo, NULL);
+    }
     code = pl_app_run(app);
     if (code != 0)
         printf("%s\n", pl_app_error(app));
@@ -717,7 +746,33 @@ def test_a_program_in_c(program_in_c, ca, connect):
 
 
 @pytest.mark.skipif(sanitized(), reason="built without the sanitizer")
+def test_raw_connections_of_a_program_in_c(program_in_c, ca):
+    server = program_in_c()
+    found = server.wait_log(r"listening on (tls|tcp)://127\.0\.0\.1:(\d+)", 2)
+    ports = {match[1]: int(match[2]) for match in found}
+
+    def talk(sock, word: bytes) -> bytes:
+        sock.sendall(word + b"\n")
+        return sock.makefile("rb", buffering=0).readline()
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with socket.create_connection(("127.0.0.1", ports["tls"])) as sock:
+        with context.wrap_socket(sock) as tls:
+            assert talk(tls, b"hello") == b"hello\n"
+    with socket.create_connection(("127.0.0.1", ports["tcp"])) as sock:
+        assert talk(sock, b"clear") == b"clear\n"
+        assert talk(sock, b"STARTTLS") == b"STARTTLS\n"
+        secret = ca.context().wrap_socket(sock, server_hostname="localhost")
+        with secret as tls:
+            assert talk(tls, b"secret") == b"secret\n"
+
+
+@pytest.mark.skipif(sanitized(), reason="built without the sanitizer")
 def test_a_program_in_c_is_told_what_is_wrong(program_in_c):
+    server = program_in_c("none", "more")
+    assert server.wait() != 0
+    assert "protocol and redirect_port are for HTTP" in server.log()
     server = program_in_c("perhaps")
     assert server.wait() != 0
     assert "verify: there is no 'perhaps'" in server.log()
