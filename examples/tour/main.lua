@@ -29,7 +29,7 @@ local contents = {
     "schedule" },
   { "Order", "routing", "filters", "headers", "errors" },
   { "The library", "shared", "library" },
-  { "The house", "settings", "watchdog", "command", "embed" },
+  { "The house", "settings", "tls", "watchdog", "command", "embed" },
 }
 
 -- A perilune without the plug-in (perilune --version) has the rest of the tour.

@@ -4,6 +4,7 @@ import gzip
 import json
 import re
 import socket
+import ssl
 import sys
 
 import pytest
@@ -27,6 +28,23 @@ def example(tmp_path):
     yield server
     faults = server.finish()
     print(server.log())
+    assert not faults, "; ".join(faults)
+
+
+def test_all_of_it_over_tls(tmp_path):
+    program = build_folder() / "examples/embed-in-c/embed-in-c"
+    words = [program, "127.0.0.1:0", EXAMPLE, tmp_path, f"unix:{tmp_path}/raw",
+             "127.0.0.1:0"]
+    server = Server(words, tmp_path, {})
+    try:
+        (match,) = server.wait_log(r"listening on https://127\.0\.0\.1:(\d+)/")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with server.connect(("127.0.0.1", int(match[1]))) as wire:
+            wire.socket = context.wrap_socket(wire.socket)
+            assert wire.get("/hello").text == "Hello, world!\n"
+    finally:
+        faults = server.finish()
     assert not faults, "; ".join(faults)
 
 
