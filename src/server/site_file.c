@@ -4,6 +4,7 @@
 
 #include "base/features.h"
 #include "base/log.h"
+#include "base/module.h"
 #include "base/str.h"
 #include "base/sys.h"
 #include "handlers/error_pages.h"
@@ -170,12 +171,16 @@ static void on_report(void *ctx, struct pl_task *task, struct pl_str text)
         pl_dev_answer(req, text, gen->loader->folder);
 }
 
-/* What the modules of this worker have in common. */
+/* What the modules of this worker have in common. Worker 0 is the first that
+ * loads a site: in a reload it begins the round in which their files are looked
+ * at again, once for all workers. */
 static struct pl_module_home *modules_of(const struct pl_site_file *file,
                                          struct pl_worker *worker)
 {
     const struct pl_server_options *options = &worker->server->options;
 
+    if (worker->id == 0 && worker->generation != NULL)
+        pl_modules_round();
     worker->modules.paths = options->modules;
     worker->modules.entry = file->loader.name;
     worker->modules.port = options->port;
