@@ -136,6 +136,7 @@ function pl.listen(addresses) end
 ---@field user? string|false
 ---@field group? string|false
 ---@field pid_file? string|false
+---@field admin? string|false the admin socket: docs/admin.md
 ---@field trusted? string|string[]|false
 ---@field forwarded? string|string[]
 ---@field error_log? string

@@ -43,7 +43,8 @@ enum { RING = 64 * 1024, RING_WITH_ACCESS = 512 * 1024 };
 /* "room: " and " (4294967295 more suppressed)" come on top of a line. */
 enum { MARGIN = 64 };
 
-enum pl_level pl_log_level = PL_LOG_INFO;
+_Atomic(enum pl_level) pl_log_level = PL_LOG_INFO;
+static _Atomic size_t suppressed;
 
 static atomic_int state = DIRECT;
 static atomic_uint asked; /* of the writer: REOPEN, FLUSH, STOP */
@@ -302,6 +303,7 @@ static bool over_rate(struct pl_log_site *site, uint64_t now, uint32_t *more)
     }
     if (site->count >= PL_LOG_SITE_RATE) {
         site->swallowed++;
+        atomic_fetch_add_explicit(&suppressed, 1, memory_order_relaxed);
         return true;
     }
     site->count++;
@@ -395,6 +397,11 @@ size_t pl_log_dropped(void)
          ring = ring->next)
         sum += atomic_load_explicit(&ring->dropped, memory_order_relaxed);
     return sum;
+}
+
+size_t pl_log_suppressed(void)
+{
+    return atomic_load_explicit(&suppressed, memory_order_relaxed);
 }
 
 /* ---- start, stop, fork ------------------------------------------------- */

@@ -16,6 +16,7 @@
 #define PL_BASE_LOG_H
 
 #include <perilune.h>
+#include <stdatomic.h>
 
 #include "base/compiler.h"
 #include "base/error.h"
@@ -33,8 +34,8 @@ struct pl_log_site {
     uint32_t swallowed;
 };
 
-/* Lines below this are not formatted. Set before the workers start. */
-extern enum pl_level pl_log_level;
+/* Lines below this are not formatted. Any thread may change it. */
+extern _Atomic(enum pl_level) pl_log_level;
 
 /* pl_log(PL_LOG_WARN, "net", "accept failed: %s fd=%d", why, fd):
  * room is the folder of the caller; facts are key=value. Keeps errno. */
@@ -55,6 +56,7 @@ void pl_log_vwrite(struct pl_log_site *site, enum pl_level level,
 
 /* "debug", "info", "notice", "warn", "error"; false if unknown. */
 bool pl_log_level_parse(struct pl_str name, enum pl_level *level);
+const char *pl_log_level_name(enum pl_level level);
 
 /* True when an access log is kept. */
 bool pl_log_access_enabled(void);
@@ -92,6 +94,9 @@ void pl_log_reopen(void);
 
 /* Lines lost so far because a ring was full. */
 size_t pl_log_dropped(void);
+
+/* Lines that were not written because their call site wrote too many. */
+size_t pl_log_suppressed(void);
 
 /* ---- async-signal-safe ---- */
 

@@ -31,6 +31,11 @@ bool pl_log_level_parse(struct pl_str name, enum pl_level *level)
     return false;
 }
 
+const char *pl_log_level_name(enum pl_level level)
+{
+    return levels[level].name.data;
+}
+
 /* ---- the file ---------------------------------------------------------- */
 
 /* systemd names the socket behind stderr, so that a program whose stderr was

@@ -427,6 +427,19 @@ bool pl_lua_where(const struct pl_task *task, char *out, size_t size)
     return co != NULL;
 }
 
+bool pl_lua_waits(const struct pl_task *task, char *out, size_t size)
+{
+    const struct pl_co *co;
+
+    if (task->type != &pl_co_type)
+        return false;
+    co = PL_CONTAINER_OF(task, struct pl_co, task);
+    if (co->L == NULL)
+        return false;
+    say_where(co->L, co, out, size);
+    return true;
+}
+
 /* ---- the hook ---- */
 
 /* From now on Lua gets no memory. */

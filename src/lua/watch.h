@@ -53,4 +53,9 @@ bool pl_lua_alarm(const struct pl_task *task, struct pl_alarm *alarm);
  * then can its stack be looked at. Returns false if no Lua runs. */
 bool pl_lua_where(const struct pl_task *task, char *out, size_t size);
 
+/* ---- on the worker's thread, while no Lua runs ---- */
+
+/* Where a task of Lua waits. Returns false if task is none. */
+bool pl_lua_waits(const struct pl_task *task, char *out, size_t size);
+
 #endif

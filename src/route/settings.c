@@ -47,6 +47,7 @@ static const struct pl_setting settings[] = {
     TEXT("user", user, true, NULL, "who runs the workers, after start-up"),
     TEXT("group", group, true, NULL, "their group; else that of the user"),
     TEXT("pid_file", pid_file, true, NULL, "where the process id is written"),
+    TEXT("admin", admin, true, NULL, "the admin socket's path; false: none"),
     TEXT("error_log", error_log, false, NULL, "a file, or \"-\" for stderr"),
     TEXT("access_log", access_log, true, NULL, "a file, or \"-\" for stdout"),
     TEXT("log_level", log_level, false, is_level,

@@ -187,6 +187,7 @@ struct pl_site *pl_site_new(void)
     site->stop_ms = 30000;
     site->error_log = "-";
     site->log_level = "info";
+    site->admin = "";
     site->watch = (struct pl_watch_settings){
         .on = true, .warn_ms = 5000, .abort_ms = 30000};
     site->router = pl_router_new();

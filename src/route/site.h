@@ -54,6 +54,7 @@ struct pl_site {
     const char *error_log;               /* "-": stderr */
     const char *access_log;              /* NULL: none; "-": stdout */
     const char *log_level;
+    const char *admin; /* path of the admin socket; NULL: none; "": default */
     /* of listeners that do not say it: */
     const char *trusted;   /* NULL: nobody */
     const char *forwarded; /* NULL: the usual fields */

@@ -90,6 +90,7 @@ struct pl_app *pl_app_new(void)
         pl_free(app);
         return NULL;
     }
+    app->site->admin = NULL; /* only if the program says where */
     return app;
 }
 

@@ -3,17 +3,16 @@
 #include <signal.h>
 #include <sys/prctl.h>
 
+#include "base/features.h"
 #include "base/log.h"
 #include "base/sys.h"
+#include "server/admin.h"
 #include "server/exit.h"
 #include "server/listeners.h"
 #include "server/server.h"
 
 /* What a worker gets on top of its own limits before it is left behind. */
 enum { GRACE_MS = 5000 };
-
-/* The steps of server->stop. */
-enum { STOP = 1, KILL = 2, LEAVE = 3 };
 
 static int asked_step(const struct pl_server *server)
 {
@@ -31,7 +30,7 @@ static void ask(struct pl_server *server, unsigned step, int exit_status)
         if ((before & PL_STOP_STEPS) >= step)
             break;
         after = (before & PL_STOP_STEPS) == 0
-                    ? ((unsigned)exit_status & 255) << 2 | step
+                    ? ((unsigned)exit_status & 255) << PL_STOP_STATUS | step
                     : (before & ~(unsigned)PL_STOP_STEPS) | step;
     } while (!atomic_compare_exchange_weak(&server->stop, &before, after));
     pl_server_wake(server);
@@ -39,7 +38,12 @@ static void ask(struct pl_server *server, unsigned step, int exit_status)
 
 void pl_server_stop(struct pl_server *server, bool now, int exit_status)
 {
-    ask(server, now ? KILL : STOP, exit_status);
+    ask(server, now ? PL_STOP_NOW : PL_STOP_ASKED, exit_status);
+}
+
+void pl_server_drain(struct pl_server *server)
+{
+    ask(server, PL_STOP_DRAIN, PL_EXIT_OK);
 }
 
 void pl_server_end(struct pl_server *server, int exit_status)
@@ -58,7 +62,7 @@ static void tell_workers(struct pl_server *server)
 {
     int asked = asked_step(server);
 
-    if (asked >= STOP)
+    if (asked >= PL_STOP_DRAIN)
         pl_systemd_stopping(&server->systemd);
     for (unsigned i = 0; i < server->started; i++) {
         struct pl_worker *worker = &server->workers[i];
@@ -66,9 +70,11 @@ static void tell_workers(struct pl_server *server)
         if (worker->stage < PL_WORKER_LOADING ||
             worker->stage >= PL_WORKER_OVER)
             continue;
-        if (asked >= STOP && worker->told < STOP)
+        if (asked >= PL_STOP_DRAIN && worker->told < PL_STOP_DRAIN)
+            pl_worker_drain(worker);
+        if (asked >= PL_STOP_ASKED && worker->told < PL_STOP_ASKED)
             pl_worker_stop(worker);
-        if (asked >= KILL && worker->told < KILL)
+        if (asked >= PL_STOP_NOW && worker->told < PL_STOP_NOW)
             pl_worker_kill(worker);
         worker->told = asked;
     }
@@ -94,6 +100,8 @@ PL_NORETURN static void leave_behind(struct pl_server *server)
                    i);
     pl_log_flush();
     pl_listeners_close(server);
+    if (PL_WITH_ADMIN)
+        pl_admin_unlink(server);
     pl_pid_file_release(&server->pid_file);
     _exit(PL_EXIT_FAILURE);
 }
@@ -119,9 +127,9 @@ static uint64_t last_moment(const struct pl_server *server, int step)
 {
     uint64_t now = pl_clock_monotonic() / 1000000;
 
-    if (!server->options.own_process || step < STOP)
+    if (!server->options.own_process || step < PL_STOP_ASKED)
         return 0;
-    return now + GRACE_MS + (step == STOP ? server->stop_ms : 0);
+    return now + GRACE_MS + (step == PL_STOP_ASKED ? server->stop_ms : 0);
 }
 
 /* ---- signals ---- */
@@ -135,13 +143,15 @@ static void on_signal(struct pl_server *server, uint32_t number)
     case SIGTERM:
     case SIGQUIT:
     case SIGINT:
-        if (number == SIGINT && asked < STOP)
-            asked = STOP; /* fast: the first is like a second TERM */
-        ask(server, (unsigned)PL_MIN(asked + 1, LEAVE), PL_EXIT_OK);
+        asked = PL_MAX(asked, PL_STOP_DRAIN); /* a drain is no stop yet */
+        if (number == SIGINT)
+            asked = PL_MAX(asked, PL_STOP_ASKED); /* fast: like a second TERM */
+        ask(server, (unsigned)PL_MIN(asked + 1, PL_STOP_FORCE), PL_EXIT_OK);
         pl_log(PL_LOG_NOTICE, "server", "SIG%s: %s", name,
-               asked < STOP   ? "running requests are finished, then the end"
-               : asked < KILL ? "the end, at once"
-                              : "the end, by force");
+               asked < PL_STOP_ASKED
+                   ? "running requests are finished, then the end"
+               : asked < PL_STOP_NOW ? "the end, at once"
+                                     : "the end, by force");
         break;
     case SIGUSR1:
         pl_log_reopen();
@@ -213,7 +223,7 @@ static void read_link(struct pl_server *server)
     pl_log(PL_LOG_ERROR, "server",
            "the supervisor has gone: running requests are finished, then the "
            "end");
-    ask(server, STOP, PL_EXIT_FAILURE);
+    ask(server, PL_STOP_ASKED, PL_EXIT_FAILURE);
 }
 
 static void on_link(struct pl_source *source, unsigned events)
@@ -304,12 +314,13 @@ void pl_control_until(struct pl_server *server,
             last = last_moment(server, step);
         }
         tell_workers(server);
-        if (step >= STOP && server->ngroups > 0 && nobody_accepts(server))
+        if (step >= PL_STOP_DRAIN && server->ngroups > 0 &&
+            nobody_accepts(server))
             pl_listeners_close(server);
         if (reached(server))
             return;
-        if (step >= LEAVE || time_left(last) == 0 ||
-            (step >= STOP && only_lost_are_left(server)))
+        if (step >= PL_STOP_FORCE || time_left(last) == 0 ||
+            (step >= PL_STOP_DRAIN && only_lost_are_left(server)))
             leave_behind(server);
         /* After a wait that failed everything is looked at, too. */
         pl_loop_step(server->loop, time_left(last));

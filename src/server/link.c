@@ -285,10 +285,11 @@ static int receive_sockets(struct pl_server_link *link, int **out,
 }
 
 int pl_link_listen(struct pl_server_link *link, const struct pl_addr *addr,
-                   const struct pl_listen_options *options,
+                   const struct pl_listen_options *options, bool to_the_end,
                    struct pl_listen_group **out, struct pl_error *error)
 {
     struct pl_link_message message = {.kind = PL_LINK_LISTEN,
+                                      .number = to_the_end,
                                       .listen = {.addr = *addr,
                                                  .sockets = options->sockets,
                                                  .mode = options->mode,

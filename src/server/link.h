@@ -31,7 +31,7 @@ enum pl_link_kind {
     PL_LINK_RESULT = 1, /* error; code 0: yes */
     PL_LINK_MINDING = 2,
     PL_LINK_PID_FILE = 3, /* text */
-    PL_LINK_LISTEN = 4,   /* listen */
+    PL_LINK_LISTEN = 4,   /* listen; number 1: open until the end of all */
     PL_LINK_SOCKETS = 5,  /* with number descriptors */
     PL_LINK_LOG = 6,      /* with one descriptor */
     PL_LINK_READY = 7,
@@ -114,9 +114,9 @@ int pl_link_pid_file(struct pl_server_link *link, const char *path,
 int pl_link_ready(struct pl_server_link *link, struct pl_error *error);
 
 /* The sockets of an address: as pl_listen_open(), which does it without a
- * supervisor. */
+ * supervisor. to_the_end: a SHUT does not close it. */
 int pl_link_listen(struct pl_server_link *link, const struct pl_addr *addr,
-                   const struct pl_listen_options *options,
+                   const struct pl_listen_options *options, bool to_the_end,
                    struct pl_listen_group **out, struct pl_error *error);
 
 #endif

@@ -178,7 +178,8 @@ static int open_new(struct pl_server *server, bool local, const char *address,
     if (err == 0)
         err = check_new(server, &addr, error);
     if (err == 0)
-        err = pl_link_listen(server->link, &addr, options, &group, error);
+        err =
+            pl_link_listen(server->link, &addr, options, false, &group, error);
     return err < 0 ? err : keep_group(server, group, error);
 }
 

@@ -2,6 +2,8 @@
 #include <stdio.h>
 
 #include "base/crash.h"
+#include "base/features.h"
+#include "server/client.h"
 #include "server/commands.h"
 #include "server/exit.h"
 #include "server/process.h"
@@ -11,6 +13,8 @@ int main(int argc, char **argv)
     struct pl_error error = {.code = 0};
     struct pl_options options;
 
+    if (PL_WITH_ADMIN && pl_client_is(argc, argv))
+        return pl_client_run(argc, argv);
     if (pl_options_parse(argc, argv, &options, &error) < 0)
         return pl_exit_say(PL_EXIT_USAGE, &error);
     pl_crash_install();

@@ -7,6 +7,10 @@ const char pl_options_help[] =
     "usage: perilune [OPTIONS] [SITE.lua | FOLDER]\n"
     "       perilune check [OPTIONS] [SITE.lua | FOLDER]\n"
     "       perilune run SCRIPT.lua [ARGUMENTS]\n"
+    "       perilune status | connections | requests [SECONDS] | log [LEVEL] "
+    "|\n"
+    "                stop [--now] | drain  [--pid FILE | --admin PATH] "
+    "[--json]\n"
     "\n"
     "Serves a site: a Lua file, or a folder (its main.lua is run, its\n"
     "public_html/ is served; a folder with neither is served itself).\n"
@@ -15,6 +19,13 @@ const char pl_options_help[] =
     "  check               load the site, list its addresses and routes, exit\n"
     "  run                 run a Lua script with the whole library; the exit\n"
     "                      code is the number that it returns\n"
+    "  status              what a running server does (--json: as JSON)\n"
+    "  connections         its connections\n"
+    "  requests            its running requests, or those older than SECONDS\n"
+    "  log                 its log level; with LEVEL, sets it\n"
+    "  stop                end it when its requests are answered (--now: at\n"
+    "                      once), and wait for that\n"
+    "  drain               the same, however long the requests take\n"
     "\n"
     "  -p PORT             listen on this port, not on the site's addresses\n"
     "                      (0: the kernel chooses; see the line it prints)\n"
@@ -31,6 +42,9 @@ const char pl_options_help[] =
     "  -m A.so,B.so        load these modules before the site\n"
     "  --user USER         become this user once the addresses are open\n"
     "  --pid FILE          write the process id to FILE, removed at the end\n"
+    "  --admin PATH        the admin socket: here (off: none), instead of "
+    "FILE\n"
+    "                      with .admin for .pid, or /run/perilune/PID.sock\n"
     "  --log FILE          error log (default: standard error)\n"
     "  --log-level LEVEL   debug, info (default), notice, warn, error\n"
     "  --access-log FILE   access log; - is standard output\n"
@@ -64,6 +78,7 @@ enum option {
     OPT_MODULES,
     OPT_USER,
     OPT_PID,
+    OPT_ADMIN,
     OPT_LOG,
     OPT_LOG_LEVEL,
     OPT_ACCESS_LOG,
@@ -89,6 +104,7 @@ static const struct {
     {"-m", OPT_MODULES, VALUE},
     {"--user", OPT_USER, VALUE},
     {"--pid", OPT_PID, VALUE},
+    {"--admin", OPT_ADMIN, VALUE},
     {"--log", OPT_LOG, VALUE},
     {"--log-level", OPT_LOG_LEVEL, VALUE},
     {"--access-log", OPT_ACCESS_LOG, VALUE},
@@ -163,6 +179,16 @@ static int apply_modules(const char *value, struct pl_server_options *server,
     return 0;
 }
 
+static int apply_admin(const char *value, struct pl_server_options *server,
+                       struct pl_error *error)
+{
+    server->admin = value;
+    return PL_WITH_ADMIN
+               ? 0
+               : pl_error_set(error, PL_ERR_UNSUPPORTED, "",
+                              "--admin: " PL_WITHOUT PL_FEATURE_ADMIN);
+}
+
 static int apply(enum option option, const char *name, const char *value,
                  struct pl_options *out, struct pl_error *error)
 {
@@ -198,6 +224,9 @@ static int apply(enum option option, const char *name, const char *value,
         break;
     case OPT_PID:
         server->pid_file = value;
+        break;
+    case OPT_ADMIN:
+        err = apply_admin(value, server, error);
         break;
     case OPT_LOG:
     case OPT_LOG_LEVEL:
@@ -262,8 +291,8 @@ static int take_option(char **argv, int *i, struct pl_options *out,
                         "unknown option %s (see --help)", argv[*i]);
 }
 
-/* The words "check" and "run" are commands only in first place; a folder of
- * that name is written "./check". */
+/* The words "check" and "run" (and those of client.c) are commands only in
+ * first place; a folder of that name is written "./check". */
 static int take_command(int argc, char **argv, struct pl_options *out)
 {
     if (argc > 1 && strcmp(argv[1], "check") == 0)

@@ -10,6 +10,7 @@
 #include "base/sys.h"
 #include "http/mime.h"
 #include "loop/offload.h"
+#include "server/admin.h"
 #include "server/control.h"
 #include "server/dev.h"
 #include "server/listeners.h"
@@ -118,12 +119,14 @@ static int start_logs(const struct pl_server *server,
     const struct pl_server_options *options = &server->options;
     const char *level = either(options->log_level, site->log_level);
     const char *access = either(options->access_log, site->access_log);
+    enum pl_level parsed = pl_log_level;
 
-    if (level != NULL && !pl_log_level_parse(pl_str_c(level), &pl_log_level))
+    if (level != NULL && !pl_log_level_parse(pl_str_c(level), &parsed))
         return pl_error_set(error, PL_ERR_INVALID, "",
                             "log level '%s': use debug, info, notice, warn or "
                             "error",
                             level);
+    pl_log_level = parsed;
     /* Who develops sees what is asked for. */
     if (access == NULL && (options->dev != PL_DEV_SITE || site->dev) &&
         isatty(STDOUT_FILENO))
@@ -164,6 +167,19 @@ static int claim_pid_file(struct pl_server *server, const char *path,
                : pl_pid_file_claim(&server->pid_file, path, error);
 }
 
+static int open_admin(struct pl_server *server, const struct pl_site *site,
+                      struct pl_error *error)
+{
+    const char *said = either(server->options.admin, site->admin);
+
+    if (!PL_WITH_ADMIN)
+        return 0;
+    if (server->options.admin != NULL && strcmp(said, "off") == 0)
+        said = NULL;
+    return pl_admin_open(
+        server, said, either(server->options.pid_file, site->pid_file), error);
+}
+
 /* In an order that needs no way back: what only the old user may do comes
  * before becoming the new one, and the pid file before everything that a
  * running server would suffer from. */
@@ -190,9 +206,11 @@ static int prepare(struct pl_server *server, const struct pl_generation *gen)
     if (start_logs(server, site, &error) < 0)
         return pl_exit_say(PL_EXIT_FAILURE, &error);
     pl_link_log(server->link);
-    if (pl_user_become(&user, &error) < 0) {
+    err = open_admin(server, site, &error);
+    if (err < 0 || pl_user_become(&user, &error) < 0) {
         pl_log_stop();
-        return pl_exit_say(PL_EXIT_FAILURE, &error);
+        return err < 0 ? pl_exit_say(PL_EXIT_LISTEN, &error)
+                       : pl_exit_say(PL_EXIT_FAILURE, &error);
     }
     return PL_EXIT_OK;
 }
@@ -271,7 +289,7 @@ static void commit_workers(struct pl_server *server)
 /* What was asked for by the first who stopped the server. */
 static int exit_status(const struct pl_server *server)
 {
-    return (int)(server->stop >> 2);
+    return (int)(server->stop >> PL_STOP_STATUS);
 }
 
 /* Of several workers that could not start, one says why. */
@@ -317,6 +335,8 @@ static int serve(struct pl_server *server)
     else if (!pl_server_stopping(server))
         commit_workers(server);
     pl_control_until(server, all_over);
+    if (PL_WITH_ADMIN)
+        pl_admin_close(server);
     pl_watchdog_stop(server->watchdog);
     say_turns(server);
     say_start_failure(server);
@@ -359,6 +379,8 @@ int pl_server_run(struct pl_server *server)
     if (code == PL_EXIT_OK && !pl_server_stopping(server))
         code = serve(server);
     pl_watchdog_close(server->watchdog);
+    if (PL_WITH_ADMIN)
+        pl_admin_free(server);
     pl_control_close(server);
     pl_pid_file_release(&server->pid_file);
     return code;

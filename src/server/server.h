@@ -11,6 +11,8 @@
 #ifndef PL_SERVER_SERVER_H
 #define PL_SERVER_SERVER_H
 
+#include <unistd.h>
+
 #include "net/listener.h"
 #include "server/exit.h"
 #include "server/generation.h"
@@ -42,6 +44,7 @@ struct pl_server_options {
     bool own_process;
     const char *modules;                 /* -m: with commas between; NULL */
     const char *user, *group, *pid_file; /* over the site's; NULL */
+    const char *admin; /* the admin socket: a path, "off"; NULL: the site's */
     const char *error_log, *access_log, *log_level; /* the same */
     struct pl_server_link *link; /* to the supervisor; NULL: there is none */
 };
@@ -68,10 +71,20 @@ struct pl_server {
     struct pl_source supervisor; /* of the link */
     struct pl_loop *loop;        /* the main thread's: it turns in control.c */
     struct pl_source signals;    /* a signalfd, or -1 */
+    struct pl_admin *admin;      /* NULL: there is no admin socket */
     _Atomic unsigned stop; /* how far we are asked to stop, and exit status */
 };
 
-enum { PL_STOP_STEPS = 3 }; /* bits of server->stop; the status follows */
+/* How far: the low bits of server->stop. Each step includes those before. */
+enum pl_stop_step {
+    PL_STOP_NONE,
+    PL_STOP_DRAIN, /* requests finish, however long they take */
+    PL_STOP_ASKED, /* ... within stop_ms */
+    PL_STOP_NOW,
+    PL_STOP_FORCE, /* who does not end is left behind */
+};
+
+enum { PL_STOP_STEPS = 7, PL_STOP_STATUS = 3 }; /* mask; the status follows */
 
 PL_INLINE bool pl_server_stopping(const struct pl_server *server)
 {
@@ -103,6 +116,17 @@ void pl_server_stop(struct pl_server *server, bool now, int exit_status);
 /* The site wants the end of all: pl_server_stop(), and no supervisor starts
  * another process. */
 void pl_server_end(struct pl_server *server, int exit_status);
+
+/* The same, but requests and WebSockets may take as long as they need; exit
+ * status 0. */
+void pl_server_drain(struct pl_server *server);
+
+/* The process that people know, and that the pid file names: the supervisor's,
+ * or ours without one. */
+PL_INLINE pid_t pl_server_pid(const struct pl_server *server)
+{
+    return server->link != NULL ? server->link->supervisor : getpid();
+}
 
 /* The main thread looks at the workers' stages again. */
 void pl_server_wake(struct pl_server *server);

@@ -93,6 +93,13 @@ void pl_held_close(struct pl_supervisor *sup)
         close_held(sup, sup->nheld - 1);
 }
 
+static void close_served(struct pl_supervisor *sup)
+{
+    for (unsigned i = sup->nheld; i > 0; i--)
+        if (!sup->held[i - 1].to_the_end)
+            close_held(sup, i - 1);
+}
+
 void pl_held_let_go(struct pl_supervisor *sup, const struct pl_child *child)
 {
     for (unsigned i = 0; i < sup->nheld; i++)
@@ -129,9 +136,10 @@ static int denied(struct pl_error *error)
 }
 
 static int on_listen(struct pl_supervisor *sup, struct pl_child *child,
-                     const struct pl_link_listen *listen,
+                     const struct pl_link_message *message,
                      struct pl_error *error)
 {
+    const struct pl_link_listen *listen = &message->listen;
     struct pl_held *held;
     int err = 0;
 
@@ -143,6 +151,7 @@ static int on_listen(struct pl_supervisor *sup, struct pl_child *child,
     if (err < 0)
         return err;
     held->users |= bit_of(sup, child);
+    held->to_the_end = message->number == 1;
     err = send_sockets(child, held->group);
     return err < 0 ? pl_error_set(error, err, "", "cannot pass sockets: %s",
                                   pl_err_text(err))
@@ -222,7 +231,7 @@ static void on_minding(struct pl_child *child)
 static void on_shut(struct pl_supervisor *sup, const struct pl_child *child)
 {
     if (child->state == PL_CHILD_SERVING && (sup->stop > 0 || child->ending)) {
-        pl_held_close(sup);
+        close_served(sup);
     } else if (child->state == PL_CHILD_LEAVING) {
         pl_held_let_go(sup, child);
         if (pl_supervisor_child(sup, PL_CHILD_SERVING) != NULL)
@@ -263,7 +272,7 @@ static void on_message(struct pl_supervisor *sup, struct pl_child *child,
         answer(child, on_pid_file(sup, child, message->text, &error), &error);
         break;
     case PL_LINK_LISTEN:
-        answer(child, on_listen(sup, child, &message->listen, &error), &error);
+        answer(child, on_listen(sup, child, message, &error), &error);
         break;
     case PL_LINK_READY:
         answer(child, on_ready(sup, child, &error), &error);

@@ -38,8 +38,9 @@ struct pl_child {
 struct pl_held {
     struct pl_addr asked;
     struct pl_listen_group *group;
-    unsigned nth;   /* of port 0: which of several */
-    uint32_t users; /* bit i: children[i] has asked for it */
+    unsigned nth;    /* of port 0: which of several */
+    uint32_t users;  /* bit i: children[i] has asked for it */
+    bool to_the_end; /* a SHUT does not close it: who serves no more answers */
 };
 
 struct pl_supervisor {

@@ -78,21 +78,27 @@ static void describe_mute(struct text *text, const struct pl_ward *ward)
     add(text, "worker %u has been held for %.3f s", ward->worker->id, held);
 }
 
-/* "worker 0 has been held for 5.2 s by GET /x request=... route=/x in Lua:
- * site.lua:3 in spin < site.lua:9" */
-static void describe(struct text *text, const struct pl_ward *ward, bool heard)
+/* " in Lua: site.lua:3 in spin < site.lua:9" */
+static void add_where(struct text *text, const struct pl_inquiry *inquiry,
+                      bool heard)
 {
-    const struct pl_inquiry *inquiry = &ward->inquiry;
     const char *where = heard ? inquiry->lua.where : inquiry->where;
 
-    describe_mute(text, ward);
-    add_request(text, inquiry);
     if (inquiry->in_lua && where[0] != '\0')
         add(text, " in Lua: %s", where);
     if (!heard) {
         add(text, " in C: ");
         add_stack(text, inquiry);
     }
+}
+
+/* "worker 0 has been held for 5.2 s by GET /x request=... route=/x in Lua:
+ * site.lua:3 in spin < site.lua:9" */
+static void describe(struct text *text, const struct pl_ward *ward, bool heard)
+{
+    describe_mute(text, ward);
+    add_request(text, &ward->inquiry);
+    add_where(text, &ward->inquiry, heard);
 }
 
 /* Asks a worker that is held what it does. Returns whether it could say; heard:
@@ -219,6 +225,52 @@ static void look_at(struct pl_ward *ward)
     alarm_it(ward, held);
 }
 
+/* ---- for those who ask ---- */
+
+static void find_out(struct pl_ward *ward, struct pl_holder *held)
+{
+    const struct pl_inquiry *inquiry = &ward->inquiry;
+    struct pl_question question = {.kind = PL_ALARM_REPORT, .status = 500};
+    struct text text = {.len = 0};
+    bool heard;
+
+    if (!ward->followed || ward->worker->stage >= PL_WORKER_OVER)
+        return;
+    get_ready(ward->dog);
+    question.busy_since = pl_loop_busy_since(ward->worker->loop);
+    if (question.busy_since == 0 || !inquire(ward, &question, &heard))
+        return;
+    held->known = true;
+    memcpy(held->id, inquiry->id, sizeof(held->id));
+    memcpy(held->method, inquiry->method, sizeof(held->method));
+    memcpy(held->path, inquiry->path, sizeof(held->path));
+    memcpy(held->route, inquiry->route, sizeof(held->route));
+    add_where(&text, inquiry, heard);
+    if (text.len > 0)
+        snprintf(held->where, sizeof(held->where), "%s", text.bytes + 1);
+}
+
+static void answer_asked(struct pl_watchdog *dog)
+{
+    struct pl_holder *held, *next;
+
+    for (held = atomic_exchange(&dog->asked, NULL); held != NULL; held = next) {
+        next = held->next;
+        find_out(&dog->wards[held->worker], held);
+        held->known_by(held);
+    }
+}
+
+void pl_watchdog_ask(struct pl_watchdog *dog, struct pl_holder *held)
+{
+    held->next = atomic_load(&dog->asked);
+    while (!atomic_compare_exchange_weak(&dog->asked, &held->next, held))
+        ;
+    sem_post(&dog->news);
+}
+
+/* ---- the thread ---- */
+
 static uint64_t first_deadline(const struct pl_watchdog *dog)
 {
     uint64_t first = UINT64_MAX;
@@ -248,7 +300,7 @@ static void wait_for_look(struct pl_watchdog *dog)
         atomic_store(&dog->next_look, look);
         at = pl_watchdog_time(look);
     } while (sem_clockwait(&dog->news, CLOCK_MONOTONIC, &at) == 0 &&
-             !dog->stop);
+             !dog->stop && atomic_load(&dog->asked) == NULL);
 }
 
 /* On the worker's thread, or in a handler there. */
@@ -272,6 +324,7 @@ static void *run(void *arg)
         wait_for_look(dog);
         for (unsigned i = 0; i < dog->nwards && !dog->stop; i++)
             look_at(&dog->wards[i]);
+        answer_asked(dog);
     }
     return NULL;
 }

@@ -13,6 +13,7 @@
 #ifndef PL_SERVER_WATCHDOG_H
 #define PL_SERVER_WATCHDOG_H
 
+#include <perilune.h>
 #include <stdbool.h>
 
 struct pl_worker;
@@ -42,6 +43,24 @@ void pl_watchdog_follow(struct pl_watchdog *dog, struct pl_worker *worker);
 /* Is worker one that will not turn any more, as far as can be said? Any
  * thread. */
 bool pl_watchdog_gives_up(const struct pl_watchdog *dog, unsigned worker);
+
+/* What holds a worker now, as somebody wants to know who cannot wait for it
+ * (admin_ask.c). Texts are empty where there is nothing to say. */
+struct pl_holder {
+    struct pl_holder *next;
+    unsigned worker;
+    bool known; /* it could be found out */
+    char id[PL_REQUEST_ID_LEN + 1];
+    char method[16], path[256], route[128];
+    char where[3000]; /* "in Lua: site.lua:3 in spin", "in C: strlen < ..." */
+    /* Called when all is filled, on the watchdog's thread: the last it does
+     * with it. */
+    void (*known_by)(struct pl_holder *held);
+};
+
+/* Any thread, while the watchdog is not stopped. BORROWS held until known_by()
+ * is called, which it is not when the watchdog stops before. */
+void pl_watchdog_ask(struct pl_watchdog *dog, struct pl_holder *held);
 
 /* Logs, on debug level, how long the turns of a worker were that is over. */
 void pl_watchdog_say_turns(const struct pl_worker *worker);

@@ -72,8 +72,9 @@ struct pl_watchdog {
     bool lua, started, ready; /* ready: what the first alarm needs is there */
     sem_t news;               /* answered, heard, or stop */
     atomic_bool stop;
-    _Atomic uint64_t next_look; /* ns; by then a deadline is seen anyway */
-    bool handling;              /* before is what it was */
+    struct pl_holder *_Atomic asked; /* newest first */
+    _Atomic uint64_t next_look;      /* ns; by then a deadline is seen anyway */
+    bool handling;                   /* before is what it was */
     struct sigaction before;
     unsigned nwards;
     struct pl_ward wards[];

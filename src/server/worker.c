@@ -93,7 +93,10 @@ static void on_request(void *arg, struct pl_request *req)
 
 static void on_finished(void *arg, struct pl_request *req)
 {
-    (void)arg;
+    struct pl_worker *worker = arg;
+
+    if (PL_WITH_ADMIN)
+        pl_metrics_count(&worker->metrics, req, pl_now(worker->loop));
     if (pl_log_access_enabled())
         pl_access_log(req);
 }
@@ -198,6 +201,7 @@ void pl_worker_fini(struct pl_worker *worker)
     }
     pl_member_leave(&worker->member);
     pl_timer_stop(pl_loop_wheel(worker->loop), &worker->upkeep);
+    pl_metrics_fini(&worker->metrics);
     pl_files_free(worker->http.files);
     if (PL_WITH_SOCKETS)
         pl_sockets_fini(&worker->sockets);

@@ -15,6 +15,7 @@
 #include "http/http.h"
 #include "lua/module.h"
 #include "server/generation.h"
+#include "server/metrics.h"
 #include "share/member.h"
 #include "socket/socket.h"
 
@@ -43,7 +44,8 @@ struct pl_worker {
     struct pl_generation *generation;
     struct pl_module_home modules; /* of its generations */
     struct pl_member member; /* what others share with it, and send to it */
-    bool looking;            /* a fiber looks at its messages (app_share.c) */
+    struct pl_metrics metrics;
+    bool looking; /* a fiber looks at its messages (app_share.c) */
     /* garbage collection between requests */
     struct pl_timer upkeep;
     uint64_t upkeep_requests; /* when the timer was set */
@@ -58,8 +60,8 @@ struct pl_worker {
     /* of the process: */
     struct pl_load load;
     struct pl_error error; /* of loading (FAILED) or starting (SERVING) */
-    struct pl_mail commit_mail, stop_mail, kill_mail;
-    int told; /* 1: stop_mail was sent, 2: kill_mail too */
+    struct pl_mail commit_mail, drain_mail, stop_mail, kill_mail;
+    int told; /* enum pl_stop_step: mail of this and all before was sent */
     bool made;
     pthread_t thread;
     _Atomic(enum pl_worker_stage) stage;
@@ -86,8 +88,9 @@ int pl_worker_start(struct pl_worker *worker, struct pl_server *server,
 /* LOADED: to accept connections and to run what the site has recorded. */
 void pl_worker_commit(struct pl_worker *worker);
 
-/* LOADING or later, each at most once: to finish the running requests within
- * the site's stop time and then end; to end now. */
+/* LOADING or later, each at most once and in this order: to finish the running
+ * requests and then end; to do so within the site's stop time; to end now. */
+void pl_worker_drain(struct pl_worker *worker);
 void pl_worker_stop(struct pl_worker *worker);
 void pl_worker_kill(struct pl_worker *worker);
 
@@ -100,9 +103,5 @@ void pl_worker_set_stage(struct pl_worker *worker, enum pl_worker_stage stage);
 
 /* Turns the loop until op is DONE. */
 void pl_worker_turn(struct pl_worker *worker, const struct pl_op *op);
-
-/* The deliveries of stop_mail and kill_mail (worker_stop.c). */
-void pl_worker_on_stop(struct pl_mail *mail);
-void pl_worker_on_kill(struct pl_mail *mail);
 
 #endif

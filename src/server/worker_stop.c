@@ -1,9 +1,10 @@
 /* worker_stop.c - how a worker ends.
  *
- *     stop: DRAINING  no new connections; what runs may finish, pl.on("stop")
- *           ENDING    runs. When that is done or the stop time is over:
- *     kill: ENDING    connections are closed, tasks cancelled and awaited
- *           (OVER)    the loop turns no more */
+ *     drain: DRAINING  no new connections; what runs may finish, pl.on("stop")
+ *            ENDING    runs. When that is done:
+ *     stop:            the same, but no longer than the stop time
+ *     kill:  ENDING    connections are closed, tasks cancelled and awaited
+ *            (OVER)    the loop turns no more */
 #include "server/worker.h"
 
 #include "base/features.h"
@@ -112,13 +113,10 @@ static void begin_stop(struct pl_worker *worker)
 {
     struct pl_generation *gen = worker->generation;
     bool committed = worker->stage == PL_WORKER_SERVING;
-    uint64_t limit = (uint64_t)gen->site->stop_ms * 1000000u;
 
     worker->stop_hook.run = check_stopped;
     pl_loop_add_hook(worker->loop, &worker->stop_hook);
     pl_timer_init(&worker->stop_timer, on_stop_timer);
-    pl_timer_start(pl_loop_wheel(worker->loop), &worker->stop_timer,
-                   pl_now(worker->loop) + limit);
     pl_member_withdraw(&worker->member);
     pl_sched_stop(&worker->sched);
     stop_listening(worker);
@@ -133,10 +131,10 @@ static void begin_stop(struct pl_worker *worker)
     pl_worker_set_stage(worker, PL_WORKER_DRAINING);
 }
 
-void pl_worker_on_stop(struct pl_mail *mail)
+static void on_drain(struct pl_mail *mail)
 {
     struct pl_worker *worker =
-        PL_CONTAINER_OF(mail, struct pl_worker, stop_mail);
+        PL_CONTAINER_OF(mail, struct pl_worker, drain_mail);
 
     if (worker->stage == PL_WORKER_LOADING)
         pl_op_cancel(&worker->load.op);
@@ -144,7 +142,20 @@ void pl_worker_on_stop(struct pl_mail *mail)
         begin_stop(worker);
 }
 
-void pl_worker_on_kill(struct pl_mail *mail)
+/* A drain has come before it. */
+static void on_stop(struct pl_mail *mail)
+{
+    struct pl_worker *worker =
+        PL_CONTAINER_OF(mail, struct pl_worker, stop_mail);
+
+    if (worker->stage == PL_WORKER_DRAINING)
+        pl_timer_start(pl_loop_wheel(worker->loop), &worker->stop_timer,
+                       pl_now(worker->loop) +
+                           worker->generation->site->stop_ms *
+                               UINT64_C(1000000));
+}
+
+static void on_kill(struct pl_mail *mail)
 {
     struct pl_worker *worker =
         PL_CONTAINER_OF(mail, struct pl_worker, kill_mail);
@@ -159,14 +170,20 @@ void pl_worker_on_kill(struct pl_mail *mail)
         end_now(worker);
 }
 
+void pl_worker_drain(struct pl_worker *worker)
+{
+    worker->drain_mail.deliver = on_drain;
+    pl_mailbox_send(pl_loop_mailbox(worker->loop), &worker->drain_mail);
+}
+
 void pl_worker_stop(struct pl_worker *worker)
 {
-    worker->stop_mail.deliver = pl_worker_on_stop;
+    worker->stop_mail.deliver = on_stop;
     pl_mailbox_send(pl_loop_mailbox(worker->loop), &worker->stop_mail);
 }
 
 void pl_worker_kill(struct pl_worker *worker)
 {
-    worker->kill_mail.deliver = pl_worker_on_kill;
+    worker->kill_mail.deliver = on_kill;
     pl_mailbox_send(pl_loop_mailbox(worker->loop), &worker->kill_mail);
 }

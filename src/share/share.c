@@ -123,6 +123,17 @@ void pl_share_set_member(struct pl_share *share, unsigned id,
     atomic_store(&share->members[id], member);
 }
 
+void pl_share_each_dict(struct pl_share *share,
+                        void (*see)(void *arg, struct pl_str name,
+                                    struct pl_dict *dict),
+                        void *arg)
+{
+    const struct named *named;
+
+    for (named = atomic_load(&share->dicts); named != NULL; named = named->next)
+        see(arg, named->name, named->dict);
+}
+
 _Atomic int *pl_share_leader(struct pl_share *share)
 {
     return &share->leader;

@@ -46,6 +46,12 @@ int pl_share_dict(struct pl_share *share, struct pl_str name,
                   const struct pl_dict_options *options, struct pl_dict **out,
                   struct pl_error *error);
 
+/* All of them, newest first. */
+void pl_share_each_dict(struct pl_share *share,
+                        void (*see)(void *arg, struct pl_str name,
+                                    struct pl_dict *dict),
+                        void *arg);
+
 /* ---- for the room ---- */
 
 /* In a section: the member that is worker number id, or NULL. */

@@ -1,0 +1,186 @@
+/* client_show.c - answers of the admin socket as tables for people. */
+#include <stdio.h>
+
+#include "base/str.h"
+#include "server/client.h"
+#include "server/figures.h"
+
+static const struct pl_json *find(const struct pl_json *value,
+                                  const char *pointer)
+{
+    return pl_json_find(value, pl_str_c(pointer));
+}
+
+/* ---- the process ---- */
+
+static void print_head(const struct pl_json *now)
+{
+    char age[32], memory[32];
+
+    pl_figure_time(age, sizeof(age), pl_client_double(now, "/uptime_s"));
+    pl_figure_bytes(memory, sizeof(memory),
+                    (double)pl_client_u64(now, "/resident_bytes"));
+    printf("perilune %.*s  %.*s  pid %llu  %.*s  up %s  %s\n",
+           PL_STR_ARG(pl_client_str(now, "/version")),
+           PL_STR_ARG(pl_client_str(now, "/site")),
+           (unsigned long long)pl_client_u64(now, "/pid"),
+           PL_STR_ARG(pl_client_str(now, "/state")), age, memory);
+    if (pl_client_u64(now, "/starts") > 0)
+        printf("server process %llu, after %llu others; %llu have crashed\n",
+               (unsigned long long)pl_client_u64(now, "/process"),
+               (unsigned long long)pl_client_u64(now, "/starts"),
+               (unsigned long long)pl_client_u64(now, "/crashes"));
+}
+
+static void print_listener(const struct pl_json *listener)
+{
+    printf("listen  %-24.*s %.*s%s",
+           PL_STR_ARG(pl_client_str(listener, "/address")),
+           PL_STR_ARG(pl_client_str(listener, "/protocol")),
+           pl_figure_true(find(listener, "/tls")) ? " tls" : "");
+    if (find(listener, "/backlog") != NULL)
+        printf("  queue %llu of %llu",
+               (unsigned long long)pl_client_u64(listener, "/queued"),
+               (unsigned long long)pl_client_u64(listener, "/backlog"));
+    printf("\n");
+}
+
+static void print_dict(const struct pl_json *dict)
+{
+    char used[32], limit[32];
+
+    pl_figure_bytes(used, sizeof(used), pl_client_double(dict, "/bytes"));
+    pl_figure_bytes(limit, sizeof(limit), pl_client_double(dict, "/limit"));
+    printf("shared  %-24.*s %llu keys  %s of %s\n",
+           PL_STR_ARG(pl_client_str(dict, "/name")),
+           (unsigned long long)pl_client_u64(dict, "/keys"), used, limit);
+}
+
+static void print_log(const struct pl_json *now)
+{
+    printf("log     %.*s  dropped %llu  suppressed %llu\n",
+           PL_STR_ARG(pl_client_str(now, "/log/level")),
+           (unsigned long long)pl_client_u64(now, "/log/dropped"),
+           (unsigned long long)pl_client_u64(now, "/log/suppressed"));
+}
+
+/* ---- workers ---- */
+
+static void print_held(const struct pl_json *worker)
+{
+    const struct pl_json *held = find(worker, "/held");
+
+    if (pl_figure_true(find(worker, "/answers")))
+        return;
+    printf("        worker %llu does not answer: busy for %.1f s",
+           (unsigned long long)pl_client_u64(worker, "/worker"),
+           pl_client_double(worker, "/busy_s"));
+    if (pl_client_str(held, "/method").len > 0)
+        printf(" with %.*s %.*s", PL_STR_ARG(pl_client_str(held, "/method")),
+               PL_STR_ARG(pl_client_str(held, "/path")));
+    if (held != NULL)
+        printf(" %.*s", PL_STR_ARG(pl_client_str(held, "/where")));
+    printf("\n");
+}
+
+static void print_worker(const struct pl_json *before,
+                         const struct pl_json *worker, double seconds)
+{
+    struct pl_figures figures = {.requests = 0};
+    char lua[32], p50[32], p99[32];
+
+    pl_figures_add(&figures, worker);
+    pl_figure_bytes(lua, sizeof(lua), pl_client_double(worker, "/lua/bytes"));
+    pl_figure_percentile(p50, sizeof(p50), &figures, 0.5);
+    pl_figure_percentile(p99, sizeof(p99), &figures, 0.99);
+    printf("%6llu  %-9.*s %6llu %11llu %9.0f %6llu %9s %9s %9s\n",
+           (unsigned long long)pl_client_u64(worker, "/worker"),
+           PL_STR_ARG(pl_client_str(worker, "/stage")),
+           (unsigned long long)pl_client_u64(worker, "/connections/open"),
+           (unsigned long long)figures.requests,
+           pl_figure_rate(before, worker, "/requests/total", seconds),
+           (unsigned long long)pl_client_u64(worker, "/requests/open"), p50,
+           p99, lua);
+    print_held(worker);
+}
+
+void pl_client_show_status(const struct pl_json *before,
+                           const struct pl_json *now, double seconds)
+{
+    const struct pl_json *item, *was = find(before, "/workers");
+
+    print_head(now);
+    for (item = pl_json_first(find(now, "/listeners")); item != NULL;
+         item = pl_json_next(item))
+        print_listener(item);
+    for (item = pl_json_first(find(now, "/shared")); item != NULL;
+         item = pl_json_next(item))
+        print_dict(item);
+    print_log(now);
+    printf("worker  stage      conns    requests       r/s   open       p50"
+           "       p99       lua\n");
+    for (item = pl_json_first(find(now, "/workers")); item != NULL;
+         item = pl_json_next(item))
+        print_worker(pl_json_at(was, pl_client_u64(item, "/worker")), item,
+                     seconds);
+}
+
+/* ---- lists ---- */
+
+static void print_request(uint64_t worker, const struct pl_json *req)
+{
+    struct pl_str where = pl_client_str(req, "/where");
+
+    printf("%6llu %9.1fs  %.*s  %.*s %.*s", (unsigned long long)worker,
+           pl_client_double(req, "/age_s"),
+           PL_STR_ARG(pl_client_str(req, "/id")),
+           PL_STR_ARG(pl_client_str(req, "/method")),
+           PL_STR_ARG(pl_client_str(req, "/path")));
+    if (pl_client_str(req, "/route").len > 0)
+        printf("  route %.*s", PL_STR_ARG(pl_client_str(req, "/route")));
+    if (where.len > 0)
+        printf("\n%18s%.*s", "", PL_STR_ARG(where));
+    printf("\n");
+}
+
+static void print_conn(uint64_t worker, const struct pl_json *conn)
+{
+    printf("%6llu  %-28.*s %-10.*s%s  kept %llu  queued %llu\n",
+           (unsigned long long)worker, PL_STR_ARG(pl_client_str(conn, "/peer")),
+           PL_STR_ARG(pl_client_str(conn, "/protocol")),
+           pl_figure_true(find(conn, "/tls")) ? " tls" : "",
+           (unsigned long long)pl_client_u64(conn, "/kept"),
+           (unsigned long long)pl_client_u64(conn, "/queued"));
+}
+
+static void print_lists(const struct pl_json *answer, const char *list,
+                        void (*print)(uint64_t worker,
+                                      const struct pl_json *item))
+{
+    const struct pl_json *worker, *item;
+
+    for (worker = pl_json_first(find(answer, "/workers")); worker != NULL;
+         worker = pl_json_next(worker)) {
+        uint64_t id = pl_client_u64(worker, "/worker");
+
+        print_held(worker);
+        for (item = pl_json_first(find(worker, list)); item != NULL;
+             item = pl_json_next(item))
+            print(id, item);
+        if (pl_client_u64(worker, "/more") > 0)
+            printf("%6llu  ... and %llu more\n", (unsigned long long)id,
+                   (unsigned long long)pl_client_u64(worker, "/more"));
+    }
+}
+
+void pl_client_show_requests(const struct pl_json *answer)
+{
+    printf("worker       age  id                request\n");
+    print_lists(answer, "/requests", print_request);
+}
+
+void pl_client_show_connections(const struct pl_json *answer)
+{
+    printf("worker  peer                         protocol\n");
+    print_lists(answer, "/connections", print_conn);
+}
