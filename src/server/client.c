@@ -6,6 +6,7 @@
 
 #include "base/str.h"
 #include "base/sys.h"
+#include "server/client_top.h"
 #include "server/exit.h"
 #include "server/figures.h"
 
@@ -164,6 +165,7 @@ static const struct command {
     {"stop", run_stop, false, true},
     {"drain", run_drain, false, false},
     {"log", run_log, true, false},
+    {"top", pl_client_top, false, false},
 };
 
 static const struct command *find_command(int argc, char **argv)

@@ -36,9 +36,9 @@ struct pl_client_answer {
     const struct pl_json *json; /* of body */
 };
 
-/* Fills *answer, to be given back by pl_client_answer_fini() also after a
- * failure. A status of 400 and above is PL_ERR_INVALID, and *error what the
- * server says. */
+/* Fills *answer, which must not be moved, to be given back by
+ * pl_client_answer_fini() also after a failure. A status of 400 and above is
+ * PL_ERR_INVALID, and *error what the server says. */
 int pl_client_call(const struct pl_client *client, const char *method,
                    const char *target, struct pl_client_answer *answer,
                    struct pl_error *error);

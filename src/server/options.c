@@ -7,10 +7,9 @@ const char pl_options_help[] =
     "usage: perilune [OPTIONS] [SITE.lua | FOLDER]\n"
     "       perilune check [OPTIONS] [SITE.lua | FOLDER]\n"
     "       perilune run SCRIPT.lua [ARGUMENTS]\n"
-    "       perilune status | connections | requests [SECONDS] | log [LEVEL] "
-    "|\n"
-    "                stop [--now] | drain  [--pid FILE | --admin PATH] "
-    "[--json]\n"
+    "       perilune status | top | connections | requests [SECONDS] |\n"
+    "                log [LEVEL] | stop [--now] | drain\n"
+    "                [--pid FILE | --admin PATH] [--json]\n"
     "\n"
     "Serves a site: a Lua file, or a folder (its main.lua is run, its\n"
     "public_html/ is served; a folder with neither is served itself).\n"
@@ -23,6 +22,7 @@ const char pl_options_help[] =
     "  connections         its connections\n"
     "  requests            its running requests, or those older than SECONDS\n"
     "  log                 its log level; with LEVEL, sets it\n"
+    "  top                 what it does, again each second; q ends it\n"
     "  stop                end it when its requests are answered (--now: at\n"
     "                      once), and wait for that\n"
     "  drain               the same, however long the requests take\n"
@@ -42,9 +42,8 @@ const char pl_options_help[] =
     "  -m A.so,B.so        load these modules before the site\n"
     "  --user USER         become this user once the addresses are open\n"
     "  --pid FILE          write the process id to FILE, removed at the end\n"
-    "  --admin PATH        the admin socket: here (off: none), instead of "
-    "FILE\n"
-    "                      with .admin for .pid, or /run/perilune/PID.sock\n"
+    "  --admin PATH        the admin socket: here (off: none), instead of\n"
+    "                      FILE with .admin for .pid, or in /run/perilune\n"
     "  --log FILE          error log (default: standard error)\n"
     "  --log-level LEVEL   debug, info (default), notice, warn, error\n"
     "  --access-log FILE   access log; - is standard output\n"
@@ -179,9 +178,13 @@ static int apply_modules(const char *value, struct pl_server_options *server,
     return 0;
 }
 
-static int apply_admin(const char *value, struct pl_server_options *server,
-                       struct pl_error *error)
+static int apply_place(enum option option, const char *value,
+                       struct pl_server_options *server, struct pl_error *error)
 {
+    if (option == OPT_PID) {
+        server->pid_file = value;
+        return 0;
+    }
     server->admin = value;
     return PL_WITH_ADMIN
                ? 0
@@ -223,10 +226,8 @@ static int apply(enum option option, const char *name, const char *value,
         server->user = value;
         break;
     case OPT_PID:
-        server->pid_file = value;
-        break;
     case OPT_ADMIN:
-        err = apply_admin(value, server, error);
+        err = apply_place(option, value, server, error);
         break;
     case OPT_LOG:
     case OPT_LOG_LEVEL:

@@ -1,16 +1,21 @@
 """The admin socket and the commands that use it: who may ask, what is said,
 what is done, and that nobody who asks can hold or harm the server."""
 
+import fcntl
 import json
 import os
+import pty
+import select
 import shutil
 import socket
 import stat
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 from pathlib import Path
-from signal import SIGKILL, SIGTERM
+from signal import SIGKILL, SIGTERM, SIGWINCH
 
 import pytest
 
@@ -561,3 +566,88 @@ def test_commands_say_what_is_wrong(command, args, code, text):
     assert done.returncode == code
     assert text in done.stderr
     assert done.stdout == ""
+
+
+# ---- top ----
+
+
+def test_top_prints_once_where_there_is_no_terminal(start, command):
+    server = start()
+    with server.connect() as wire:
+        wire.get("/")
+        done = command("top", "--pid", "a.pid")
+    assert done.returncode == 0, done.stderr
+    assert f"pid {server.pid}  serving" in done.stdout
+    assert "requests/s " in done.stdout and "worker  stage" in done.stdout
+    assert "\033" not in done.stdout
+
+
+class Terminal:
+    """A command on a terminal of so many rows and columns."""
+
+    def __init__(self, words, folder, rows=40, columns=100):
+        self.ours, theirs = pty.openpty()
+        self.resize(rows, columns)
+        self.was = termios.tcgetattr(theirs)
+        self.process = subprocess.Popen(
+            words, cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs
+        )
+        self.theirs = theirs
+        self.text = b""
+
+    def resize(self, rows, columns):
+        size = struct.pack("HHHH", rows, columns, 0, 0)
+        fcntl.ioctl(self.ours, termios.TIOCSWINSZ, size)
+
+    def look(self):
+        if select.select([self.ours], [], [], 0.01)[0]:
+            self.text += os.read(self.ours, 65536)
+        return self.text
+
+    def wait(self, what):
+        wait_for(lambda: what in self.look(), f"{what} on the terminal")
+
+    def close(self):
+        os.close(self.ours)
+        os.close(self.theirs)
+
+
+@pytest.mark.parametrize("key", [b"q", b"\x03"], ids=["q", "ctrl-c"])
+def test_top_is_live_and_leaves_the_terminal_as_it_was(start, tmp_path, key):
+    server = start(workers=1)
+    terminal = Terminal([program(), "top", "--pid", "a.pid"], tmp_path)
+    try:
+        terminal.wait(b"requests/s ")
+        with server.connect() as wire:
+
+            def counted():
+                wire.get("/")
+                terminal.look()
+                return b"  /\x1b[K" in terminal.text
+
+            wait_for(counted, "the route /")
+        terminal.resize(5, 20)
+        terminal.process.send_signal(SIGWINCH)
+        terminal.text = b""
+        terminal.wait(b"\x1b[J")
+        lines = terminal.text.split(b"\x1b[J")[0].split(b"\x1b[H")[-1]
+        rows = lines.replace(b"\x1b[K", b"").split(b"\r\n")
+        assert len(rows) <= 5 and all(len(row) <= 20 for row in rows)
+        os.write(terminal.ours, key)
+        assert terminal.process.wait(GUARD) == 0
+        terminal.wait(b"\x1b[?1049l")
+        assert termios.tcgetattr(terminal.theirs) == terminal.was
+    finally:
+        terminal.close()
+
+
+def test_top_ends_with_the_server(start, tmp_path):
+    server = start(workers=1)
+    terminal = Terminal([program(), "top", "--pid", "a.pid"], tmp_path)
+    try:
+        terminal.wait(b"requests/s ")
+        assert server.stop() == 0
+        assert terminal.process.wait(GUARD) == 1
+        terminal.wait(b"no server is running")
+    finally:
+        terminal.close()
