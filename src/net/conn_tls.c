@@ -264,6 +264,28 @@ static void take(struct pl_conn *conn, struct pl_str bytes)
         show_plain(conn, pl_str(pl_conn_tls_worker(conn)->plain, len), over);
 }
 
+static void wait_no_more(struct pl_tls_worker *worker, struct pl_tls *tls)
+{
+    worker->waiting -= tls->waits;
+    tls->waits = false;
+}
+
+/* Has this turn a step left for its handshake? Newcomers are seen first in a
+ * turn; were all steps theirs, one that waits would do so while a flood goes
+ * on. So half of the steps are for those that wait, the first of them first. */
+static bool has_step(struct pl_tls_worker *worker, struct pl_tls *tls)
+{
+    bool half = worker->waiting > 0 && !tls->waits;
+
+    if (worker->steps < (half ? HANDSHAKES / 2 : HANDSHAKES)) {
+        wait_no_more(worker, tls);
+        return true;
+    }
+    worker->waiting += !tls->waits;
+    tls->waits = true;
+    return false;
+}
+
 size_t pl_conn_tls_read(struct pl_conn *conn)
 {
     struct pl_net *net = pl_conn_net(conn);
@@ -271,7 +293,7 @@ size_t pl_conn_tls_read(struct pl_conn *conn)
     size_t kept = tls->rest_len;
     ssize_t n = 0;
 
-    if (!tls->open && net->tls->steps >= HANDSHAKES)
+    if (!tls->open && !has_step(net->tls, tls))
         return PL_NET_BUDGET; /* the others first: conn comes again */
     if (tls->fed) {
         tls->fed = false;
@@ -360,6 +382,7 @@ void pl_conn_tls_free(struct pl_conn *conn)
 
     if (tls == NULL)
         return;
+    wait_no_more(pl_conn_tls_worker(conn), tls);
     if (tls->session != NULL) {
         pl_conn_tls_worker(conn)->offer->session_free(tls->session);
         pl_conn_release(conn, SESSION);

@@ -21,6 +21,7 @@ struct pl_tls {
     bool known;    /* to the protocol: it hears of the end in any case */
     bool fed;      /* rest is to be looked at without a recv */
     bool draining; /* as soon as there is something to drain */
+    bool waits;    /* the handshakes of its turn were others' */
 };
 
 _Static_assert(sizeof(struct pl_tls) <= 64, "part of an idle connection");
@@ -34,7 +35,8 @@ struct pl_tls_worker {
     char *plain; /* PL_NET_INBOX: decrypted, being shown */
     char *stage; /* to be encrypted together */
     size_t staged;
-    unsigned steps; /* of handshakes, in this turn */
+    unsigned steps;   /* of handshakes, in this turn */
+    unsigned waiting; /* connections: see pl_tls.waits */
     struct pl_tls_stats stats;
 };
 
