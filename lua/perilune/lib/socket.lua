@@ -43,9 +43,9 @@ end
 
 -- ---- arguments -------------------------------------------------------------
 
-local function check_count(call, n)
-  if type(n) ~= "number" or floor(n) ~= n or n < 1 then
-    fail(call .. ": the number must be a whole number, at least 1")
+local function check_count(call, n, least)
+  if type(n) ~= "number" or floor(n) ~= n or n < least then
+    fail(call .. ": the number must be a whole number, at least " .. least)
   end
   return n
 end
@@ -83,7 +83,7 @@ end
 
 --- The next bytes as they come, at most n; nil at the end.
 function methods:read(n)
-  n = n == nil and BLOCK or check_count("socket:read", n)
+  n = n == nil and BLOCK or check_count("socket:read", n, 1)
   local result = wait_read(self.handle, "socket:read", SOME, 1)
   if result > 0 then
     return take(self.handle, min(n, result), 0)
@@ -101,9 +101,10 @@ local function broken(self, call, parts)
   return nil, err
 end
 
---- Exactly n bytes; nil at the end; nil, err ("eof") if it comes before.
+--- Exactly n bytes; nil at the end; nil, err ("eof") if it comes before. None
+--- are there at once: lengths that a protocol announces may be 0.
 function methods:read_exactly(n)
-  local left = check_count("socket:read_exactly", n)
+  local left = check_count("socket:read_exactly", n, 0)
   local parts = {}
   while left > 0 do
     local part = min(left, BUFFER)
