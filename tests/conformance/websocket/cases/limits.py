@@ -49,8 +49,11 @@ CASES = [
             code=1009),
     refused("9.6 many empty fragments, then too much", "7.4.1",
             [frame(TEXT, b"", fin=False),
-             *[frame(CONTINUE, b"", fin=False)] * 500,
+             *[frame(CONTINUE, b"", fin=False)] * 400,
              frame(CONTINUE, b"*" * (MOST + 1))], code=1009),
     case("9.7 1000 small ones", "5.2", [text("*" * 16)] * 1000,
          [echo("*" * 16)] * 1000),
+    refused("9.8 a flood of empty fragments", "7.4.1",
+            [frame(TEXT, b"", fin=False),
+             *[frame(CONTINUE, b"", fin=False)] * 500], code=1008),
 ]
