@@ -781,6 +781,7 @@ enum pl_ws_code {
     PL_WS_POLICY = 1008,
     PL_WS_TOO_BIG = 1009,
     PL_WS_ERROR = 1011,
+    PL_WS_RESTART = 1012, /* the service goes on elsewhere: come again */
     PL_WS_TRY_LATER = 1013,
 };
 

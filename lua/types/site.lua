@@ -133,6 +133,7 @@ function pl.listen(addresses) end
 ---@class pl.Settings
 ---@field workers? integer
 ---@field stop_timeout? string|number
+---@field reload_drain? string|number [30s] what is left of the old generation
 ---@field user? string|false
 ---@field group? string|false
 ---@field pid_file? string|false

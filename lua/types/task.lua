@@ -70,6 +70,13 @@ function pl.on(event, fn) end
 ---@param status? integer
 function pl.stop(status) end
 
+---Loads the site anew while it is served (docs/reload.md). true when all
+---workers serve it; nil, err: nothing has changed.
+---@async
+---@return true? ok
+---@return pl.Error? err
+function pl.reload() end
+
 ---Has the server begun to stop? With seconds: waits for that, so long at most.
 ---@async
 ---@param seconds? number

@@ -16,7 +16,8 @@
     X(LIBRARY)                                                                 \
     X(MODULES)                                                                 \
     X(PAGES)                                                                   \
-    X(PROXY) X(SHARE) X(SOCKETS) X(STREAMS) X(SUPERVISOR) X(TLS) X(WATCHDOG)
+    X(PROXY)                                                                   \
+    X(RELOAD) X(SHARE) X(SOCKETS) X(STREAMS) X(SUPERVISOR) X(TLS) X(WATCHDOG)
 
 /* All that meson_options.txt lists; others would have no PL_WITH_NAME. */
 #define PL_FEATURE_IS(name) +(PL_WITH_##name >= 0)
@@ -32,6 +33,7 @@ _Static_assert(0 PL_FEATURE_MAP(PL_FEATURE_IS) == PL_FEATURES,
 #define PL_FEATURE_MODULES "modules"
 #define PL_FEATURE_PAGES "pages"
 #define PL_FEATURE_PROXY "proxy"
+#define PL_FEATURE_RELOAD "reload"
 #define PL_FEATURE_SHARE "share"
 #define PL_FEATURE_SOCKETS "sockets"
 #define PL_FEATURE_STREAMS "streams"

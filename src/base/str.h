@@ -38,6 +38,12 @@ PL_INLINE struct pl_str pl_str_first(struct pl_str s, size_t n)
     return (struct pl_str){s.data, PL_MIN(n, s.len)};
 }
 
+/* Of texts that may be absent (NULL), which is not the same as empty. */
+PL_INLINE bool pl_text_eq(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
 bool pl_str_ieq(struct pl_str a, struct pl_str b);
 bool pl_str_starts(struct pl_str s, struct pl_str prefix);
 bool pl_str_istarts(struct pl_str s, struct pl_str prefix);

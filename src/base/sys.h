@@ -82,6 +82,7 @@
     X(lseek)                                                                   \
     X(fsync)                                                                   \
     X(fchmod)                                                                  \
+    X(dup_fd)                                                                  \
     X(own_fd)                                                                  \
     X(lchown)                                                                  \
     X(fchown)                                                                  \
@@ -420,6 +421,12 @@ PL_INLINE int pl_sys_fsync(int fd)
 PL_INLINE int pl_sys_fchmod(int fd, mode_t mode)
 {
     return PL_SYS_DO(fchmod, NULL, -1, fchmod(fd, mode));
+}
+
+/* A second descriptor of the same, closed in children. */
+PL_INLINE int pl_sys_dup_fd(int fd)
+{
+    return PL_SYS_DO(dup_fd, NULL, -1, fcntl(fd, F_DUPFD_CLOEXEC, 0));
 }
 
 /* Makes fd as if we had opened it: non-blocking, closed in children. */

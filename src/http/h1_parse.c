@@ -55,7 +55,7 @@ void pl_h1_parser_init(struct pl_h1_parser *parser,
     PL_ASSERT(limits->line <= PL_H1_MAX_LIMIT);
     PL_ASSERT(limits->head <= PL_H1_MAX_LIMIT);
     memset(parser, 0, offsetof(struct pl_h1_parser, fields));
-    parser->limits = limits;
+    parser->limits = *limits;
 }
 
 int pl_h1_refuse(struct pl_h1_parser *parser, int status, const char *text)
@@ -76,8 +76,8 @@ PL_COLD static int refuse_at(struct pl_h1_parser *parser, size_t pos,
  * have to end. */
 static size_t end_by_limit(const struct pl_h1_parser *parser, enum state state)
 {
-    return state < FIELD ? parser->line_at + (size_t)parser->limits->line + 2
-                         : parser->fields_at + (size_t)parser->limits->head + 2;
+    return state < FIELD ? parser->line_at + (size_t)parser->limits.line + 2
+                         : parser->fields_at + (size_t)parser->limits.head + 2;
 }
 
 /* There are no bytes at pos: they have not come yet, or are too many. */
@@ -205,7 +205,7 @@ PL_INLINE int begin_field(struct pl_h1_parser *parser, struct input *in)
         in->pos++;
         return 1;
     }
-    if (PL_UNLIKELY(parser->nfields == parser->limits->headers))
+    if (PL_UNLIKELY(parser->nfields == parser->limits.headers))
         return refuse_at(parser, in->pos, 431, "too many header fields");
     parser->fields[parser->nfields].name = (uint32_t)in->pos;
     return 0;

@@ -70,11 +70,11 @@ struct pl_h1_parser {
     uint8_t state;
     uint8_t seen; /* of the fields that frame the message */
     uint32_t line_at, fields_at;
-    const struct pl_h1_limits *limits;
+    struct pl_h1_limits limits; /* those of its beginning: settings may go */
     struct pl_h1_field fields[PL_H1_MAX_FIELDS];
 };
 
-/* Borrows limits for the life of the parser. Does not clear fields[]. */
+/* COPIES limits. Does not clear fields[]. */
 void pl_h1_parser_init(struct pl_h1_parser *parser,
                        const struct pl_h1_limits *limits);
 

@@ -120,6 +120,23 @@ void pl_request_lost(struct pl_request *req, int why)
     pl_request_drop(req);
 }
 
+PL_COLD void pl_request_cut(struct pl_request *req)
+{
+    struct pl_conn *conn;
+
+    if (req->websocket != NULL)
+        (void)pl_ws_close(req->websocket, PL_WS_RESTART, pl_str(NULL, 0));
+    if (req->task != NULL) {
+        pl_task_cancel(req->task);
+    } else if (req->wire != NULL && req->version >= 20) {
+        req->wire->abort(req);
+    } else if (req->wire != NULL) {
+        conn = req->wire->conn(req);
+        if (conn != NULL)
+            pl_conn_close(conn, PL_ERR_CANCELED);
+    }
+}
+
 static void report(struct pl_request *req, int result)
 {
     char id[PL_REQUEST_ID_LEN];

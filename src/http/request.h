@@ -123,6 +123,11 @@ void pl_request_send_away(struct pl_request *req);
 /* Unless the handler has said something else. */
 void pl_request_add_hsts(struct pl_request *req);
 
+/* It has lasted too long for its server: its handler is cancelled, what was
+ * answered already is cut off; streams of events and WebSockets end as they do
+ * at a stop (their clients come again). */
+void pl_request_cut(struct pl_request *req);
+
 /* The peer has gone: cancels the handler, frees the wire's hold. */
 void pl_request_lost(struct pl_request *req, int why);
 

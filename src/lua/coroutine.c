@@ -95,7 +95,7 @@ struct pl_co *pl_co_new(struct pl_vm *vm, lua_State *L, struct pl_task *parent)
 {
     struct pl_co *co;
 
-    if (vm->phase == PL_VM_STOPPING)
+    if (vm->phase >= PL_VM_STOPPING)
         return NULL;
     co = take_spare(vm);
     if (co == NULL)
@@ -104,7 +104,7 @@ struct pl_co *pl_co_new(struct pl_vm *vm, lua_State *L, struct pl_task *parent)
         return NULL;
     co->defers = LUA_NOREF;
     co->phase = PL_CO_NEW;
-    co->keeping = false;
+    co->background = co->keeping = false;
     co->op = NULL;
     co->hooks = NULL;
     pl_task_init(&co->task, &pl_co_type, vm->sched, parent);
@@ -301,10 +301,8 @@ static void release(struct pl_task *task)
     } else {
         free_co(co);
     }
-    if (--vm->live_count == 0 && vm->drained != NULL) {
-        pl_op_complete(vm->drained, 0);
-        vm->drained = NULL;
-    }
+    vm->live_count--;
+    pl_vm_settle(vm);
 }
 
 const struct pl_task_type pl_co_type = {

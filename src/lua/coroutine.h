@@ -59,7 +59,8 @@ struct pl_co {
     uint8_t phase;  /* enum pl_co_phase */
     uint8_t status; /* of lua_resume, and the phase before: for UNWIND */
     uint8_t unwinds;
-    bool keeping; /* what the last pl_co_wait() was to keep is still kept */
+    bool background; /* no request and no timer has started it: pl_vm_quiet() */
+    bool keeping;    /* what the last pl_co_wait() was to keep is still kept */
     /* What it waits for, by pl_co_wait(); NULL while it runs. */
     struct pl_op *op;
     struct pl_task_exit *exit;       /* in the list of defers */

@@ -143,6 +143,16 @@ static int cancel(lua_State *L)
     return 0;
 }
 
+/* natives.finish(subscription): it gets no more; what it has can be taken */
+static int finish(lua_State *L)
+{
+    struct subscription *subscription = check_subscription(L);
+
+    if (subscription->sub != NULL)
+        pl_bus_finish(subscription->sub);
+    return 0;
+}
+
 /* natives.dropped(subscription) -> messages that were lost */
 static int dropped(lua_State *L)
 {
@@ -202,5 +212,5 @@ const luaL_Reg pl_lua_bus[] = {
     {"publish", publish}, {"send", send_message}, {"subscribe", subscribe},
     {"cancel", cancel},   {"dropped", dropped},   {"receive", receive},
     {"take", take},       {"leave", leave},       {"stats", stats},
-    {NULL, NULL},
+    {"finish", finish},   {NULL, NULL},
 };

@@ -20,7 +20,8 @@
 static const char socket_name[] = "pl.websocket";
 
 struct socket {
-    struct pl_ws *ws; /* NULL: released */
+    struct pl_list node; /* of the VM's, with callbacks */
+    struct pl_ws *ws;    /* NULL: released */
     struct pl_vm *vm;
     int table;          /* reference: keeps this, too */
     bool due;           /* later is on its way */
@@ -69,6 +70,8 @@ static void on_released(struct pl_ws *ws)
     struct socket *socket = ws->user;
 
     socket->ws = NULL;
+    pl_list_remove(&socket->node);
+    pl_vm_settle(socket->vm);
     luaL_unref(socket->vm->main, LUA_REGISTRYINDEX, socket->table);
 }
 
@@ -106,7 +109,7 @@ static void start(struct socket *socket)
     struct pl_co *co = pl_co_new(vm, NULL, NULL);
 
     if (co == NULL) { /* nobody can be told of anything any more */
-        if (vm->phase != PL_VM_STOPPING)
+        if (vm->phase < PL_VM_STOPPING)
             pl_log(PL_LOG_ERROR, "lua", "no memory for a websocket's task");
         pl_ws_release(socket->ws, PL_WS_ERROR);
         return;
@@ -247,6 +250,7 @@ static struct socket *new_socket(lua_State *L, int table)
     struct socket *socket = lua_newuserdata(L, sizeof(*socket));
 
     *socket = (struct socket){.vm = pl_vm_upvalue(L)};
+    pl_list_init(&socket->node);
     luaL_newmetatable(L, socket_name);
     lua_setmetatable(L, -2);
     lua_pushvalue(L, -1);
@@ -289,7 +293,7 @@ static int serve(lua_State *L)
     struct pl_ws *ws = pl_ws_adopt(pl_web_check(L, 2, PL_WEB_REQUEST));
 
     ws->reader = &by_callbacks;
-    socket->vm = pl_vm_upvalue(L);
+    pl_list_push(&socket->vm->websockets, &socket->node);
     if (ws->work != NULL || ws->state != PL_WS_OPEN)
         on_ready(ws);
     return 0;
@@ -466,6 +470,16 @@ static int closed(lua_State *L)
     lua_pushinteger(L, (lua_Integer)pl_ws_closed(socket->ws, &reason));
     lua_pushlstring(L, reason.data, reason.len);
     return 2;
+}
+
+void pl_lua_close_websockets(struct pl_vm *vm)
+{
+    while (!pl_list_empty(&vm->websockets)) {
+        struct socket *socket =
+            PL_LIST_ENTRY(vm->websockets.next, struct socket, node);
+
+        pl_ws_release(socket->ws, PL_WS_RESTART);
+    }
 }
 
 /* natives.subprotocol(ref) */

@@ -96,10 +96,12 @@ int pl_vm_push_message(lua_State *L, struct pl_vm *vm,
 static int next_message(lua_State *L)
 {
     struct pl_vm *vm = pl_vm_upvalue(L);
-    struct pl_envelope *envelope = pl_member_next(vm->options.member);
+    struct pl_member *member = vm->options.member;
+    struct pl_envelope *envelope =
+        member->arg == vm ? pl_member_next(member) : NULL;
     int from;
 
-    if (envelope == NULL)
+    if (envelope == NULL) /* or they are for the next generation */
         return 0;
     from = envelope->message->from;
     if (from == PL_SHARE_NOBODY)

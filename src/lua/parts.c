@@ -43,6 +43,7 @@ static const struct part {
     PART(CORE, log, log, pl_lua_log),
     PART(LIBRARY, mime, mime, pl_lua_mime),
     PART(LIBRARY, process, process, pl_lua_process),
+    PART(RELOAD, reload, reload, pl_lua_reload),
     PART(CORE, race, group, pl_lua_group),
     PART(CORE, spawn, task, pl_lua_task),
     PART(CORE, stopping, stopping, pl_lua_stopping),

@@ -44,6 +44,7 @@ extern const luaL_Reg pl_lua_task[];
 extern const luaL_Reg pl_lua_group[];
 extern const luaL_Reg pl_lua_signal[];
 extern const luaL_Reg pl_lua_timer[];
+extern const luaL_Reg pl_lua_reload[];
 
 /* The same for sites (web_priv.h). */
 extern const luaL_Reg pl_lua_body[];
@@ -57,6 +58,9 @@ extern const luaL_Reg pl_lua_proxy[];  /* PROXY headers */
 extern const luaL_Reg pl_lua_stream[]; /* events, hints, trailers */
 extern const luaL_Reg pl_lua_upload[];
 extern const luaL_Reg pl_lua_ws[]; /* WebSockets */
+
+/* Releases those that have callbacks (lib_websocket.c). */
+void pl_lua_close_websockets(struct pl_vm *vm);
 
 /* The table `core` is on top: sets core.load_part, and pushes `pl`, which finds
  * its parts. */

@@ -29,7 +29,7 @@ static int start(lua_State *L)
     struct pl_vm *vm = pl_vm_upvalue(L);
     int args = lua_gettop(L) - 1;
     struct handle *handle = lua_newuserdata(L, sizeof(*handle));
-    struct pl_co *co;
+    struct pl_co *co, *current;
 
     handle->co = NULL;
     luaL_setmetatable(L, handle_name);
@@ -37,8 +37,10 @@ static int start(lua_State *L)
     co = pl_co_new(vm, L, NULL);
     if (co == NULL)
         return pl_lua_fail(L, "cannot start a task: %s",
-                           vm->phase == PL_VM_STOPPING ? "the site is stopping"
+                           vm->phase >= PL_VM_STOPPING ? "the site is stopping"
                                                        : "out of memory");
+    current = pl_co_current();
+    co->background = current == NULL || current->background;
     co->hooks = &hooks;
     co->ctx = handle;
     handle->co = co;
@@ -62,6 +64,16 @@ static int handle_gc(lua_State *L)
 
     if (handle->co != NULL)
         handle->co->ctx = NULL;
+    return 0;
+}
+
+/* foreground(handle): it may finish what it does when its generation ends. */
+static int foreground(lua_State *L)
+{
+    struct handle *handle = check_handle(L);
+
+    if (handle->co != NULL)
+        handle->co->background = false;
     return 0;
 }
 
@@ -135,8 +147,8 @@ static int open_task(lua_State *L)
 }
 
 const luaL_Reg pl_lua_task[] = {
-    {"open", open_task},  {"start", start}, {"cancel", cancel},
-    {"join", join_begin}, {NULL, NULL},
+    {"open", open_task},  {"start", start},           {"cancel", cancel},
+    {"join", join_begin}, {"foreground", foreground}, {NULL, NULL},
 };
 
 void pl_lua_open_tasks(lua_State *L, struct pl_vm *vm)

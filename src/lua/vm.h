@@ -1,6 +1,6 @@
 /* vm.h - one Lua VM: the world of one worker in one generation.
  *
- *     new -> load (as a task) -> commit -> ... -> stop -> free
+ *     new -> load (as a task) -> commit -> ... -> [quiet] -> stop -> free
  *
  * While it loads, a VM only records: `spawn` and `every` start at the commit,
  * so that a site which fails to load has done nothing. All of the site's Lua
@@ -28,6 +28,13 @@ struct pl_stat {
 
 enum { PL_STATS_MAX = 32 };
 
+/* pl.reload(): completes with 0, or with PL_ERR_* and error. */
+struct pl_vm_reload_op {
+    struct pl_op op;
+    struct pl_error error;
+    void *state; /* of who does it */
+};
+
 struct pl_vm_options {
     struct pl_account *account; /* charged with the VM's memory; may be NULL */
     size_t memory_limit;        /* bytes; 0 = unlimited */
@@ -45,6 +52,8 @@ struct pl_vm_options {
     /* What the worker has counted, at most PL_STATS_MAX figures: fills out and
      * returns their number. NULL: there is no server. */
     unsigned (*stats)(void *ctx, struct pl_stat *out);
+    /* pl.reload() was called: begins reload->op. NULL: it raises an error. */
+    void (*reload)(void *ctx, struct pl_vm_reload_op *reload);
 };
 
 /* Copies options; borrows what they point to, and sched, until it is freed.
@@ -81,7 +90,8 @@ void pl_vm_script_begin(struct pl_vm_load *load, struct pl_vm *vm,
                         const char *path, char **args);
 
 /* Starts what was recorded. Timers that previous (may be NULL) has too, by name
- * and period, keep its due times. Returns 0 or PL_ERR_NOMEM. */
+ * and period, keep its due times; previous begins no more of them, and ends its
+ * subscriptions behind what they have got. Returns 0 or PL_ERR_NOMEM. */
 int pl_vm_commit(struct pl_vm *vm, struct pl_vm *previous);
 
 /* Runs the functions of pl.on(event), one after another, as one task; done (may
@@ -89,9 +99,29 @@ int pl_vm_commit(struct pl_vm *vm, struct pl_vm *previous);
  * PL_ERR_NOMEM (done is not begun). */
 int pl_vm_emit(struct pl_vm *vm, const char *event, struct pl_join_op *done);
 
-/* Cancels all tasks of the VM, which can start no more; drained completes when
- * they are over. */
+/* Completes when no task is left, and no WebSocket that has callbacks. Once for
+ * each VM. */
+void pl_vm_drain_begin(struct pl_op *drained, struct pl_vm *vm);
+
+/* Another generation serves, and the last request of this one has gone: cancels
+ * what runs in the background, that is what the commit has started, with what
+ * that has spawned. Tasks of requests go on. */
+void pl_vm_quiet(struct pl_vm *vm);
+
+/* Cancels all tasks of the VM, which can start no more, and closes its
+ * WebSockets (1012: come again). */
+void pl_vm_stop(struct pl_vm *vm);
+
+/* Both drain and stop: drained completes when all is over. */
 void pl_vm_stop_begin(struct pl_op *drained, struct pl_vm *vm);
+
+/* A VM that is drained may hold much, and freeing that at once would hold its
+ * worker: detach gives up all that it refers to, of which then each step
+ * collects a little, finalizers included, on the VM's own thread. The step that
+ * returns true was the last; pl_vm_free() is short then. Nothing else may be
+ * asked of the VM. */
+void pl_vm_detach(struct pl_vm *vm);
+bool pl_vm_collect_step(struct pl_vm *vm);
 
 /* "LuaJIT 2.1.0-beta3", "Lua 5.4.4": which Lua this is built with. */
 const char *pl_vm_version(void);

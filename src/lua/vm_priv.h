@@ -12,7 +12,12 @@ enum { PL_VM_MAGIC = 0x4d564c50 };
 /* So many finished threads are kept, with the memory of their tasks. */
 enum { PL_VM_SPARE_MAX = 1024, PL_VM_SPARE_IDLE = 16 };
 
-enum pl_vm_phase { PL_VM_LOADING, PL_VM_RUNNING, PL_VM_STOPPING };
+enum pl_vm_phase {
+    PL_VM_LOADING,
+    PL_VM_RUNNING,
+    PL_VM_STOPPING,
+    PL_VM_DETACHED
+};
 
 /* Lua functions of lua/perilune/core that C calls, by their names there. */
 #define PL_VM_CALL_MAP(X)                                                      \
@@ -55,9 +60,11 @@ struct pl_vm {
     struct pl_list sockets;     /* that no task owns (lib_socket.c) */
     struct pl_list datagrams;   /* the same (lib_udp.c) */
     struct pl_list modules;     /* pl_module_load.node (module.h) */
+    struct pl_list websockets;  /* with callbacks (lib_websocket.c) */
     unsigned live_count, spare_count;
     uint64_t threads;
     struct pl_op *drained; /* completed when nothing is live; or NULL */
+    uint8_t cycles;        /* of the collector, since it was detached */
 
     bool running;      /* a task of this VM, in lua_resume */
     lua_State *caller; /* of next(): the state that starts what follows */
@@ -101,6 +108,9 @@ PL_INLINE void pl_vm_push_call(lua_State *L, struct pl_vm *vm,
  * NULL. Returns 0 or PL_ERR_NOMEM (also when the VM is stopping). */
 int pl_vm_start_call(struct pl_vm *vm, enum pl_vm_call call,
                      const struct pl_co_hooks *hooks);
+
+/* A task or a WebSocket has gone: was it the last that drained waits for? */
+void pl_vm_settle(struct pl_vm *vm);
 
 /* From the commit on others talk to the VM, until it stops (member.c). */
 void pl_vm_stand(struct pl_vm *vm);

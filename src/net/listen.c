@@ -330,6 +330,52 @@ int pl_listen_share(const int *fds, unsigned count,
     return 0;
 }
 
+/* ---- the same with other options ---- */
+
+/* What can be said of a socket that listens already. */
+static int change_socket(int fd, const struct pl_addr *addr,
+                         const struct pl_listen_options *options)
+{
+    int seconds = 0;
+
+    if (start_listening(fd, options) < 0)
+        return -1;
+    if (is_unix(addr))
+        return 0;
+    return options->eager ? pl_sys_setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT,
+                                              &seconds, sizeof(seconds))
+                          : defer(fd);
+}
+
+int pl_listen_renew(struct pl_listen_group *group,
+                    const struct pl_listen_options *options,
+                    struct pl_listen_group **out, struct pl_error *error)
+{
+    struct pl_listen_group *fresh =
+        make_group(&group->addr, group->shared, group->count, options);
+    int err = 0;
+
+    if (fresh == NULL)
+        return pl_error_set(error, PL_ERR_NOMEM, "", "out of memory");
+    fresh->adopted = true; /* until the old one is closed, the file is its */
+    while (fresh->count < group->count && err == 0) {
+        int fd = pl_sys_dup_fd(group->fds[fresh->count]);
+
+        if (fd >= 0)
+            fresh->fds[fresh->count++] = fd;
+        if (fd < 0 || change_socket(fd, &group->addr, options) < 0)
+            err = explain(error, &group->addr, errno);
+    }
+    if (err == 0 && is_file(&group->addr) && !group->adopted)
+        err = give_away(&group->addr, options, error);
+    if (err < 0) {
+        pl_listen_close(fresh);
+        return err;
+    }
+    *out = fresh;
+    return 0;
+}
+
 /* ---- the end ---- */
 
 void pl_listen_shut(struct pl_listen_group *group)

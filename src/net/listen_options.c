@@ -97,3 +97,28 @@ int pl_listen_options_copy(struct pl_arena *arena,
     }
     return PL_WITH_TLS ? pl_tls_options_copy(arena, from->tls, &to->tls) : 0;
 }
+
+static bool same_socket(const struct pl_listen_options *a,
+                        const struct pl_listen_options *b)
+{
+    return a->sockets == b->sockets && a->backlog == b->backlog &&
+           a->mode == b->mode && pl_text_eq(a->owner, b->owner) &&
+           pl_text_eq(a->group, b->group) && a->v6only == b->v6only &&
+           a->eager == b->eager;
+}
+
+static bool same_use(const struct pl_listen_options *a,
+                     const struct pl_listen_options *b)
+{
+    return a->speak == b->speak && a->proxy == b->proxy &&
+           a->service == b->service && a->https_port == b->https_port &&
+           a->forwarded == b->forwarded;
+}
+
+PL_COLD bool pl_listen_options_eq(const struct pl_listen_options *a,
+                                  const struct pl_listen_options *b)
+{
+    return same_socket(a, b) && same_use(a, b) &&
+           (!PL_WITH_PROXY || pl_trust_eq(a->trusted, b->trusted)) &&
+           (!PL_WITH_TLS || pl_tls_options_eq(a->tls, b->tls));
+}

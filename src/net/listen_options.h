@@ -63,6 +63,10 @@ extern const struct pl_listen_options pl_listen_defaults;
 const char *pl_listen_options_fault(struct pl_str address,
                                     const struct pl_listen_options *options);
 
+/* Do they say the same, with all that they lead to? */
+bool pl_listen_options_eq(const struct pl_listen_options *a,
+                          const struct pl_listen_options *b);
+
 /* COPIES from, with all that it leads to, into arena. 0 or PL_ERR_NOMEM. */
 int pl_listen_options_copy(struct pl_arena *arena,
                            const struct pl_listen_options *from,

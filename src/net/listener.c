@@ -150,8 +150,12 @@ PL_COLD int pl_listener_start(struct pl_net *net, int fd, bool shared,
 }
 
 PL_COLD void pl_listener_configure(struct pl_listener *listener,
-                                   const struct pl_listen_options *options)
+                                   struct pl_listen_group *group)
 {
+    const struct pl_listen_options *options = &group->options;
+
+    listener->group = group;
+    atomic_fetch_add(&group->users, 1);
     listener->options = options;
     if (!PL_WITH_PROXY)
         return;
@@ -179,6 +183,9 @@ PL_COLD void pl_listener_stop(struct pl_listener *listener)
 {
     struct pl_net *net = listener->net;
 
+    if (listener->stopped)
+        return;
+    listener->stopped = true;
     /* The kernel has made connections of what it has queued: their peers have
      * been told. Who floods us does not keep us, though. */
     for (int i = 0; i < LAST_BATCHES && !listener->paused; i++)
@@ -197,5 +204,7 @@ void pl_listener_drop(struct pl_listener *listener)
         return;
     pl_list_remove(&listener->node);
     pl_epoch_part(listener->reader);
+    if (listener->group != NULL)
+        atomic_fetch_sub(&listener->group->users, 1);
     pl_free(listener);
 }

@@ -8,6 +8,8 @@
 #ifndef PL_NET_LISTENER_H
 #define PL_NET_LISTENER_H
 
+#include <stdatomic.h>
+
 #include "net/addr.h"
 #include "net/listen_options.h"
 #include "net/net.h"
@@ -24,8 +26,10 @@ struct pl_listen_group {
     struct pl_listen_options options;
     struct pl_pool pool; /* of what they lead to */
     struct pl_arena arena;
+    struct pl_str name;         /* as the site writes it: its identity */
+    atomic_uint users;          /* listeners that look at it, in all workers */
     bool shared;                /* one socket for all workers */
-    bool adopted;               /* opened by others: its file is theirs */
+    bool adopted;               /* its file is not ours to remove */
     struct pl_tls_context *tls; /* with options.tls: set by who opens it */
     unsigned count;
     int fds[];
@@ -50,6 +54,14 @@ int pl_listen_share(const int *fds, unsigned count,
                     const struct pl_listen_options *options,
                     struct pl_listen_group **out, struct pl_error *error);
 
+/* The same sockets with other options: more descriptors of them, so that both
+ * groups can be listened to, and what the kernel has queued is lost by none.
+ * group's file stays when it is closed. GIVES *out; COPIES options. 0 or
+ * PL_ERR_* with *error. */
+int pl_listen_renew(struct pl_listen_group *group,
+                    const struct pl_listen_options *options,
+                    struct pl_listen_group **out, struct pl_error *error);
+
 /* Closes the sockets; unlinks the file of a UNIX address. Connections that were
  * accepted still look at the group. */
 void pl_listen_shut(struct pl_listen_group *group);
@@ -66,9 +78,11 @@ struct pl_listener {
     const struct pl_protocol *protocol;
     const struct pl_protocol *door;          /* new connections begin with it */
     const struct pl_listen_options *options; /* never NULL */
+    struct pl_listen_group *group;           /* that it is a user of; or NULL */
     void *arg;     /* the protocol's, e.g. its struct pl_http */
     uint32_t refs; /* its connections, and 1 while it is open */
     bool shared, paused;
+    bool stopped;               /* it accepts no more */
     bool more;                  /* its connections have a struct pl_conn_more */
     struct pl_timer retry;      /* accepting was paused: out of descriptors */
     struct pl_tls_context *tls; /* NULL: clear text (pl_listener_secure()) */
@@ -81,10 +95,11 @@ int pl_listener_start(struct pl_net *net, int fd, bool shared, bool nodelay,
                       const struct pl_protocol *protocol, void *arg,
                       struct pl_listener **out);
 
-/* Before it has accepted anything: BORROWS options, and gives its connections
- * the room and the beginning that they ask for. */
+/* Before it has accepted anything: it is a user of group, as long as it has
+ * connections, and gives these the room and the beginning that its options ask
+ * for. */
 void pl_listener_configure(struct pl_listener *listener,
-                           const struct pl_listen_options *options);
+                           struct pl_listen_group *group);
 
 /* One without a socket, for connections that are not accepted. Has
  * pl_conn_more. NULL: no memory. Its end is pl_listener_drop(). */

@@ -277,28 +277,35 @@ static int load_set(struct pl_tls_context *context, struct set **out,
     return err;
 }
 
-/* On an offload thread, or where there is none on the worker. */
-static void reload(struct pl_job *job)
+/* By the one that has set loading. */
+static int replace_set(struct pl_tls_context *context, struct pl_error *error)
 {
-    struct pl_tls_context *context =
-        PL_CONTAINER_OF(job, struct pl_tls_context, job);
     struct pl_reader *reader = pl_epoch_join(context->epoch);
-    struct pl_error error = {.code = 0};
-    struct set *set = NULL;
+    struct set *set = NULL, *old;
+    int err;
 
-    if (reader == NULL) {
-        pl_error_set(&error, PL_ERR_NOMEM, "", "out of memory");
-    } else if (load_set(context, &set, &error) == 0) {
-        struct set *old = atomic_exchange(&context->current, set);
-
+    if (reader == NULL)
+        return pl_error_set(error, PL_ERR_NOMEM, "", "out of memory");
+    err = load_set(context, &set, error);
+    if (err == 0) {
+        old = atomic_exchange(&context->current, set);
         pl_epoch_retire(reader, &old->retired, drop_set, sizeof(*old));
         pl_epoch_collect(reader);
         pl_log(PL_LOG_NOTICE, "tls", "new certificates are in use");
     }
-    if (error.code < 0)
+    pl_epoch_part(reader);
+    return err;
+}
+
+/* On an offload thread, or where there is none on the worker. */
+static void reload(struct pl_job *job)
+{
+    struct pl_error error;
+
+    if (replace_set(PL_CONTAINER_OF(job, struct pl_tls_context, job), &error) <
+        0)
         pl_log(PL_LOG_ERROR, "tls", "the certificates stay the old ones: %s",
                error.text);
-    pl_epoch_part(reader);
 }
 
 static void on_reloaded(struct pl_job *job)
@@ -352,9 +359,26 @@ static void look_at_files(struct pl_net *net, struct pl_tls_context *context)
     on_reloaded(&context->job);
 }
 
-void pl_tls_context_refresh(struct pl_tls_context *context)
+PL_COLD int pl_tls_context_refresh(struct pl_tls_context *context,
+                                   struct pl_error *error)
 {
-    atomic_store(&context->looked, 0);
+    size_t size = context->nstamps * sizeof(struct stamp);
+    int err = 0;
+
+    if (context->nstamps == 0 || atomic_exchange(&context->loading, true))
+        return 0;
+    take_stamps(context, context->fresh);
+    if (memcmp(context->fresh, context->stamps, size) != 0)
+        err = replace_set(context, error);
+    if (err == 0)
+        memcpy(context->stamps, context->fresh, size);
+    atomic_store(&context->loading, false);
+    return err;
+}
+
+PL_COLD bool pl_tls_context_busy(const struct pl_tls_context *context)
+{
+    return atomic_load(&context->loading);
 }
 
 void *pl_tls_session(struct pl_conn *conn, struct pl_tls_context *context,
@@ -549,6 +573,50 @@ static int copy_pairs(struct pl_arena *arena, struct pl_tls_options *options)
     }
     options->pairs = pairs;
     return pairs == NULL ? PL_ERR_NOMEM : 0;
+}
+
+static bool same_pairs(const struct pl_tls_options *a,
+                       const struct pl_tls_options *b)
+{
+    for (unsigned i = 0; i < a->npairs; i++)
+        if (!pl_text_eq(a->pairs[i].cert, b->pairs[i].cert) ||
+            !pl_text_eq(a->pairs[i].key, b->pairs[i].key) ||
+            !pl_text_eq(a->pairs[i].staple, b->pairs[i].staple))
+            return false;
+    return true;
+}
+
+static bool same_words(const struct pl_tls_options *a,
+                       const struct pl_tls_options *b)
+{
+    return pl_text_eq(a->ciphers, b->ciphers) &&
+           pl_text_eq(a->suites, b->suites) &&
+           pl_text_eq(a->groups, b->groups) && pl_text_eq(a->ca, b->ca);
+}
+
+static bool same_figures(const struct pl_tls_options *a,
+                         const struct pl_tls_options *b)
+{
+    return a->verify == b->verify && a->verify_depth == b->verify_depth &&
+           a->session_s == b->session_s && a->rotation_s == b->rotation_s &&
+           a->hsts_s == b->hsts_s;
+}
+
+static bool same_flags(const struct pl_tls_options *a,
+                       const struct pl_tls_options *b)
+{
+    return a->dev == b->dev && a->insecure == b->insecure &&
+           a->tls13_only == b->tls13_only && a->no_tickets == b->no_tickets &&
+           a->http_redirect == b->http_redirect;
+}
+
+PL_COLD bool pl_tls_options_eq(const struct pl_tls_options *a,
+                               const struct pl_tls_options *b)
+{
+    if (a == NULL || b == NULL)
+        return a == b;
+    return a->npairs == b->npairs && same_pairs(a, b) && same_words(a, b) &&
+           same_figures(a, b) && same_flags(a, b);
 }
 
 PL_COLD int pl_tls_options_copy(struct pl_arena *arena,

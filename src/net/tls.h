@@ -69,6 +69,10 @@ int pl_tls_options_copy(struct pl_arena *arena,
                         const struct pl_tls_options *from,
                         const struct pl_tls_options **to);
 
+/* Do they say the same? Either may be NULL. Files are compared by name. */
+bool pl_tls_options_eq(const struct pl_tls_options *a,
+                       const struct pl_tls_options *b);
+
 /* ---- contexts: of the process ---- */
 
 struct pl_tls_context;
@@ -87,9 +91,14 @@ void pl_tls_context_free(struct pl_tls_context *context);
 const struct pl_tls_options *
 pl_tls_context_options(const struct pl_tls_context *context);
 
-/* Any thread: looks at the files with the next handshake, however recently it
- * has. */
-void pl_tls_context_refresh(struct pl_tls_context *context);
+/* Any thread that requests do not wait for: reads files that have changed since
+ * they were last read, at once. Returns 0 (also when a worker is at it), or
+ * PL_ERR_* with *error: then the old set stays. */
+int pl_tls_context_refresh(struct pl_tls_context *context,
+                           struct pl_error *error);
+
+/* Is a worker reading the files? Then the context cannot be freed. */
+bool pl_tls_context_busy(const struct pl_tls_context *context);
 
 /* ---- a worker's part ---- */
 

@@ -153,3 +153,20 @@ size_t pl_trust_format(const struct pl_trust_range *range, char *out)
         return (size_t)snprintf(out, PL_ADDR_TEXT, "%s", host);
     return (size_t)snprintf(out, PL_ADDR_TEXT, "%s/%u", host, range->bits);
 }
+
+bool pl_trust_eq(const struct pl_trust *a, const struct pl_trust *b)
+{
+    if (a == NULL || b == NULL)
+        return a == b;
+    if (a->count != b->count)
+        return false;
+    for (unsigned i = 0; i < a->count; i++) {
+        const struct pl_trust_range *one = &a->ranges[i],
+                                    *other = &b->ranges[i];
+
+        if (one->family != other->family || one->bits != other->bits ||
+            memcmp(one->first, other->first, sizeof(one->first)) != 0)
+            return false;
+    }
+    return true;
+}

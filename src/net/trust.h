@@ -33,6 +33,9 @@ bool pl_trust_valid(struct pl_str list);
 const struct pl_trust *pl_trust_copy(struct pl_arena *arena,
                                      const struct pl_trust *trust);
 
+/* The same list? Either may be NULL. */
+bool pl_trust_eq(const struct pl_trust *a, const struct pl_trust *b);
+
 /* trust may be NULL: nobody. An IPv4 address in IPv6 (::ffff:127.0.0.1) is the
  * IPv4 address, and in no range of IPv6. */
 bool pl_trust_has(const struct pl_trust *trust, const struct pl_addr *addr);

@@ -44,6 +44,8 @@ static const struct pl_setting settings[] = {
     ROW("workers", COUNT, workers, 0, 1024, "threads; 0: one per CPU"),
     ROW("stop_timeout", DURATION, stop_ms, 0, DAY,
         "how long a stop waits for requests in progress"),
+    ROW("reload_drain", DURATION, reload_ms, 0, DAY,
+        "how long after a reload the old generation may finish its requests"),
     TEXT("user", user, true, NULL, "who runs the workers, after start-up"),
     TEXT("group", group, true, NULL, "their group; else that of the user"),
     TEXT("pid_file", pid_file, true, NULL, "where the process id is written"),

@@ -185,6 +185,7 @@ struct pl_site *pl_site_new(void)
     site->http = pl_http_default_settings;
     site->net = pl_net_default_limits;
     site->stop_ms = 30000;
+    site->reload_ms = 30000;
     site->error_log = "-";
     site->log_level = "info";
     site->admin = "";

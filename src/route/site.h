@@ -48,8 +48,9 @@ struct pl_site {
     struct pl_list listeners; /* struct pl_listen_spec, of HTTP */
     struct pl_list services;  /* the same, with a service */
     /* of the process */
-    unsigned workers; /* 0: as many as CPUs */
-    uint32_t stop_ms; /* TERM waits this long for requests: 30 s */
+    unsigned workers;   /* 0: as many as CPUs */
+    uint32_t stop_ms;   /* TERM waits this long for requests: 30 s */
+    uint32_t reload_ms; /* and a reload for those of the old generation: 30 s */
     const char *user, *group, *pid_file; /* NULL: none */
     const char *error_log;               /* "-": stderr */
     const char *access_log;              /* NULL: none; "-": stdout */

@@ -146,8 +146,8 @@ void pl_admin_tell_process(struct pl_admin *admin, struct pl_json_builder *json)
     pl_admin_u64(json, "resident_bytes", resident());
     pl_admin_str(json, "admin", admin->path);
     pl_admin_array(json, "listeners");
-    for (unsigned i = 0; i < server->ngroups; i++)
-        tell_listener(server->groups[i], json);
+    for (unsigned i = 0; i < server->listening.ngroups; i++)
+        tell_listener(server->listening.groups[i], json);
     pl_json_end(json);
     tell_shared(server->share, json);
     tell_log(json);

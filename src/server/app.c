@@ -27,7 +27,7 @@ const char *pl_version(void)
 static void announce_start(struct pl_app *app)
 {
     const struct pl_server *server = &app->server;
-    const struct pl_addr *addr = &server->groups[0]->addr;
+    const struct pl_addr *addr = &server->listening.groups[0]->addr;
 
     if (addr->sa.sa_family != AF_UNIX)
         app->port = pl_addr_port(addr);
@@ -78,6 +78,7 @@ struct pl_app *pl_app_new(void)
     app->magic = PL_APP_MAGIC;
     app->loader = (struct pl_loader){
         .name = "the program",
+        .fixed = true,
         .arg = app,
         .begin = begin_load,
         .commit = pl_app_commit,

@@ -165,6 +165,13 @@ static void on_signal(struct pl_server *server, uint32_t number)
                "SIGUSR2: there is no supervisor to replace the program: "
                "ignored");
         break;
+    case SIGHUP:
+        if (PL_WITH_RELOAD)
+            pl_reload_by_signal(server);
+        else
+            pl_log(PL_LOG_ERROR, "server",
+                   "SIGHUP: " PL_WITHOUT PL_FEATURE_RELOAD);
+        break;
     default:
         pl_log(PL_LOG_WARN, "server", "SIG%s is not used yet: ignored", name);
     }
@@ -301,6 +308,13 @@ static int time_left(uint64_t last)
     return last > now ? (int)PL_MIN(last - now, (uint64_t)INT32_MAX) : 0;
 }
 
+static uint64_t earliest(uint64_t last, const struct pl_server *server)
+{
+    uint64_t due = PL_WITH_RELOAD ? pl_reload_due(server) : 0;
+
+    return due == 0 || (last != 0 && last < due) ? last : due;
+}
+
 void pl_control_until(struct pl_server *server,
                       bool (*reached)(const struct pl_server *server))
 {
@@ -314,7 +328,9 @@ void pl_control_until(struct pl_server *server,
             last = last_moment(server, step);
         }
         tell_workers(server);
-        if (step >= PL_STOP_DRAIN && server->ngroups > 0 &&
+        if (PL_WITH_RELOAD)
+            pl_reload_turn(server);
+        if (step >= PL_STOP_DRAIN && server->listening.ngroups > 0 &&
             nobody_accepts(server))
             pl_listeners_close(server);
         if (reached(server))
@@ -323,6 +339,6 @@ void pl_control_until(struct pl_server *server,
             (step >= PL_STOP_DRAIN && only_lost_are_left(server)))
             leave_behind(server);
         /* After a wait that failed everything is looked at, too. */
-        pl_loop_step(server->loop, time_left(last));
+        pl_loop_step(server->loop, time_left(earliest(last, server)));
     }
 }

@@ -66,6 +66,17 @@ struct of_site {
     unsigned forwarded;
 };
 
+/* Addresses are being opened: into a set, out of one that is open already. */
+struct opening {
+    const struct pl_server *server;
+    const struct pl_listen_set *open;
+    struct pl_listen_set *into;
+    struct of_site of_site;
+    bool local;  /* others cannot connect */
+    bool http2;  /* is offered to clients with TLS */
+    bool beside; /* only the supervisor could, for a process that starts */
+};
+
 /* Whose word is taken, where the listener itself does not say it. Without any
  * a PROXY header could come from nobody. */
 static int settle_trust(const struct pl_listen_spec *spec,
@@ -125,35 +136,68 @@ static void close_group(struct pl_listen_group *group)
     pl_listen_close(group);
 }
 
-/* TAKES group. */
-static int keep_group(struct pl_server *server, struct pl_listen_group *group,
-                      struct pl_error *error)
+/* ---- sets ---- */
+
+static bool has_group(const struct pl_listen_set *set,
+                      const struct pl_listen_group *group)
+{
+    for (unsigned i = 0; i < set->ngroups; i++)
+        if (set->groups[i] == group)
+            return true;
+    return false;
+}
+
+static bool has_address(const struct pl_listen_set *set,
+                        const struct pl_listen_group *group)
+{
+    for (unsigned i = 0; i < set->ngroups; i++)
+        if (pl_addr_eq(&set->groups[i]->addr, &group->addr))
+            return true;
+    return false;
+}
+
+static int add_group(struct pl_listen_set *set, struct pl_listen_group *group,
+                     struct pl_error *error)
 {
     struct pl_listen_group **grown =
-        pl_realloc(server->groups, (server->ngroups + 1) * sizeof(*grown));
-    int err;
+        pl_realloc(set->groups, (set->ngroups + 1) * sizeof(*grown));
 
-    if (grown != NULL)
-        server->groups = grown;
-    err = grown == NULL ? pl_error_set(error, PL_ERR_NOMEM, "", "out of memory")
-                        : open_tls(group, server->http2, error);
+    if (grown == NULL)
+        return pl_error_set(error, PL_ERR_NOMEM, "", "out of memory");
+    set->groups = grown;
+    set->groups[set->ngroups++] = group;
+    return 0;
+}
+
+/* TAKES group, which the site calls name. */
+static int keep_group(struct opening *opening, struct pl_listen_group *group,
+                      const char *name, struct pl_error *error)
+{
+    int err = 0;
+
+    group->name = pl_arena_str(&group->arena, pl_str_c(name));
+    if (group->name.data == NULL)
+        err = pl_error_set(error, PL_ERR_NOMEM, "", "out of memory");
+    if (err == 0)
+        err = open_tls(group, opening->http2, error);
+    if (err == 0)
+        err = add_group(opening->into, group, error);
     if (err < 0)
         close_group(group);
-    else
-        server->groups[server->ngroups++] = group;
     return err;
 }
 
 /* With SO_REUSEPORT the kernel would not mind. */
-static int check_new(const struct pl_server *server, const struct pl_addr *addr,
+static int check_new(const struct opening *opening, const struct pl_addr *addr,
                      struct pl_error *error)
 {
+    const struct pl_listen_set *set = opening->into;
     char text[PL_ADDR_TEXT];
 
     if (addr->sa.sa_family != AF_UNIX && pl_addr_port(addr) == 0)
         return 0;
-    for (unsigned i = 0; i < server->ngroups; i++)
-        if (pl_addr_eq(&server->groups[i]->addr, addr)) {
+    for (unsigned i = 0; i < set->ngroups; i++)
+        if (pl_addr_eq(&set->groups[i]->addr, addr)) {
             pl_addr_format(addr, text);
             return pl_error_set(error, PL_ERR_EXISTS, "",
                                 "cannot listen on %s: this site does already",
@@ -162,89 +206,157 @@ static int check_new(const struct pl_server *server, const struct pl_addr *addr,
     return 0;
 }
 
-/* local: others cannot connect. */
-static int open_new(struct pl_server *server, bool local, const char *address,
+/* ---- what is open already ---- */
+
+/* The next group behind *at that the site has called name and that was not
+ * taken yet; NULL: none. An address may be written in several ways: it is the
+ * same, too. */
+static struct pl_listen_group *find_open(const struct opening *opening,
+                                         const char *name,
+                                         const struct pl_addr *addr,
+                                         unsigned *at)
+{
+    const struct pl_listen_set *open = opening->open;
+
+    while (open != NULL && *at < open->ngroups) {
+        struct pl_listen_group *group = open->groups[(*at)++];
+
+        if (!has_address(opening->into, group) &&
+            (pl_str_eq(group->name, pl_str_c(name)) ||
+             (addr != NULL && pl_addr_eq(&group->addr, addr))))
+            return group;
+    }
+    return NULL;
+}
+
+/* Its certificates are compared by their files, which may have changed. */
+static int take_open(struct opening *opening, struct pl_listen_group *group,
+                     const char *name, const struct pl_listen_options *options,
+                     struct pl_error *error)
+{
+    struct pl_listen_group *fresh;
+    int err;
+
+    if (pl_listen_options_eq(&group->options, options) &&
+        (group->tls == NULL || opening->server->http2 == opening->http2)) {
+        err = PL_WITH_TLS && group->tls != NULL
+                  ? pl_tls_context_refresh(group->tls, error)
+                  : 0;
+        return err < 0 ? err : add_group(opening->into, group, error);
+    }
+    if (group->options.v6only != options->v6only)
+        return pl_error_set(error, PL_ERR_STATE, "",
+                            "'%s' is open: v6only changes with a restart",
+                            name);
+    err = pl_listen_renew(group, options, &fresh, error);
+    return err < 0 ? err : keep_group(opening, fresh, name, error);
+}
+
+/* ---- one address ---- */
+
+static int open_new(struct opening *opening, const char *name,
                     const struct pl_listen_options *options,
                     struct pl_error *error)
 {
-    const char *why = why_local(local, options);
+    const char *why = why_local(opening->local, options);
     struct pl_listen_group *group;
     struct pl_addr addr;
-    int err =
-        pl_addr_parse(pl_str_c(address), server->options.v6, &addr, error);
+    unsigned at = 0;
+    int err = pl_addr_parse(pl_str_c(name), opening->server->options.v6, &addr,
+                            error);
 
     if (err == 0 && why != NULL)
         err = keep_local(&addr, why, error);
     if (err == 0)
-        err = check_new(server, &addr, error);
-    if (err == 0)
-        err =
-            pl_link_listen(server->link, &addr, options, false, &group, error);
-    return err < 0 ? err : keep_group(server, group, error);
+        err = check_new(opening, &addr, error);
+    if (err < 0)
+        return err;
+    group = find_open(opening, name, &addr, &at);
+    if (group != NULL)
+        return take_open(opening, group, name, options, error);
+    opening->beside = opening->server->link != NULL && opening->open != NULL;
+    if (opening->beside)
+        return PL_ERR_STATE;
+    err = pl_link_listen(opening->server->link, &addr, options, false, &group,
+                         error);
+    return err < 0 ? err : keep_group(opening, group, name, error);
 }
 
 /* What others have opened can be looked at, not changed. */
-static int adopt(struct pl_server *server, bool local, int fd,
+static int check_local(const struct pl_listen_group *group, int fd,
+                       const char *why, struct pl_error *error)
+{
+    struct pl_addr addr = group->addr;
+
+    if (!pl_addr_is_any(&addr))
+        return keep_local(&addr, why, error);
+    return pl_error_set(error, PL_ERR_DENIED, "",
+                        "fd:%d can be reached by others: %s", fd, why);
+}
+
+static int adopt(struct opening *opening, const char *name, int fd,
                  const struct pl_listen_options *options,
                  struct pl_error *error)
 {
-    const char *why = why_local(local, options);
+    const char *why = why_local(opening->local, options);
+    const struct pl_listen_set *set = opening->into;
     struct pl_listen_group *group;
-    struct pl_addr addr;
     int err;
 
-    for (unsigned i = 0; i < server->ngroups; i++)
-        if (server->groups[i]->fds[0] == fd)
+    for (unsigned i = 0; i < set->ngroups; i++)
+        if (set->groups[i]->fds[0] == fd)
             return pl_error_set(error, PL_ERR_EXISTS, "",
                                 "cannot listen on fd:%d: this site does "
                                 "already",
                                 fd);
     err = pl_listen_adopt(fd, options, &group, error);
-    if (err < 0)
-        return err;
-    addr = group->addr;
-    if (why != NULL && pl_addr_is_any(&addr))
-        err = pl_error_set(error, PL_ERR_DENIED, "",
-                           "fd:%d can be reached by others: %s", fd, why);
-    else if (why != NULL)
-        err = keep_local(&addr, why, error);
-    if (err == 0)
-        return keep_group(server, group, error);
-    close_group(group);
-    return err;
+    if (err == 0 && why != NULL) {
+        err = check_local(group, fd, why, error);
+        if (err < 0)
+            close_group(group);
+    }
+    return err < 0 ? err : keep_group(opening, group, name, error);
 }
 
-static int open_inherited(struct pl_server *server, bool local,
-                          const char *address,
+/* Descriptors are handed over once: later they are known by what the site
+ * called them. */
+static int open_inherited(struct opening *opening, const char *name,
                           const struct pl_listen_options *options,
                           struct pl_error *error)
 {
-    int fds[PL_INHERIT_MAX], err;
-    unsigned n = 0;
+    int fds[PL_INHERIT_MAX], err = 0;
+    struct pl_listen_group *group;
+    unsigned n = 0, at = 0;
 
-    err = pl_inherit_find(pl_str_c(address), fds, &n, error);
+    for (group = find_open(opening, name, NULL, &at); group != NULL && err == 0;
+         group = find_open(opening, name, NULL, &at), n++)
+        err = take_open(opening, group, name, options, error);
+    if (err < 0 || n > 0)
+        return err;
+    err = pl_inherit_find(pl_str_c(name), fds, &n, error);
     for (unsigned i = 0; i < n && err == 0; i++)
-        err = adopt(server, local, fds[i], options, error);
+        err = adopt(opening, name, fds[i], options, error);
     return err;
 }
 
-static int open_address(struct pl_server *server, bool local,
+static int open_address(struct opening *opening,
                         const struct pl_listen_spec *spec,
-                        const struct of_site *of_site, struct pl_error *error)
+                        struct pl_error *error)
 {
     struct pl_listen_options options = spec->options;
-    int err = settle_trust(spec, of_site, &options, error);
+    int err = settle_trust(spec, &opening->of_site, &options, error);
 
-    options.sockets = sockets(server, spec);
+    options.sockets = sockets(opening->server, spec);
     if (err == 0)
-        err =
-            pl_inherit_is(pl_str_c(spec->address))
-                ? open_inherited(server, local, spec->address, &options, error)
-                : open_new(server, local, spec->address, &options, error);
+        err = pl_inherit_is(pl_str_c(spec->address))
+                  ? open_inherited(opening, spec->address, &options, error)
+                  : open_new(opening, spec->address, &options, error);
     if (err < 0)
         snprintf(error->where, sizeof(error->where), "%s", spec->where);
     return err;
 }
+
+/* ---- those of a site ---- */
 
 /* Does the command line ask for TLS? */
 static bool is_secure(const struct pl_server_options *options)
@@ -266,10 +378,9 @@ static int check_tls(const struct pl_listen_spec *spec, struct pl_error *error)
 }
 
 /* The address of the command line, or the default one. */
-static int open_given(struct pl_server *server, bool local,
-                      const struct of_site *of_site, struct pl_error *error)
+static int open_given(struct opening *opening, struct pl_error *error)
 {
-    const struct pl_server_options *options = &server->options;
+    const struct pl_server_options *options = &opening->server->options;
     const char *host = options->address != NULL ? options->address
                        : options->port >= 0     ? ""
                        : options->v6            ? "[::1]"
@@ -294,20 +405,18 @@ static int open_given(struct pl_server *server, bool local,
     else
         snprintf(text, sizeof(text), "%s:%d", host, port);
     spec.address = text;
-    return open_address(server, local, &spec, of_site, error);
+    return open_address(opening, &spec, error);
 }
 
-static int open_list(struct pl_server *server, const struct pl_list *specs,
-                     bool local, const struct of_site *of_site,
+static int open_list(struct opening *opening, const struct pl_list *specs,
                      struct pl_error *error)
 {
     struct pl_list *node;
     int err = 0;
 
     PL_LIST_FOREACH (node, specs) {
-        err = open_address(server, local,
-                           PL_LIST_ENTRY(node, struct pl_listen_spec, node),
-                           of_site, error);
+        err = open_address(
+            opening, PL_LIST_ENTRY(node, struct pl_listen_spec, node), error);
         if (err < 0)
             break;
     }
@@ -315,31 +424,16 @@ static int open_list(struct pl_server *server, const struct pl_list *specs,
 }
 
 /* A site with services and no listener wants no HTTP. */
-static int open_http(struct pl_server *server, const struct pl_site *site,
-                     bool local, const struct of_site *of_site,
+static int open_http(struct opening *opening, const struct pl_site *site,
                      struct pl_error *error)
 {
-    const struct pl_server_options *options = &server->options;
+    const struct pl_server_options *options = &opening->server->options;
 
     if (options->port >= 0 || options->address != NULL || is_secure(options))
-        return open_given(server, local, of_site, error);
+        return open_given(opening, error);
     if (pl_list_empty(&site->listeners) && pl_list_empty(&site->services))
-        return open_given(server, local, of_site, error);
-    return open_list(server, &site->listeners, local, of_site, error);
-}
-
-static int open_all(struct pl_server *server, const struct pl_site *site,
-                    const struct of_site *of_site, struct pl_error *error)
-{
-    const struct pl_server_options *options = &server->options;
-    bool local = options->dev == PL_DEV_HERE ||
-                 (options->dev == PL_DEV_SITE && site->dev);
-    int err;
-
-    server->http2 = site->http.h2.on;
-    err = open_http(server, site, local, of_site, error);
-    return err < 0 ? err
-                   : open_list(server, &site->services, local, of_site, error);
+        return open_given(opening, error);
+    return open_list(opening, &site->listeners, error);
 }
 
 /* Into arena, for as long as addresses are opened. */
@@ -362,24 +456,161 @@ static int read_site(const struct pl_site *site, struct pl_arena *arena,
                                     &out->trusted, error);
 }
 
-int pl_listeners_open(struct pl_server *server, const struct pl_site *site,
-                      struct pl_error *error)
+/* Closes what set has beyond open, and forgets it. */
+static void drop_set(struct pl_listen_set *set,
+                     const struct pl_listen_set *open)
 {
-    struct of_site of_site;
+    for (unsigned i = 0; i < set->ngroups; i++)
+        if (!has_group(open, set->groups[i]))
+            close_group(set->groups[i]);
+    pl_free(set->groups);
+    *set = (struct pl_listen_set){.ngroups = 0};
+}
+
+/* Fills into, also with half of it after a failure. open: in a reload. Returns
+ * 1 if addresses would have to be opened by the supervisor. */
+static int open_site(struct pl_server *server, const struct pl_site *site,
+                     const struct pl_listen_set *open,
+                     struct pl_listen_set *into, struct pl_error *error)
+{
+    enum pl_dev dev = server->options.dev;
+    struct opening opening = {
+        .server = server,
+        .open = open,
+        .into = into,
+        .local = dev == PL_DEV_HERE || (dev == PL_DEV_SITE && site->dev),
+        .http2 = site->http.h2.on,
+    };
     struct pl_pool pool;
     struct pl_arena arena;
     int err;
 
     pl_pool_init(&pool, NULL, 0);
     pl_arena_init(&arena, &pool, NULL);
-    err = read_site(site, &arena, &of_site, error);
+    err = read_site(site, &arena, &opening.of_site, error);
     if (err == 0)
-        err = open_all(server, site, &of_site, error);
-    pl_inherit_forget();
+        err = open_http(&opening, site, error);
+    if (err == 0)
+        err = open_list(&opening, &site->services, error);
     pl_arena_fini(&arena);
     pl_pool_fini(&pool);
+    return opening.beside ? 1 : err;
+}
+
+int pl_listeners_open(struct pl_server *server, const struct pl_site *site,
+                      struct pl_error *error)
+{
+    struct pl_listen_set set = {.ngroups = 0};
+    int err = open_site(server, site, NULL, &set, error);
+
+    server->listening = set;
+    server->http2 = site->http.h2.on;
+    pl_inherit_forget();
     return err;
 }
+
+/* ---- reloads ---- */
+
+/* What was closed is looked at by connections for as long as they last. */
+static void sweep(struct pl_server *server)
+{
+    struct pl_listen_set *closed = &server->closed;
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < closed->ngroups; i++) {
+        struct pl_listen_group *group = closed->groups[i];
+
+        if (atomic_load(&group->users) > 0 ||
+            (PL_WITH_TLS && group->tls != NULL &&
+             pl_tls_context_busy(group->tls)))
+            closed->groups[kept++] = group;
+        else
+            close_group(group);
+    }
+    closed->ngroups = kept;
+}
+
+/* Places for all that it may have to keep until then. */
+static int make_room(struct pl_server *server, struct pl_error *error)
+{
+    unsigned most = server->closed.ngroups + server->listening.ngroups;
+    struct pl_listen_group **grown =
+        pl_realloc(server->closed.groups, PL_MAX(most, 1u) * sizeof(*grown));
+
+    if (grown == NULL)
+        return pl_error_set(error, PL_ERR_NOMEM, "", "out of memory");
+    server->closed.groups = grown;
+    return 0;
+}
+
+/* Is an address to be closed? */
+static bool lacks_some(const struct pl_server *server,
+                       const struct pl_listen_set *set)
+{
+    for (unsigned i = 0; i < server->listening.ngroups; i++)
+        if (!has_address(set, server->listening.groups[i]))
+            return true;
+    return false;
+}
+
+int pl_listeners_prepare(struct pl_server *server, const struct pl_site *site,
+                         struct pl_listen_set *out, struct pl_error *error)
+{
+    int err;
+
+    *out = (struct pl_listen_set){.ngroups = 0};
+    sweep(server);
+    err = make_room(server, error);
+    if (err == 0)
+        err = open_site(server, site, &server->listening, out, error);
+    if (err == 0 && server->link != NULL && lacks_some(server, out))
+        err = 1;
+    if (err == 0)
+        server->taking_http2 = site->http.h2.on;
+    else
+        drop_set(out, &server->listening);
+    return err;
+}
+
+/* One that was renewed leaves its file to the new one. */
+static void leave_file(struct pl_listen_group *group,
+                       const struct pl_listen_set *to)
+{
+    for (unsigned i = 0; i < to->ngroups; i++) {
+        if (!pl_addr_eq(&to->groups[i]->addr, &group->addr))
+            continue;
+        to->groups[i]->adopted = group->adopted;
+        group->adopted = true;
+    }
+}
+
+void pl_listeners_take(struct pl_server *server, struct pl_listen_set *taken)
+{
+    struct pl_listen_set before = server->listening;
+
+    for (unsigned i = 0; i < before.ngroups; i++) {
+        struct pl_listen_group *group = before.groups[i];
+
+        if (has_group(taken, group))
+            continue;
+        leave_file(group, taken);
+        pl_listen_shut(group);
+        server->closed.groups[server->closed.ngroups++] = group;
+    }
+    server->listening = *taken;
+    server->http2 = server->taking_http2;
+    *taken = (struct pl_listen_set){.ngroups = 0};
+    if (!server->options.quiet)
+        pl_listeners_announce(server, &before);
+    pl_free(before.groups);
+}
+
+void pl_listeners_leave(struct pl_server *server, struct pl_listen_set *left)
+{
+    drop_set(left, &server->listening);
+}
+
+/* ---- without opening ---- */
 
 static int check_list(const struct pl_site *site, const struct pl_list *specs,
                       struct pl_error *error)
@@ -423,37 +654,44 @@ int pl_listeners_check(const struct pl_site *site, struct pl_error *error)
     return err < 0 ? err : check_list(site, &site->services, error);
 }
 
-void pl_listeners_announce(const struct pl_server *server)
+static void announce(const struct pl_listen_group *group)
 {
     char text[PL_ADDR_TEXT];
 
-    for (unsigned i = 0; i < server->ngroups; i++) {
-        pl_addr_format(&server->groups[i]->addr, text);
-        if (server->groups[i]->addr.sa.sa_family == AF_UNIX)
-            printf("listening on %s\n", text);
-        else if (server->groups[i]->options.service != 0)
-            printf("listening on %s://%s\n",
-                   server->groups[i]->tls == NULL ? "tcp" : "tls", text);
-        else
-            printf("listening on http%s://%s/\n",
-                   server->groups[i]->tls == NULL ? "" : "s", text);
-    }
+    pl_addr_format(&group->addr, text);
+    if (group->addr.sa.sa_family == AF_UNIX)
+        printf("listening on %s\n", text);
+    else if (group->options.service != 0)
+        printf("listening on %s://%s\n", group->tls == NULL ? "tcp" : "tls",
+               text);
+    else
+        printf("listening on http%s://%s/\n", group->tls == NULL ? "" : "s",
+               text);
+}
+
+void pl_listeners_announce(const struct pl_server *server,
+                           const struct pl_listen_set *before)
+{
+    const struct pl_listen_set *set = &server->listening;
+
+    for (unsigned i = 0; i < set->ngroups; i++)
+        if (!has_address(before, set->groups[i]))
+            announce(set->groups[i]);
     fflush(stdout);
 }
 
 void pl_listeners_close(struct pl_server *server)
 {
-    if (server->ngroups > 0 && server->groups[0]->count > 0)
+    if (server->listening.ngroups > 0 && server->listening.groups[0]->count > 0)
         pl_link_say(server->link, PL_LINK_SHUT);
-    for (unsigned i = 0; i < server->ngroups; i++)
-        pl_listen_shut(server->groups[i]);
+    for (unsigned i = 0; i < server->listening.ngroups; i++)
+        pl_listen_shut(server->listening.groups[i]);
 }
 
 void pl_listeners_free(struct pl_server *server)
 {
-    for (unsigned i = 0; i < server->ngroups; i++)
-        close_group(server->groups[i]);
-    server->ngroups = 0;
-    pl_free(server->groups);
-    server->groups = NULL;
+    const struct pl_listen_set none = {.ngroups = 0};
+
+    drop_set(&server->closed, &none);
+    drop_set(&server->listening, &none);
 }

@@ -282,7 +282,7 @@ static void commit_workers(struct pl_server *server)
     } else {
         pl_systemd_ready(&server->systemd);
         if (!server->options.quiet)
-            pl_listeners_announce(server);
+            pl_listeners_announce(server, &(struct pl_listen_set){0});
     }
 }
 
@@ -342,6 +342,8 @@ static int serve(struct pl_server *server)
     say_start_failure(server);
     for (unsigned i = 0; i < server->started; i++)
         pl_worker_end(&server->workers[i]);
+    if (PL_WITH_RELOAD)
+        pl_reload_end(server);
     pl_log_stop();
     return exit_status(server);
 }

@@ -18,7 +18,9 @@
 #include "server/generation.h"
 #include "server/link.h"
 #include "server/systemd.h"
+#include "server/listeners.h"
 #include "server/process.h"
+#include "server/reload.h"
 #include "server/watchdog.h"
 #include "server/worker.h"
 
@@ -55,9 +57,10 @@ struct pl_server {
     struct pl_offload *offload;
     struct pl_offload *names; /* looks up hosts: its threads for nothing else */
     struct pl_share *share;   /* what the workers have together */
-    struct pl_listen_group **groups;
-    unsigned ngroups;
-    bool http2; /* is offered to clients with TLS */
+    struct pl_listen_set listening; /* what it listens on */
+    struct pl_listen_set closed; /* ... and what had been, with connections */
+    bool http2, taking_http2;    /* is offered to clients with TLS; soon */
+    struct pl_reload reload;
     struct pl_worker *workers;
     unsigned nworkers, started;
     unsigned max_conns; /* of a worker whose site does not say */

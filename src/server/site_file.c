@@ -142,6 +142,13 @@ static unsigned on_stats(void *ctx, struct pl_stat *out)
     return pl_worker_stats(gen->worker, out);
 }
 
+static void on_reload(void *ctx, struct pl_vm_reload_op *reload)
+{
+    struct pl_generation *gen = ctx;
+
+    pl_reload_begin(gen->worker->server, reload);
+}
+
 static bool is_for_dev(const struct pl_generation *gen, struct pl_request *req)
 {
     enum pl_dev dev = gen->worker->server->options.dev;
@@ -207,7 +214,8 @@ static int make_vm(const struct pl_site_file *file, struct pl_load *load)
         .ctx = gen,
         .report = on_report,
         .stop = on_stop,
-        .stats = on_stats};
+        .stats = on_stats,
+        .reload = PL_WITH_RELOAD ? on_reload : NULL};
     int err;
 
     gen->site = pl_site_new();
@@ -254,14 +262,11 @@ static void cancel(struct pl_load *load)
         pl_op_cancel(&state->vm.op);
 }
 
-/* Handlers refer to the VM: the routes go first. */
 static void drop(void *arg, struct pl_generation *gen)
 {
     (void)arg;
-    if (gen->site != NULL)
-        pl_site_free(gen->site);
-    if (gen->vm != NULL)
-        pl_vm_free(gen->vm);
+    pl_site_free(gen->site);
+    gen->site = NULL;
 }
 
 int pl_site_file_init(struct pl_site_file *file, const char *path,

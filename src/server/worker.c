@@ -121,6 +121,7 @@ static int open_worker(struct pl_worker *worker)
     pl_timer_init(&worker->upkeep, on_upkeep);
     pl_module_home_init(&worker->modules);
     worker->modules.scratch = worker->scratch;
+    pl_list_init(&worker->retired);
     err = pl_loop_new(&options, &worker->loop);
     if (err < 0)
         return err;
@@ -197,7 +198,7 @@ void pl_worker_fini(struct pl_worker *worker)
     if (worker->generation != NULL) {
         if (worker->stage != PL_WORKER_OVER)
             abandon(worker, worker->generation);
-        pl_generation_drop(worker->generation);
+        pl_generation_free(worker->generation);
     }
     pl_member_leave(&worker->member);
     pl_timer_stop(pl_loop_wheel(worker->loop), &worker->upkeep);
@@ -244,11 +245,11 @@ int pl_worker_load(struct pl_worker *worker)
     if (load->op.result < 0)
         abandon(worker, load->gen);
     worker->error = load->error;
-    worker->generation = pl_generation_take(load);
     if (load->op.result < 0)
-        return load->op.result;
-    apply_settings(worker);
-    return 0;
+        pl_generation_free(pl_generation_take(load));
+    else
+        worker->generation = pl_generation_take(load);
+    return load->op.result;
 }
 
 static const struct pl_protocol *
@@ -261,8 +262,7 @@ protocol_of(const struct pl_listen_group *group)
 
 /* The sockets of a group are dealt out in turn; with fewer workers than
  * sockets each takes several, with more some share one. */
-static int listen_on(struct pl_worker *worker,
-                     const struct pl_listen_group *group)
+int pl_worker_listen(struct pl_worker *worker, struct pl_listen_group *group)
 {
     unsigned first = worker->id % group->count;
     bool shared = group->shared || group->count < worker->count;
@@ -282,7 +282,7 @@ static int listen_on(struct pl_worker *worker,
             service != NULL ? (void *)service : (void *)&worker->http,
             &listener);
         if (err == 0)
-            pl_listener_configure(listener, &group->options);
+            pl_listener_configure(listener, group);
         if (err == 0 && service != NULL)
             listener->more = true; /* for TLS that begins later */
         if (PL_WITH_TLS && err == 0 && group->tls != NULL)
@@ -292,16 +292,31 @@ static int listen_on(struct pl_worker *worker,
     return err;
 }
 
+int pl_worker_begin(struct pl_worker *worker, struct pl_generation *previous)
+{
+    struct pl_generation *gen = worker->generation;
+    int err;
+
+    gen->stage = PL_GENERATION_SERVING;
+    gen->began = pl_now(worker->loop);
+    apply_settings(worker);
+    err = gen->vm == NULL
+              ? 0
+              : pl_vm_commit(gen->vm, previous == NULL ? NULL : previous->vm);
+    if (err == 0 && gen->loader->commit != NULL)
+        err = gen->loader->commit(gen->loader->arg, gen);
+    return err;
+}
+
 static int commit(struct pl_worker *worker)
 {
     struct pl_server *server = worker->server;
-    struct pl_generation *gen = worker->generation;
-    int err = gen->vm == NULL ? 0 : pl_vm_commit(gen->vm, NULL);
+    int err;
 
-    if (err == 0 && gen->loader->commit != NULL)
-        err = gen->loader->commit(gen->loader->arg, gen);
-    for (unsigned i = 0; i < server->ngroups && err == 0; i++)
-        err = listen_on(worker, server->groups[i]);
+    worker->generation->id = 1;
+    err = pl_worker_begin(worker, NULL);
+    for (unsigned i = 0; i < server->listening.ngroups && err == 0; i++)
+        err = pl_worker_listen(worker, server->listening.groups[i]);
     return err;
 }
 

@@ -19,6 +19,7 @@
 #include "share/member.h"
 #include "socket/socket.h"
 
+struct pl_listen_group;
 struct pl_server;
 
 enum pl_worker_stage {
@@ -32,6 +33,14 @@ enum pl_worker_stage {
     PL_WORKER_FAILED,   /* error says why there is no generation */
 };
 
+/* A reload, as far as this worker has got. */
+enum pl_worker_reload {
+    PL_RELOAD_NONE,
+    PL_RELOAD_LOADING,
+    PL_RELOAD_LOADED, /* waits for the commit */
+    PL_RELOAD_FAILED, /* error says why */
+};
+
 struct pl_worker {
     unsigned id, count;
     bool scratch; /* only reads the site: is no worker to the others */
@@ -43,6 +52,9 @@ struct pl_worker {
     struct pl_http http; /* http.files is the worker's */
     struct pl_generation *generation;
     struct pl_module_home modules; /* of its generations */
+    struct pl_generation *next;    /* loaded by a reload; or NULL */
+    struct pl_list retired;        /* generations that end; the oldest first */
+    bool discarded;          /* the load that is on its way is for nothing */
     struct pl_member member; /* what others share with it, and send to it */
     struct pl_metrics metrics;
     bool looking; /* a fiber looks at its messages (app_share.c) */
@@ -61,10 +73,12 @@ struct pl_worker {
     struct pl_load load;
     struct pl_error error; /* of loading (FAILED) or starting (SERVING) */
     struct pl_mail commit_mail, drain_mail, stop_mail, kill_mail;
+    struct pl_mail load_mail, take_mail, discard_mail; /* worker_reload.c */
     int told; /* enum pl_stop_step: mail of this and all before was sent */
     bool made;
     pthread_t thread;
     _Atomic(enum pl_worker_stage) stage;
+    _Atomic(enum pl_worker_reload) reload;
 };
 
 /* ---- on its own thread, or for a worker without one ---- */
@@ -94,6 +108,13 @@ void pl_worker_drain(struct pl_worker *worker);
 void pl_worker_stop(struct pl_worker *worker);
 void pl_worker_kill(struct pl_worker *worker);
 
+/* SERVING, and no reload is on its way: to load a generation while it serves.
+ * Then, once each: to serve it, when all workers have LOADED; or to discard it,
+ * whatever has become of it. Both end with NONE. */
+void pl_worker_reload(struct pl_worker *worker);
+void pl_worker_take(struct pl_worker *worker);
+void pl_worker_discard(struct pl_worker *worker);
+
 /* OVER or FAILED: ends the thread and the worker. */
 void pl_worker_end(struct pl_worker *worker);
 
@@ -103,5 +124,12 @@ void pl_worker_set_stage(struct pl_worker *worker, enum pl_worker_stage stage);
 
 /* Turns the loop until op is DONE. */
 void pl_worker_turn(struct pl_worker *worker, const struct pl_op *op);
+
+/* Serves by the settings of its generation, and starts that; previous (may be
+ * NULL) has served until now. Returns 0 or PL_ERR_*. */
+int pl_worker_begin(struct pl_worker *worker, struct pl_generation *previous);
+
+/* Accepts from its sockets of group. Returns 0 or PL_ERR_*. */
+int pl_worker_listen(struct pl_worker *worker, struct pl_listen_group *group);
 
 #endif

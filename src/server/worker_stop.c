@@ -30,6 +30,26 @@ static void close_conn(struct pl_conn *conn, void *arg)
     pl_conn_close(conn, PL_ERR_CANCELED);
 }
 
+/* What was loaded for later is discarded, what was retired ends. */
+static void end_generations(struct pl_worker *worker)
+{
+    struct pl_generation *next = worker->next;
+    struct pl_list *node, *tmp;
+
+    worker->discarded = true;
+    pl_op_cancel(&worker->load.op);
+    worker->next = NULL;
+    if (next != NULL)
+        pl_generation_end(next);
+    PL_LIST_FOREACH_SAFE (node, tmp, &worker->retired)
+        pl_generation_end(PL_LIST_ENTRY(node, struct pl_generation, node));
+}
+
+static bool generations_over(const struct pl_worker *worker)
+{
+    return pl_list_empty(&worker->retired) && worker->load.gen == NULL;
+}
+
 /* Nothing may wait any longer. */
 static void end_now(struct pl_worker *worker)
 {
@@ -48,6 +68,7 @@ static void end_now(struct pl_worker *worker)
     pl_net_each(&worker->net, close_conn, NULL);
     if (vm != NULL)
         pl_vm_stop_begin(&worker->vm_drained, vm);
+    end_generations(worker);
     pl_sched_cancel_all(&worker->sched);
 }
 
@@ -95,7 +116,7 @@ static bool check_stopped(struct pl_hook *hook)
     }
     if (worker->stage == PL_WORKER_ENDING && quiet(worker) &&
         (vm == NULL || worker->vm_drained.state == PL_OP_DONE) &&
-        pl_sched_idle(&worker->sched)) {
+        generations_over(worker) && pl_sched_idle(&worker->sched)) {
         pl_loop_remove_hook(hook);
         pl_loop_stop(worker->loop);
     }

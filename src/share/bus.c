@@ -368,6 +368,12 @@ PL_COLD void pl_bus_drain(struct pl_member *member)
         drain_topic(at.value);
 }
 
+void pl_bus_finish(struct pl_subscription *sub)
+{
+    sub->closed = true;
+    wake(sub, 0);
+}
+
 static void cancel_receive(struct pl_op *op)
 {
     struct pl_receive_op *receive =

@@ -71,6 +71,9 @@ int pl_bus_subscribe(struct pl_member *member, struct pl_str topic,
  * message is being delivered. */
 void pl_bus_cancel(struct pl_subscription *sub);
 
+/* It gets no more messages, and is closed behind those that wait. */
+void pl_bus_finish(struct pl_subscription *sub);
+
 /* The oldest message, or NULL: pl_envelope_release(). */
 struct pl_envelope *pl_bus_take(struct pl_subscription *sub);
 

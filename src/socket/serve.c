@@ -32,3 +32,11 @@ const struct pl_protocol pl_service_protocol = {
     .opened = on_opened,
     .closed = on_closed,
 };
+
+static void turn_away(void *arg, struct pl_socket *socket)
+{
+    (void)arg;
+    pl_socket_close(socket);
+}
+
+const struct pl_service pl_service_nobody = {turn_away, NULL};

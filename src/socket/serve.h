@@ -16,4 +16,7 @@ struct pl_service {
 
 extern const struct pl_protocol pl_service_protocol;
 
+/* Of an address that the site has no more: closes what still comes to it. */
+extern const struct pl_service pl_service_nobody;
+
 #endif

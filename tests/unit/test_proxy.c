@@ -16,7 +16,7 @@ static struct pl_net net;
 static struct pl_listener *listener;
 static struct pl_pool pool;
 static struct pl_arena arena;
-static struct pl_listen_options options;
+static struct pl_listen_group group;
 static int door;
 
 /* What the protocol behind the header has seen. */
@@ -135,11 +135,12 @@ static int arrive(enum pl_proxy_use use, const char *trusted)
     struct pl_error error;
     int pair[2];
 
-    options = (struct pl_listen_options){.proxy = use};
-    CHECK_INT(
-        0, pl_trust_parse(pl_str_c(trusted), &arena, &options.trusted, &error),
-        trusted);
-    pl_listener_configure(listener, &options);
+    group.options = (struct pl_listen_options){.proxy = use};
+    CHECK_INT(0,
+              pl_trust_parse(pl_str_c(trusted), &arena, &group.options.trusted,
+                             &error),
+              trusted);
+    pl_listener_configure(listener, &group);
     CHECK_INT(0,
               socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
                          pair),

@@ -7,6 +7,7 @@
 local core, pl, c = ...
 local subscribe, cancel, receive, take, dropped, leave =
   c.subscribe, c.cancel, c.receive, c.take, c.dropped, c.leave
+local finish = c.finish
 local check_function, check_options, check_string =
   core.check_function, core.check_options, core.check_string
 local fail, failed, failure, guard =
@@ -68,6 +69,9 @@ end
 
 -- Calls the function for one message after another.
 local function pump(sub)
+  pl.defer(function()
+    sub:cancel()
+  end)
   local value, topic, number = sub:receive()
   while value ~= nil do
     guard(sub.fn, value, topic, number)
@@ -75,7 +79,21 @@ local function pump(sub)
   end
 end
 
+-- Those of the site end when another generation takes over, which has its own:
+-- what they have got by then is still told.
+local of_site = {}
+
+when("retire", function()
+  for i = 1, #of_site do
+    local ref = of_site[i].ref
+    if ref then
+      finish(ref)
+    end
+  end
+end)
+
 local function begin_later(sub)
+  of_site[#of_site + 1] = sub
   when("commit", function()
     local ok, err = begin("pl.subscribe", sub)
     if not ok and not sub.canceled then
@@ -110,7 +128,8 @@ local function subscribe_to(topic, fn, options)
     end
   end
   if fn then
-    pl.spawn(pump, sub)
+    local task = pl.spawn(pump, sub) -- which loads core.foreground, too
+    core.foreground(task)
   end
   return sub
 end

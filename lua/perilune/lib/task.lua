@@ -14,6 +14,14 @@ c.open()
 local Task = { __name = "pl.task" }
 Task.__index = Task
 
+-- A task of the library's own, which may finish when the generation ends.
+function core.foreground(task)
+  if task.handle then
+    c.foreground(task.handle)
+  end
+  task.foreground = true
+end
+
 local recorded = {} -- what was spawned while the site was loading
 
 local function settle(task, ok, ...)
@@ -30,6 +38,9 @@ end
 
 local function launch(task, args)
   task.handle = start(body, task, unpack(args, 1, args.n))
+  if task.foreground then
+    c.foreground(task.handle)
+  end
 end
 
 --- Runs fn(...) as a task of its own and returns it. Nobody has to join it: an

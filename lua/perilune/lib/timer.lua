@@ -54,11 +54,15 @@ end
 -- What is done once per process is done by the worker that leads. When that
 -- one has ended, another goes on, a period after it takes over.
 local function launch(timer)
+  if retired then
+    return
+  end
   if not timer.each_worker and not is_leading() then
     waiting[#waiting + 1] = timer
     return
   end
   timer.task = spawn(loop, timer)
+  core.foreground(timer.task)
   active[timer] = true
 end
 

@@ -1,0 +1,355 @@
+#include "server/reload.h"
+
+#include <stdio.h>
+
+#include "base/features.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "base/sys.h"
+#include "net/tls.h"
+#include "server/link.h"
+#include "server/server.h"
+
+/* How long the workers may take to load, and to take, a generation. One that a
+ * handler holds is not waited for any longer. */
+enum { PREPARE_MS = 10000 };
+
+static uint64_t now_ms(void)
+{
+    return pl_clock_monotonic() / 1000000;
+}
+
+/* ---- who asks ---- */
+
+void pl_reload_ask(struct pl_server *server, struct pl_reload_request *request)
+{
+    request->next = atomic_load(&server->reload.asked);
+    while (!atomic_compare_exchange_weak(&server->reload.asked, &request->next,
+                                         request))
+        ;
+    pl_server_wake(server);
+}
+
+static void on_signal_done(struct pl_reload_request *request,
+                           const struct pl_reload_status *status)
+{
+    struct pl_reload *reload =
+        PL_CONTAINER_OF(request, struct pl_reload, by_signal);
+    struct pl_server *server =
+        PL_CONTAINER_OF(reload, struct pl_server, reload);
+
+    (void)status;
+    reload->signaled = false;
+    if (reload->again && !pl_server_stopping(server))
+        pl_reload_by_signal(server);
+}
+
+void pl_reload_by_signal(struct pl_server *server)
+{
+    struct pl_reload *reload = &server->reload;
+
+    reload->again = reload->signaled;
+    if (reload->signaled)
+        return;
+    reload->signaled = true;
+    reload->by_signal =
+        (struct pl_reload_request){.why = "SIGHUP", .done = on_signal_done};
+    pl_reload_ask(server, &reload->by_signal);
+}
+
+static void answer(struct pl_reload_request *request,
+                   const struct pl_reload_status *status)
+{
+    while (request != NULL) {
+        struct pl_reload_request *next = request->next;
+
+        request->done(request, status);
+        request = next;
+    }
+}
+
+/* ---- its end ---- */
+
+static void tell_result(struct pl_server *server)
+{
+    const struct pl_reload_status *status = &server->reload.status;
+    const struct pl_error *error = &status->error;
+
+    if (status->result == PL_RELOADED_BESIDE && error->code == 0)
+        pl_log(PL_LOG_NOTICE, "server", "a new process takes over: why=%s",
+               status->why);
+    else if (status->result == PL_RELOADED)
+        pl_log(PL_LOG_NOTICE, "server",
+               "reloaded: generation=%llu why=%s took=%ums",
+               (unsigned long long)server->reload.id, status->why, status->ms);
+    else if (error->code != PL_ERR_CANCELED)
+        pl_log(PL_LOG_ERROR, "server",
+               "not reloaded, what served goes on: %s%s%s why=%s", error->where,
+               error->where[0] == '\0' ? "" : ": ", error->text, status->why);
+}
+
+static void settle(struct pl_server *server, enum pl_reload_result result,
+                   const struct pl_error *error)
+{
+    struct pl_reload *reload = &server->reload;
+    struct pl_reload_status *status = &reload->status;
+
+    if (reload->running == NULL)
+        return;
+    status->result = result;
+    status->count++;
+    status->failed += error != NULL && error->code < 0;
+    status->ms = (uint32_t)(now_ms() - reload->began);
+    status->error = error == NULL ? (struct pl_error){.code = 0} : *error;
+    tell_result(server);
+    answer(reload->running, status);
+    reload->running = NULL;
+}
+
+/* Nobody serves it: who has something of it lets go. */
+static void discard(struct pl_server *server, enum pl_reload_result result,
+                    const struct pl_error *error)
+{
+    server->reload.stage = PL_RELOAD_DISCARDS;
+    pl_listeners_leave(server, &server->reload.taking);
+    settle(server, result, error);
+    for (unsigned i = 0; i < server->nworkers; i++)
+        if (server->workers[i].reload != PL_RELOAD_NONE)
+            pl_worker_discard(&server->workers[i]);
+}
+
+/* ---- what the process would have to be started anew for ---- */
+
+static bool same_text(const char *option, const char *was, const char *is)
+{
+    return option != NULL || pl_text_eq(was, is);
+}
+
+static const char *fixed_setting(const struct pl_server_options *options,
+                                 const struct pl_site *was,
+                                 const struct pl_site *is)
+{
+    if (options->workers == 0 && was->workers != is->workers)
+        return "workers";
+    if (!same_text(options->user, was->user, is->user))
+        return "user";
+    if (!same_text(options->group, was->group, is->group))
+        return "group";
+    if (!same_text(options->pid_file, was->pid_file, is->pid_file))
+        return "pid_file";
+    if (!same_text(options->error_log, was->error_log, is->error_log))
+        return "error_log";
+    if (!same_text(options->access_log, was->access_log, is->access_log))
+        return "access_log";
+    if (!same_text(options->log_level, was->log_level, is->log_level))
+        return "log_level";
+    if (was->watch.on != is->watch.on || was->watch.kill != is->watch.kill ||
+        was->watch.warn_ms != is->watch.warn_ms ||
+        was->watch.abort_ms != is->watch.abort_ms)
+        return "watchdog";
+    return NULL;
+}
+
+/* ---- the commit ---- */
+
+static void begin_taking(struct pl_server *server)
+{
+    struct pl_reload *reload = &server->reload;
+
+    reload->stage = PL_RELOAD_TAKES;
+    reload->id++;
+    for (unsigned i = 0; i < server->nworkers; i++)
+        pl_worker_take(&server->workers[i]);
+}
+
+/* The supervisor starts a process that begins with what the site says now. */
+static void replace(struct pl_server *server, const char *setting)
+{
+    struct pl_error error = {.code = 0};
+
+    if (server->link != NULL)
+        pl_link_say(server->link, PL_LINK_REPLACE);
+    else
+        pl_error_set(&error, PL_ERR_STATE, "",
+                     "setting '%s' has changed, which needs a restart",
+                     setting);
+    discard(server, PL_RELOADED_BESIDE, &error);
+}
+
+/* All have loaded the same site: the first one's says what the process needs.
+ * It does not change, and stays until we say what becomes of it. */
+static void commit(struct pl_server *server)
+{
+    const struct pl_worker *first = &server->workers[0];
+    const struct pl_site *site = first->next->site;
+    const char *fixed =
+        fixed_setting(&server->options, first->generation->site, site);
+    struct pl_error error;
+    int err;
+
+    if (fixed != NULL) {
+        replace(server, fixed);
+        return;
+    }
+    err = pl_listeners_prepare(server, site, &server->reload.taking, &error);
+    if (err < 0) {
+        discard(server, PL_RELOADED_NOT, &error);
+    } else if (err > 0) {
+        replace(server, "listen");
+    } else {
+        server->stop_ms = site->stop_ms;
+        begin_taking(server);
+    }
+}
+
+/* ---- its stages ---- */
+
+static bool is_late(const struct pl_server *server)
+{
+    return now_ms() >= server->reload.began + PREPARE_MS;
+}
+
+static bool all_are(const struct pl_server *server, enum pl_worker_reload what)
+{
+    for (unsigned i = 0; i < server->nworkers; i++)
+        if (server->workers[i].reload != what)
+            return false;
+    return true;
+}
+
+static bool all_serve(const struct pl_server *server)
+{
+    for (unsigned i = 0; i < server->nworkers; i++)
+        if (server->workers[i].stage != PL_WORKER_SERVING)
+            return false;
+    return server->nworkers > 0;
+}
+
+/* A program in C has no site to be read again, but certificates. */
+static void refresh(struct pl_server *server)
+{
+    struct pl_listen_set *set = &server->listening;
+    struct pl_error error = {.code = 0};
+
+    for (unsigned i = 0; i < set->ngroups && error.code == 0; i++)
+        if (PL_WITH_TLS && set->groups[i]->tls != NULL)
+            (void)pl_tls_context_refresh(set->groups[i]->tls, &error);
+    settle(server, error.code < 0 ? PL_RELOADED_NOT : PL_RELOADED, &error);
+}
+
+static bool begin(struct pl_server *server)
+{
+    struct pl_reload *reload = &server->reload;
+
+    if (atomic_load(&reload->asked) == NULL || !all_serve(server))
+        return false;
+    reload->running = atomic_exchange(&reload->asked, NULL);
+    reload->began = now_ms();
+    reload->loaded = 0;
+    reload->status.when = (int64_t)(pl_clock_wall() / 1000000000);
+    reload->status.why = reload->running->why;
+    if (reload->id == 0)
+        reload->id = 1; /* of the one that was started with */
+    if (server->loader->fixed) {
+        refresh(server);
+        return true;
+    }
+    reload->stage = PL_RELOAD_LOADS;
+    pl_worker_reload(&server->workers[0]);
+    return true;
+}
+
+static bool load_on(struct pl_server *server)
+{
+    struct pl_reload *reload = &server->reload;
+    struct pl_worker *worker = &server->workers[reload->loaded];
+    enum pl_worker_reload state = worker->reload;
+    struct pl_error error;
+
+    if (state == PL_RELOAD_FAILED) {
+        error = worker->error;
+        discard(server, PL_RELOADED_NOT, &error);
+    } else if (state == PL_RELOAD_LOADED &&
+               ++reload->loaded == server->nworkers) {
+        commit(server);
+    } else if (state == PL_RELOAD_LOADED) {
+        pl_worker_reload(&server->workers[reload->loaded]);
+    } else if (is_late(server)) {
+        pl_error_set(&error, PL_ERR_TIMEOUT, "",
+                     "worker %u has not loaded the site within %d seconds",
+                     worker->id, PREPARE_MS / 1000);
+        discard(server, PL_RELOADED_NOT, &error);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static bool take_on(struct pl_server *server)
+{
+    bool all = all_are(server, PL_RELOAD_NONE);
+
+    if (all)
+        pl_listeners_take(server, &server->reload.taking);
+    else if (is_late(server)) /* it will, when its handler lets go */
+        settle(server, PL_RELOADED, NULL);
+    if (all) {
+        settle(server, PL_RELOADED, NULL);
+        server->reload.stage = PL_RELOAD_IDLE;
+    }
+    return all;
+}
+
+static bool discard_on(struct pl_server *server)
+{
+    if (!all_are(server, PL_RELOAD_NONE))
+        return false;
+    server->reload.stage = PL_RELOAD_IDLE;
+    return true;
+}
+
+/* The process ends: nothing begins any more. */
+static void give_up(struct pl_server *server)
+{
+    struct pl_reload *reload = &server->reload;
+    const struct pl_reload_status status = {
+        .result = PL_RELOADED_NOT,
+        .error = {.code = PL_ERR_CANCELED, .text = "the server stops"}};
+
+    if (reload->stage == PL_RELOAD_LOADS)
+        discard(server, PL_RELOADED_NOT, &status.error);
+    settle(server, PL_RELOADED_NOT, &status.error);
+    answer(atomic_exchange(&reload->asked, NULL), &status);
+}
+
+void pl_reload_turn(struct pl_server *server)
+{
+    static bool (*const steps[])(struct pl_server * server) = {
+        [PL_RELOAD_IDLE] = begin,
+        [PL_RELOAD_LOADS] = load_on,
+        [PL_RELOAD_TAKES] = take_on,
+        [PL_RELOAD_DISCARDS] = discard_on,
+    };
+
+    if (pl_server_stopping(server)) {
+        give_up(server);
+        return;
+    }
+    while (steps[server->reload.stage](server))
+        ;
+}
+
+uint64_t pl_reload_due(const struct pl_server *server)
+{
+    const struct pl_reload *reload = &server->reload;
+    bool waits = reload->stage == PL_RELOAD_LOADS ||
+                 (reload->stage == PL_RELOAD_TAKES && reload->running != NULL);
+
+    return waits ? reload->began + PREPARE_MS : 0;
+}
+
+void pl_reload_end(struct pl_server *server)
+{
+    give_up(server);
+    pl_listeners_leave(server, &server->reload.taking);
+}
