@@ -1,6 +1,7 @@
 /* admin_routes.c - what the admin socket can be asked (docs/admin.md). Handlers
  * are fibers of the main thread. */
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/features.h"
 #include "base/log.h"
@@ -156,6 +157,28 @@ static int post_drain(struct pl_request *req, struct pl_response *res,
     return accepted(req, res, admin, "draining");
 }
 
+/* What becomes of it: another "process" in the status, or one more of its
+ * "reports". */
+static int post_upgrade(struct pl_request *req, struct pl_response *res,
+                        void *arg)
+{
+    const struct pl_admin *admin = arg;
+    struct pl_server_link *link = admin->server->link;
+    struct pl_json_builder *json;
+
+    if (link == NULL)
+        return say_error(req, res, 409,
+                         "there is no supervisor, who would do it");
+    pl_log(PL_LOG_NOTICE, "admin", "asked to upgrade");
+    json = pl_json_builder_new(req, PL_JSON_PRETTY);
+    pl_json_begin_object(json);
+    pl_admin_u64(json, "process", (uint64_t)getpid());
+    pl_admin_u64(json, "reports", link->reports);
+    pl_json_end(json);
+    pl_link_say(link, PL_LINK_UPGRADE);
+    return pl_respond_json_built(res, 202, json);
+}
+
 static int answer_level(struct pl_request *req, struct pl_response *res)
 {
     struct pl_json_builder *json = pl_json_builder_new(req, PL_JSON_PRETTY);
@@ -200,6 +223,7 @@ static const struct {
     {"/routes", PL_METHOD_GET, get_routes},
     {"/stop", PL_METHOD_POST, post_stop},
     {"/drain", PL_METHOD_POST, post_drain},
+    {"/upgrade", PL_METHOD_POST, post_upgrade},
     {"/log", PL_METHOD_GET, get_log},
     {"/log", PL_METHOD_POST, post_log},
 };

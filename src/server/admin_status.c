@@ -141,6 +141,8 @@ void pl_admin_tell_process(struct pl_admin *admin, struct pl_json_builder *json)
     pl_admin_bool(json, "supervised", server->link != NULL);
     pl_admin_u64(json, "starts", server->link ? server->link->starts : 0);
     pl_admin_u64(json, "crashes", server->link ? server->link->crashes : 0);
+    pl_admin_u64(json, "reports", server->link ? server->link->reports : 0);
+    pl_admin_str(json, "report", server->link ? server->link->report.text : "");
     pl_admin_u64(json, "started", (pl_clock_wall() - age) / 1000000000);
     pl_admin_double(json, "uptime_s", (double)age / 1e9);
     pl_admin_u64(json, "resident_bytes", resident());

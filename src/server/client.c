@@ -10,7 +10,10 @@
 #include "server/exit.h"
 #include "server/figures.h"
 
-enum { RATE_MS = 250 }; /* between the two looks of status, for rates */
+enum {
+    RATE_MS = 250,    /* between the two looks of status, for rates */
+    UPGRADE_MS = 100, /* between two looks whether there is a new process */
+};
 
 /* ---- the commands ---- */
 
@@ -120,6 +123,43 @@ static int run_drain(const struct pl_client *client)
     return end_it(client, "/drain");
 }
 
+/* 1: the new process answers; 0: not yet; else PL_ERR_* with *error. Between
+ * the two processes nobody may answer for a moment. */
+static int look_for_upgrade(const struct pl_client *client,
+                            const struct pl_json *asked, struct pl_error *error)
+{
+    struct pl_client_answer now;
+    int err = pl_client_call(client, "GET", "/status", &now, error);
+
+    if (err == 0 && pl_client_u64(now.json, "/process") !=
+                        pl_client_u64(asked, "/process")) {
+        err = pl_str_eq(pl_client_str(now.json, "/state"), PL_STR("serving"));
+    } else if (err == 0 && pl_client_u64(now.json, "/reports") >
+                               pl_client_u64(asked, "/reports")) {
+        err = pl_error_set(error, PL_ERR_CANCELED, "", "not upgraded: %.*s",
+                           PL_STR_ARG(pl_client_str(now.json, "/report")));
+    } else if (err == PL_ERR_PROTO || err == PL_ERR_CLOSED) {
+        err = 0;
+    }
+    pl_client_answer_fini(&now);
+    return err;
+}
+
+static int run_upgrade(const struct pl_client *client)
+{
+    struct pl_error error = {.code = 0};
+    struct pl_client_answer asked;
+    int err = pl_client_call(client, "POST", "/upgrade", &asked, &error);
+
+    while (err == 0) {
+        err = look_for_upgrade(client, asked.json, &error);
+        if (err == 0)
+            poll(NULL, 0, UPGRADE_MS);
+    }
+    pl_client_answer_fini(&asked);
+    return err < 0 ? pl_exit_say(PL_EXIT_FAILURE, &error) : PL_EXIT_OK;
+}
+
 static void show_level(const struct pl_json *answer)
 {
     printf("%.*s\n", PL_STR_ARG(pl_client_str(answer, "/level")));
@@ -164,6 +204,7 @@ static const struct command {
     {"requests", run_requests, true, false},
     {"stop", run_stop, false, true},
     {"drain", run_drain, false, false},
+    {"upgrade", run_upgrade, false, false},
     {"log", run_log, true, false},
     {"top", pl_client_top, false, false},
 };

@@ -568,6 +568,34 @@ def test_commands_say_what_is_wrong(command, args, code, text):
     assert done.stdout == ""
 
 
+def test_upgrade_waits_for_the_new_process(start, command):
+    server = start(supervisor=True)
+    first = status(server)
+    done = command("upgrade", "--pid", "a.pid")
+    assert done.returncode == 0, done.stderr
+    second = status(server)
+    assert second["pid"] == first["pid"]
+    assert second["process"] != first["process"]
+    assert server.get("/").text == "hello"
+
+
+def test_upgrade_says_why_it_is_not_possible(start, command, tmp_path):
+    server = start(supervisor=True)
+    first = status(server)
+    (tmp_path / "site.lua").write_text("this is no Lua")
+    done = command("upgrade", "--pid", "a.pid")
+    assert done.returncode == 1
+    assert "perilune: not upgraded: " in done.stderr
+    assert status(server)["process"] == first["process"]
+    assert server.get("/").text == "hello"
+
+
+def test_without_a_supervisor_nobody_upgrades(start, command):
+    start(supervisor=False)
+    done = command("upgrade", "--pid", "a.pid")
+    assert done.returncode == 1 and "there is no supervisor" in done.stderr
+
+
 # ---- top ----
 
 
