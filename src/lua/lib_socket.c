@@ -27,7 +27,7 @@ static const char secure_name[] = "pl.socket.secure";
 
 struct handle {
     struct pl_socket *socket; /* NULL: closed */
-    struct pl_list kept;      /* in the VM's, if no task owns it */
+    struct pl_lua_kept kept;
     struct pl_socket_op read, write;
     char mark[MARK_MAX]; /* that is read for */
 };
@@ -37,12 +37,21 @@ static struct handle *check_handle(lua_State *L)
     return luaL_checkudata(L, 1, handle_name);
 }
 
+static void close_kept(struct pl_lua_kept *kept)
+{
+    struct handle *handle = PL_CONTAINER_OF(kept, struct handle, kept);
+
+    if (handle->socket != NULL)
+        pl_socket_close(handle->socket);
+}
+
 static struct handle *push_handle(lua_State *L)
 {
     struct handle *handle = lua_newuserdata(L, sizeof(*handle));
 
     memset(handle, 0, sizeof(*handle));
-    pl_list_init(&handle->kept);
+    pl_list_init(&handle->kept.node);
+    handle->kept.close = close_kept;
     luaL_setmetatable(L, handle_name);
     return handle;
 }
@@ -72,21 +81,26 @@ static int close_socket(lua_State *L)
 {
     struct handle *handle = check_handle(L);
 
-    pl_list_remove(&handle->kept);
-    if (handle->socket != NULL)
-        pl_socket_close(handle->socket);
+    pl_list_remove(&handle->kept.node);
+    close_kept(&handle->kept);
     return 0;
 }
 
-void pl_lua_close_sockets(struct pl_vm *vm)
+void pl_lua_keep(struct pl_vm *vm, struct pl_lua_kept *kept)
+{
+    pl_list_remove(&kept->node);
+    pl_list_push(&vm->kept, &kept->node);
+}
+
+void pl_lua_close_kept(struct pl_vm *vm)
 {
     struct pl_list *node;
 
-    while ((node = pl_list_pop(&vm->sockets)) != NULL) {
-        struct handle *handle = PL_LIST_ENTRY(node, struct handle, kept);
+    while ((node = pl_list_pop(&vm->kept)) != NULL) {
+        struct pl_lua_kept *kept =
+            PL_LIST_ENTRY(node, struct pl_lua_kept, node);
 
-        if (handle->socket != NULL)
-            pl_socket_close(handle->socket);
+        kept->close(kept);
     }
 }
 
@@ -98,8 +112,7 @@ static int keep(lua_State *L)
     if (handle->socket == NULL)
         return 0;
     pl_socket_set_owner(handle->socket, NULL);
-    pl_list_remove(&handle->kept);
-    pl_list_push(&pl_vm_upvalue(L)->sockets, &handle->kept);
+    pl_lua_keep(pl_vm_upvalue(L), &handle->kept);
     return 0;
 }
 

@@ -16,8 +16,8 @@ static const char handle_name[] = "pl.udp";
 static const char lookup_name[] = "pl.udp.lookup";
 
 struct handle {
-    struct pl_udp *udp;  /* NULL: closed */
-    struct pl_list kept; /* in the VM's, if no task owns it */
+    struct pl_udp *udp; /* NULL: closed */
+    struct pl_lua_kept kept;
     struct pl_udp_op read, write;
 };
 
@@ -26,27 +26,22 @@ static struct handle *check_handle(lua_State *L)
     return luaL_checkudata(L, 1, handle_name);
 }
 
+static void close_kept(struct pl_lua_kept *kept)
+{
+    struct handle *handle = PL_CONTAINER_OF(kept, struct handle, kept);
+
+    if (handle->udp != NULL)
+        pl_udp_close(handle->udp);
+}
+
 /* close(handle) */
 static int close_udp(lua_State *L)
 {
     struct handle *handle = check_handle(L);
 
-    pl_list_remove(&handle->kept);
-    if (handle->udp != NULL)
-        pl_udp_close(handle->udp);
+    pl_list_remove(&handle->kept.node);
+    close_kept(&handle->kept);
     return 0;
-}
-
-void pl_lua_close_udp(struct pl_vm *vm)
-{
-    struct pl_list *node;
-
-    while ((node = pl_list_pop(&vm->datagrams)) != NULL) {
-        struct handle *handle = PL_LIST_ENTRY(node, struct handle, kept);
-
-        if (handle->udp != NULL)
-            pl_udp_close(handle->udp);
-    }
 }
 
 /* keep(handle) */
@@ -57,8 +52,7 @@ static int keep(lua_State *L)
     if (handle->udp == NULL)
         return 0;
     pl_udp_set_owner(handle->udp, NULL);
-    pl_list_remove(&handle->kept);
-    pl_list_push(&pl_vm_upvalue(L)->datagrams, &handle->kept);
+    pl_lua_keep(pl_vm_upvalue(L), &handle->kept);
     return 0;
 }
 
@@ -183,7 +177,8 @@ static int new_udp(lua_State *L)
     int err;
 
     memset(handle, 0, sizeof(*handle));
-    pl_list_init(&handle->kept);
+    pl_list_init(&handle->kept.node);
+    handle->kept.close = close_kept;
     luaL_setmetatable(L, handle_name);
     if (pl_sockets_current() == NULL)
         return pl_lua_fail(L, "pl.udp: there is no network here");

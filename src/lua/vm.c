@@ -182,8 +182,7 @@ static struct pl_vm *make(struct pl_sched *sched,
     vm->timers = LUA_NOREF;
     pl_account_init(&vm->account, options->account, options->memory_limit);
     pl_list_init(&vm->live);
-    pl_list_init(&vm->sockets);
-    pl_list_init(&vm->datagrams);
+    pl_list_init(&vm->kept);
     pl_list_init(&vm->websockets);
     pl_list_init(&vm->spare);
     pl_list_init(&vm->modules);
@@ -229,10 +228,8 @@ void pl_vm_free(struct pl_vm *vm)
         return;
     PL_CHECK(vm, PL_VM_MAGIC);
     PL_ASSERT(vm->live_count == 0 && !vm->running);
-    if (PL_WITH_SOCKETS) {
-        pl_lua_close_sockets(vm);
-        pl_lua_close_udp(vm);
-    }
+    if (PL_WITH_SOCKETS)
+        pl_lua_close_kept(vm);
     pl_co_trim(vm, 0);
     if (PL_WITH_MODULES)
         pl_vm_unload_modules(vm);

@@ -57,8 +57,7 @@ struct pl_vm {
     void *alloc_arg;
 
     struct pl_list live, spare; /* pl_co.node */
-    struct pl_list sockets;     /* that no task owns (lib_socket.c) */
-    struct pl_list datagrams;   /* the same (lib_udp.c) */
+    struct pl_list kept;        /* sockets that no task owns (lib_socket.h) */
     struct pl_list modules;     /* pl_module_load.node (module.h) */
     struct pl_list websockets;  /* with callbacks (lib_websocket.c) */
     unsigned live_count, spare_count;

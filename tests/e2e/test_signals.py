@@ -13,6 +13,7 @@ from signal import (
 
 import pytest
 
+from harness.ports import listens
 from harness.server import sanitized
 from harness.wait import wait_for
 
@@ -67,13 +68,7 @@ def start(serve, tmp_path):
 
 
 def refuses(server) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", server.port)).close()
-    except ConnectionRefusedError:
-        return True
-    except ConnectionResetError:
-        pass  # it was in the queue when the listener was closed
-    return False
+    return not listens(server.port)
 
 
 # ---- the graceful end ----

@@ -10,6 +10,7 @@ from signal import SIGUSR1
 import pytest
 
 from harness.load import Load
+from harness.ports import listens
 from harness.proc import Proc
 from harness.server import environment, program, sanitized
 from harness.wait import GUARD, wait_for
@@ -48,13 +49,7 @@ def start(serve, tmp_path):
 
 
 def refuses(server) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", server.port)).close()
-    except ConnectionRefusedError:
-        return True
-    except ConnectionResetError:
-        pass
-    return False
+    return not listens(server.port)
 
 
 def kill(server, signal=SIGKILL) -> Proc:

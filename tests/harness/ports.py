@@ -11,8 +11,12 @@ def free_port() -> int:
 
 
 def listens(port: int) -> bool:
+    """Does somebody? Who closes the listener resets what is in its queue, so
+    a reset tells of one that was there a moment ago."""
     try:
         socket.create_connection(("127.0.0.1", port)).close()
     except ConnectionRefusedError:
         return False
+    except ConnectionResetError:
+        pass
     return True
