@@ -237,6 +237,8 @@ def test_history_is_what_the_options_say(serve):
 def test_members_come_and_go(serve):
     server = serve(SITE, workers=WORKERS)
     told = Events(server, "/any?topic=room.presence")
+    wait_for(lambda: say(server, "x", "room.presence")["receivers"], "told")
+    assert json.loads(told.next()["data"])["value"] == "x"
     ada = Events(server, "/room?name=Ada")
     listening(server, 1)
     eve = Events(server, "/room?name=Eve")
