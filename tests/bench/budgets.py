@@ -66,6 +66,8 @@ BUDGETS = [
         "MiB",
         lambda r: (r.middle("lua-10000", LUA, "peak_kib") / 1024, 0),
     ),
+    Budget("HTTP/2, hello from C / lighttpd", 1.0, "x",
+           ratio("http2", C, LIGHTTPD)),
     Budget("system calls, C", 2.1, "", figure("calls C")),
     Budget("system calls, Lua", 2.1, "", figure("calls Lua")),
     Budget("system calls, file", 2.1, "", figure("calls file")),
