@@ -1,11 +1,14 @@
 """Native modules: what they offer, how they are refused, how they live."""
 
 import re
+import threading
+from signal import SIGHUP
 
 import pytest
 
 from harness.modules import build
 from harness.server import TOP
+from harness.wait import wait_for
 
 HEAD = """
 #include <perilune.h>
@@ -363,12 +366,16 @@ def test_the_file_may_be_overwritten(serve, offers):
         assert server.get("/nap").text.startswith("z 5")
 
 
+def copies(server, name: str) -> int:
+    """How many of a module are in its memory."""
+    maps = (server.proc.path / "maps").read_text()
+    return len(re.findall(rf"^\S+ \S+ 00000000 .*memfd:{name}", maps, re.M))
+
+
 def test_one_copy_for_all_workers(serve, offers):
     server = serve(SITE, files={"offers.so": offers.read_bytes()}, workers=4)
     server.addresses()
-    maps = (server.proc.path / "maps").read_text()
-    starts = re.findall(r"^\S+ \S+ 00000000 .*memfd:offers\.so", maps, re.M)
-    assert len(starts) == 1
+    assert copies(server, "offers.so") == 1
 
 
 def test_descriptors_and_copies_go_with_the_site(command, offers):
@@ -377,3 +384,73 @@ def test_descriptors_and_copies_go_with_the_site(command, offers):
     files = {"offers.so": offers.read_bytes(), "site.lua": site}
     done = command("check", "site.lua", files=files)
     assert done.returncode == 3 and "late" in done.stderr
+
+
+def reload(server, count: int):
+    """Asks for one reload, and waits until so many were done."""
+    server.send_signal(SIGHUP)
+    server.wait_log(r"reloaded: generation=\d+", count)
+
+
+def test_the_example_is_built_anew_while_it_serves(serve, tmp_path):
+    """Its counter goes on, and no request fails."""
+    source, site = TOP / "examples/module", tmp_path / "counter"
+    site.mkdir()
+    (site / "main.lua").write_bytes((source / "main.lua").read_bytes())
+    build(source / "counter.c", site / "counter.so")
+    server = serve(site, workers=1)
+    seen, over = [], threading.Event()
+
+    def visit():
+        with server.connect() as wire:
+            while not over.is_set():
+                seen.append(wire.get("/").text)
+
+    visitor = threading.Thread(target=visit)
+    visitor.start()
+    try:
+        for n, greeting in enumerate(["one", "two", "three"], 1):
+            flag = f'-DGREETING="{greeting}"'
+            build(source / "counter.c", site / "counter.so", flag)
+            reload(server, n)
+            wait_for(
+                lambda: any(greeting in text for text in list(seen)), greeting
+            )
+    finally:
+        over.set()
+        visitor.join()
+    assert [int(text.split()[1]) for text in seen] == list(
+        range(101, 101 + len(seen))
+    )
+    greetings = list(dict.fromkeys(text.split()[0] for text in seen))
+    assert greetings[-3:] == ["one", "two", "three"]
+    wait_for(lambda: copies(server, "counter.so") == 1, "one copy")
+
+
+def test_a_reload_that_fails_leaves_the_state_alone(serve, tmp_path):
+    source, site = TOP / "examples/module", tmp_path / "counter"
+    site.mkdir()
+    text = (source / "main.lua").read_text()
+    (site / "main.lua").write_text(text)
+    build(source / "counter.c", site / "counter.so")
+    server = serve(site, workers=1)
+    assert server.get("/").text == "visit 101 of worker 0\n"
+    (site / "main.lua").write_text(text + "error 'later'\n")
+    server.send_signal(SIGHUP)
+    server.wait_log("later")
+    (site / "counter.so").write_bytes(b"")
+    assert server.get("/").text == "visit 102 of worker 0\n"
+    (site / "main.lua").write_text(text)
+    server.send_signal(SIGHUP)
+    server.wait_log(r"counter\.so cannot be loaded: it is being written")
+    assert server.get("/").text == "visit 103 of worker 0\n"
+
+
+def test_reloads_of_modules_of_80s(serve, tmp_path):
+    old = build(OLD, tmp_path / "old.so")
+    server = serve("", "-m", str(old), workers=2)
+    server.addresses()
+    reload(server, 1)
+    server.wait_log(r"^unload \d 1$", 2)
+    found = re.findall(r"^(?:un)?load \d 1$", server.log(), re.MULTILINE)
+    assert sorted(found) == ["load 0 1", "load 1 1", "unload 0 1", "unload 1 1"]
