@@ -105,7 +105,7 @@ static void leave_behind(struct pl_epoch *epoch, struct pl_retired *list)
     }
 }
 
-void pl_epoch_part(struct pl_reader *reader)
+PL_COLD void pl_epoch_part(struct pl_reader *reader)
 {
     if (reader == NULL)
         return;

@@ -145,8 +145,8 @@ static int answer_file(struct pl_request *req, struct pl_file *file,
 
 static void proceed(const struct files *files, struct pl_request *req,
                     struct pl_then *then, enum step step);
-static void list(const struct files *files, struct pl_request *req,
-                 struct pl_then *then);
+static PL_COLD void list(const struct files *files, struct pl_request *req,
+                         struct pl_then *then);
 
 static bool is_folder(struct pl_str path)
 {

@@ -313,8 +313,8 @@ static int h1_hijack(struct pl_request *req, struct pl_conn **out)
 }
 
 /* RFC 9110, 15.2: HTTP/1.0 knows no 1xx. */
-static int h1_inform(struct pl_request *req, int status,
-                     const struct pl_header *fields, unsigned n)
+static PL_COLD int h1_inform(struct pl_request *req, int status,
+                             const struct pl_header *fields, unsigned n)
 {
     struct pl_h1 *h1 = req->stream;
     char *out;

@@ -48,7 +48,7 @@ static int encode_value(struct encoder *e, int index);
 PL_COLD static int fail(struct encoder *e, int code, const char *fmt, ...)
     PL_PRINTF(3, 4);
 
-static int fail(struct encoder *e, int code, const char *fmt, ...)
+static PL_COLD int fail(struct encoder *e, int code, const char *fmt, ...)
 {
     char path[PL_LUA_PATH_MAX], what[160];
     va_list ap;

@@ -79,7 +79,7 @@ static bool can_suspend(lua_State *L, struct pl_co *co)
     return at != NULL;
 }
 
-static void refuse(lua_State *L, int code, const char *call)
+static PL_COLD void refuse(lua_State *L, int code, const char *call)
 {
     pl_lua_push_error(L, code, call, NULL);
     lua_error(L);

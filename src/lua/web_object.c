@@ -166,8 +166,8 @@ void pl_web_detach(struct pl_request *req)
     pl_response_drained(&req->response, PL_ERR_CLOSED);
 }
 
-static void refuse(lua_State *L, int index, enum pl_web_kind kind,
-                   const struct pl_web_object *object)
+static PL_COLD void refuse(lua_State *L, int index, enum pl_web_kind kind,
+                           const struct pl_web_object *object)
 {
     if (object != NULL)
         pl_lua_fail(L, "%s used after its response was sent",

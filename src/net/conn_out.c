@@ -77,7 +77,7 @@ static ssize_t send_memory(struct pl_conn *conn)
     return pl_conn_transfer(conn, iov, n);
 }
 
-void pl_conn_output_failed(struct pl_conn *conn, int err)
+PL_COLD void pl_conn_output_failed(struct pl_conn *conn, int err)
 {
     bool congested = (conn->flags & PL_CONN_CONGESTED) != 0;
 
