@@ -67,7 +67,7 @@ static char *grow(struct pl_arena *arena, size_t need)
     return (char *)(block + 1);
 }
 
-char *pl_arena_bytes(struct pl_arena *arena, size_t size)
+PL_INLINE char *take(struct pl_arena *arena, size_t size)
 {
     char *at = arena->at;
 
@@ -75,6 +75,11 @@ char *pl_arena_bytes(struct pl_arena *arena, size_t size)
         return grow(arena, size);
     arena->at = at + size;
     return at;
+}
+
+char *pl_arena_bytes(struct pl_arena *arena, size_t size)
+{
+    return take(arena, size);
 }
 
 void *pl_arena_alloc(struct pl_arena *arena, size_t size)
@@ -98,7 +103,7 @@ void *pl_arena_zeroed(struct pl_arena *arena, size_t size)
 
 struct pl_str pl_arena_str(struct pl_arena *arena, struct pl_str s)
 {
-    char *copy = s.data == NULL ? NULL : pl_arena_bytes(arena, s.len + 1);
+    char *copy = s.data == NULL ? NULL : take(arena, s.len + 1);
 
     if (copy == NULL)
         return (struct pl_str){NULL, 0};

@@ -15,7 +15,7 @@ enum {
 
 static const char replacement[] = "\xef\xbf\xbd"; /* U+FFFD */
 
-/* ---- scanning: 16, 8, then single bytes ---- */
+/* ---- scanning: 16, 8, 4, then single bytes ---- */
 
 /* 1: stands for itself in a JSON string, unlike '"', '\', a control and what
  * is beyond ASCII. */
@@ -40,6 +40,17 @@ static uint64_t load_8(const char *p)
     memcpy(&word, p, sizeof(word));
     return __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? __builtin_bswap64(word)
                                                   : word;
+}
+
+/* The same of the 4 at p, as if spaces came after them. */
+static inline uint64_t special_of_4(const char *p)
+{
+    uint32_t word;
+
+    memcpy(&word, p, sizeof(word));
+    if (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
+        word = __builtin_bswap32(word);
+    return special_of_8((uint64_t)0x20202020 << 32 | word);
 }
 
 #ifdef __SSE2__
@@ -81,6 +92,17 @@ PL_INLINE const char *scan(char *to, const char *p, const char *end)
         if (special != 0)
             return p + __builtin_ctzll(special) / 8;
     }
+    if (end - p >= 4) {
+        uint64_t special = special_of_4(p);
+
+        if (to != NULL) {
+            memcpy(to, p, 4);
+            to += 4;
+        }
+        if (special != 0)
+            return p + __builtin_ctzll(special) / 8;
+        p += 4;
+    }
     for (; p < end && plain[(unsigned char)*p]; p++)
         if (to != NULL)
             *to++ = *p;
@@ -108,7 +130,7 @@ static int utf8_length(const char *p, const char *end)
 
 /* The end of the characters beyond ASCII that begin at p; p if there is none.
  */
-static const char *wide_end(const char *p, const char *end)
+static inline const char *wide_end(const char *p, const char *end)
 {
     int len = 1;
 

@@ -23,46 +23,31 @@ struct pl_pool_slab {
 /* Under ASan every block is malloc's own, with its red zones. */
 enum { SMALLEST = 64, SLAB = 16 * 1024, SMALL = PL_ASAN ? 0 : PL_POOL_SMALL };
 
-/* 0: 64, 1: 96, 2: 128, 3: 192, 4: 256, ... */
-PL_INLINE unsigned class_of(size_t size)
+/* Of the blocks that are kept: 64, 96, 128, 192, 256, ... */
+struct class
 {
-    unsigned shift, class;
+    unsigned index;
+    size_t size;
+};
 
-    if (size <= SMALLEST)
-        return 0;
-    shift = 63 - (unsigned)__builtin_clzll(size - 1); /* 2^shift < size */
-    class = (shift - 6) * 2;
-    return size > ((size_t)3 << (shift - 1)) ? class + 2 : class + 1;
+/* The first two bits of size - 1, the least number that the block need not
+ * have room for, are 10 or 11: they say which of the two classes between powers
+ * of two it is. */
+PL_INLINE struct class class_of(size_t size)
+{
+    size_t last = PL_MAX(size, (size_t)SMALLEST) - 1;
+    unsigned shift = 62 - (unsigned)__builtin_clzll(last);
+    unsigned bits = (unsigned)(last >> shift);
+
+    return (struct class){.index = 2 * shift + bits - 11,
+                          .size = (size_t)(bits + 1) << shift};
 }
 
-PL_INLINE size_t size_of(unsigned class)
+PL_INLINE size_t size_of(unsigned index)
 {
-    size_t base = (size_t)SMALLEST << class / 2;
+    size_t base = (size_t)SMALLEST << index / 2;
 
-    return class & 1 ? base + base / 2 : base;
-}
-
-/* The pool of a worker has no limit and no parent: then counting is all. */
-PL_INLINE int charge(struct pl_pool *pool, size_t size)
-{
-    struct pl_account *account = &pool->account;
-
-    if (PL_UNLIKELY(account->limit != 0 || account->parent != NULL))
-        return pl_account_charge(account, size);
-    account->used += size;
-    return 0;
-}
-
-PL_INLINE void release(struct pl_pool *pool, size_t size)
-{
-    struct pl_account *account = &pool->account;
-
-    if (PL_UNLIKELY(account->parent != NULL)) {
-        pl_account_release(account, size);
-        return;
-    }
-    PL_ASSERT(account->used >= size);
-    account->used -= size;
+    return index & 1 ? base + base / 2 : base;
 }
 
 PL_COLD void pl_pool_init(struct pl_pool *pool, struct pl_account *parent,
@@ -76,17 +61,17 @@ PL_COLD void pl_pool_init(struct pl_pool *pool, struct pl_account *parent,
 
 PL_COLD void pl_pool_trim(struct pl_pool *pool)
 {
-    for (unsigned class = 0; class < PL_POOL_CLASSES; class ++) {
-        if (size_of(class) <= SMALL)
+    for (unsigned i = 0; i < PL_POOL_CLASSES; i++) {
+        if (size_of(i) <= SMALL)
             continue;
-        while (pool->free[class] != NULL) {
-            struct pl_pool_block *block = pool->free[class];
+        while (pool->free[i] != NULL) {
+            struct pl_pool_block *block = pool->free[i];
 
-            ASAN_UNPOISON_MEMORY_REGION(block, size_of(class));
-            pool->free[class] = block->next;
+            ASAN_UNPOISON_MEMORY_REGION(block, size_of(i));
+            pool->free[i] = block->next;
             pl_free(block);
         }
-        pool->count[class] = 0;
+        pool->count[i] = 0;
     }
 }
 
@@ -104,7 +89,7 @@ PL_COLD void pl_pool_fini(struct pl_pool *pool)
 
 size_t pl_pool_round(size_t size)
 {
-    return size > PL_POOL_MAX ? size : size_of(class_of(size));
+    return size > PL_POOL_MAX ? size : class_of(size).size;
 }
 
 /* The next piece of the newest slab, or of a new one; NULL: no memory. The
@@ -140,28 +125,45 @@ static PL_NOINLINE void *get_new(struct pl_pool *pool, size_t size)
         pool->mallocs++;
     }
     if (block == NULL)
-        release(pool, size);
+        pl_account_release(&pool->account, size);
     return block;
 }
 
+PL_INLINE void *take(struct pl_pool *pool, struct class class)
+{
+    struct pl_pool_block *block = pool->free[class.index];
+
+    if (PL_UNLIKELY(block == NULL))
+        return get_new(pool, class.size);
+    ASAN_UNPOISON_MEMORY_REGION(block, class.size);
+    pool->free[class.index] = block->next;
+    pool->count[class.index]--;
+    return block;
+}
+
+/* Too large to be kept, or there is more to do than to count. */
+static PL_NOINLINE void *get_other(struct pl_pool *pool, size_t size)
+{
+    size_t whole = pl_pool_round(size);
+
+    if (pl_account_charge(&pool->account, whole) < 0)
+        return NULL;
+    return size > PL_POOL_MAX ? get_new(pool, whole)
+                              : take(pool, class_of(size));
+}
+
+/* The pool of a worker has no limit and no parent: then counting is all. */
 void *pl_pool_get(struct pl_pool *pool, size_t size)
 {
-    struct pl_pool_block *block;
-    unsigned class;
+    struct pl_account *account = &pool->account;
+    struct class class;
 
-    if (PL_UNLIKELY(size > PL_POOL_MAX))
-        return charge(pool, size) < 0 ? NULL : get_new(pool, size);
+    if (PL_UNLIKELY(size > PL_POOL_MAX || account->limit != 0 ||
+                    account->parent != NULL))
+        return get_other(pool, size);
     class = class_of(size);
-    size = size_of(class);
-    if (charge(pool, size) < 0)
-        return NULL;
-    block = pool->free[class];
-    if (PL_UNLIKELY(block == NULL))
-        return get_new(pool, size);
-    ASAN_UNPOISON_MEMORY_REGION(block, size);
-    pool->free[class] = block->next;
-    pool->count[class]--;
-    return block;
+    account->used += class.size;
+    return take(pool, class);
 }
 
 void *pl_pool_get_zeroed(struct pl_pool *pool, size_t size)
@@ -173,28 +175,43 @@ void *pl_pool_get_zeroed(struct pl_pool *pool, size_t size)
     return block;
 }
 
+PL_INLINE void keep(struct pl_pool *pool, struct pl_pool_block *block,
+                    struct class class)
+{
+    if (PL_UNLIKELY((pool->count[class.index] + 1) * class.size >
+                    PL_POOL_KEEP) &&
+        class.size > SMALL) {
+        pl_free(block);
+        return;
+    }
+    block->next = pool->free[class.index];
+    pool->free[class.index] = block;
+    pool->count[class.index]++;
+    ASAN_POISON_MEMORY_REGION(block, class.size);
+}
+
+static PL_NOINLINE void put_other(struct pl_pool *pool, void *ptr, size_t size)
+{
+    pl_account_release(&pool->account, pl_pool_round(size));
+    if (size > PL_POOL_MAX)
+        pl_free(ptr);
+    else
+        keep(pool, ptr, class_of(size));
+}
+
 void pl_pool_put(struct pl_pool *pool, void *ptr, size_t size)
 {
-    struct pl_pool_block *block = ptr;
-    unsigned class;
+    struct pl_account *account = &pool->account;
+    struct class class;
 
     if (ptr == NULL)
         return;
-    if (PL_UNLIKELY(size > PL_POOL_MAX)) {
-        release(pool, size);
-        pl_free(block);
+    if (PL_UNLIKELY(size > PL_POOL_MAX || account->parent != NULL)) {
+        put_other(pool, ptr, size);
         return;
     }
     class = class_of(size);
-    size = size_of(class);
-    release(pool, size);
-    if (PL_UNLIKELY((pool->count[class] + 1) * size > PL_POOL_KEEP) &&
-        size > SMALL) {
-        pl_free(block);
-        return;
-    }
-    block->next = pool->free[class];
-    pool->free[class] = block;
-    pool->count[class]++;
-    ASAN_POISON_MEMORY_REGION(block, size);
+    PL_ASSERT(account->used >= class.size);
+    account->used -= class.size;
+    keep(pool, ptr, class);
 }

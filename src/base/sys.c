@@ -63,7 +63,7 @@ int pl_sys_thread(pthread_t *out, void *(*run)(void *), void *arg)
     return PL_SYS_DO(thread, NULL, -1, start_thread(out, run, arg));
 }
 
-static uint64_t clock_ns(clockid_t id)
+static inline uint64_t clock_ns(clockid_t id)
 {
     struct timespec ts;
 

@@ -21,15 +21,18 @@ static char *put(char *out, struct pl_str s)
 #define PUT(out, literal)                                                      \
     ((char *)memcpy(out, literal, sizeof(literal) - 1) + sizeof(literal) - 1)
 
-static char *put_line(char *out, struct pl_str name, struct pl_str value)
+/* The rest of a line whose name is written. */
+static inline char *put_value(char *out, struct pl_str value)
 {
-    out = put(out, name);
-    *out++ = ':';
-    *out++ = ' ';
     out = put(out, value);
     *out++ = '\r';
     *out++ = '\n';
     return out;
+}
+
+static char *put_line(char *out, struct pl_str name, struct pl_str value)
+{
+    return put_value(PUT(put(out, name), ": "), value);
 }
 
 static char *put_status(char *out, int status)
@@ -39,19 +42,13 @@ static char *put_status(char *out, int status)
     out = PUT(out, "HTTP/1.1 ");
     out += pl_u64_format(out, (uint64_t)status);
     *out++ = ' ';
-    out = put(out, pl_status_reason(status));
-    *out++ = '\r';
-    *out++ = '\n';
-    return out;
+    return put_value(out, pl_status_reason(status));
 }
 
-static char *put_date(char *out, struct pl_http *http)
+static inline char *put_date(char *out, struct pl_http *http)
 {
-    out = PUT(out, "Date: ");
-    out = put(out, pl_str(pl_http_date(http), PL_HTTP_DATE_LEN));
-    *out++ = '\r';
-    *out++ = '\n';
-    return out;
+    return put_value(PUT(out, "Date: "),
+                     pl_str(pl_http_date(http), PL_HTTP_DATE_LEN));
 }
 
 static char *put_time(char *out, struct pl_str name, int64_t seconds)
@@ -62,7 +59,7 @@ static char *put_time(char *out, struct pl_str name, int64_t seconds)
     return put_line(out, name, pl_str(date, PL_HTTP_DATE_LEN));
 }
 
-static char *put_length(char *out, int64_t length)
+static inline char *put_length(char *out, int64_t length)
 {
     out = PUT(out, "Content-Length: ");
     out += pl_u64_format(out, (uint64_t)length);
@@ -99,9 +96,9 @@ static char *put_defaults(char *out, const struct pl_http_settings *settings,
 
 /* ---- what belongs to a content ---- */
 
-static char *put_type(char *out, struct pl_str type)
+static inline char *put_type(char *out, struct pl_str type)
 {
-    return type.len > 0 ? put_line(out, PL_STR("Content-Type"), type) : out;
+    return type.len > 0 ? put_value(PUT(out, "Content-Type: "), type) : out;
 }
 
 static char *put_content(char *out, const struct pl_response *res)

@@ -7,7 +7,7 @@ static const struct pl_str names[] = {PL_METHOD_MAP(ROW)};
 #undef ROW
 
 /* The caller's switch has compared the lengths: a few words are compared. */
-static enum pl_method same(struct pl_str name, enum pl_method method)
+static inline enum pl_method same(struct pl_str name, enum pl_method method)
 {
     return memcmp(name.data, names[method].data, names[method].len) == 0
                ? method

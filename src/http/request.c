@@ -137,11 +137,11 @@ PL_COLD void pl_request_cut(struct pl_request *req)
     }
 }
 
-static void report(struct pl_request *req, int result)
+static PL_COLD void report(struct pl_request *req, int result)
 {
     char id[PL_REQUEST_ID_LEN];
 
-    if (result >= 0 || result == PL_ERR_CANCELED || result == PL_ERR_CLOSED)
+    if (result == PL_ERR_CANCELED || result == PL_ERR_CLOSED)
         return;
     pl_request_id(req, id);
     pl_log(pl_err_status(result) >= 500 ? PL_LOG_ERROR : PL_LOG_INFO, "http",
@@ -177,7 +177,8 @@ void pl_request_answer(struct pl_request *req, int result)
 {
     struct pl_response *res = &req->response;
 
-    report(req, result);
+    if (result < 0)
+        report(req, result);
     if (result >= 200 && res->status == 0) {
         if (res->content == PL_CONTENT_NONE && result >= 400)
             pl_response_error(res, result, pl_str(NULL, 0));
@@ -206,7 +207,8 @@ void pl_request_finish(struct pl_request *req, int result)
     pl_request_hold(req); /* the wire may give up its own on the way */
     report_over(req);
     if (res->started) {
-        report(req, result);
+        if (result < 0)
+            report(req, result);
     } else {
         pl_request_answer(req, result);
         if (pl_response_send(res) < 0)

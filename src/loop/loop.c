@@ -131,7 +131,7 @@ uint64_t pl_loop_busy_since(const struct pl_loop *loop)
 /* ---- how long turns are ---- */
 
 /* One thread writes, so this need not be one step. */
-static void raise_by(_Atomic uint64_t *counter, uint64_t by)
+static inline void raise_by(_Atomic uint64_t *counter, uint64_t by)
 {
     uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
 

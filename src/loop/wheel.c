@@ -92,7 +92,7 @@ void pl_timer_stop(struct pl_wheel *wheel, struct pl_timer *timer)
 
 /* The next tick in which there is something to fire or to hang lower; false
  * when nothing hangs in the wheel. */
-static bool next_tick(const struct pl_wheel *wheel, uint64_t *tick)
+static inline bool next_tick(const struct pl_wheel *wheel, uint64_t *tick)
 {
     for (unsigned level = 0; level < PL_WHEEL_LEVELS; level++) {
         unsigned shift = level * PL_WHEEL_BITS;
@@ -142,7 +142,7 @@ static void enter(struct pl_wheel *wheel, uint64_t tick, struct pl_list *due)
     }
 }
 
-static int fire_all(struct pl_list *due)
+static inline int fire_all(struct pl_list *due)
 {
     int fired = 0;
 

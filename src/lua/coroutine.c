@@ -74,7 +74,7 @@ static struct pl_co *fresh_co(struct pl_vm *vm, lua_State *L)
     return co;
 }
 
-static struct pl_co *take_spare(struct pl_vm *vm)
+static inline struct pl_co *take_spare(struct pl_vm *vm)
 {
     struct pl_list *node = vm->spare.prev; /* the last one: warm in the cache */
 

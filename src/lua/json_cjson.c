@@ -5,6 +5,7 @@
  * cjson.safe returns nil, message). What differs is better here: numbers are
  * written exactly, so encode_number_precision only remembers its argument.
  * Settings belong to one table: cjson.new() gives another. */
+#include "base/features.h"
 #include "lua/json_priv.h"
 
 /* The upvalue of every function of one module table. */
@@ -208,13 +209,14 @@ static int load_cjson_safe(lua_State *L)
 static int search_cjson(lua_State *L)
 {
     const char *name = luaL_checkstring(L, 1);
+    bool safe = strcmp(name, "cjson.safe") == 0;
 
-    if (strcmp(name, "cjson") == 0)
-        lua_pushcfunction(L, load_cjson);
-    else if (strcmp(name, "cjson.safe") == 0)
-        lua_pushcfunction(L, load_cjson_safe);
-    else
+    if (!safe && strcmp(name, "cjson") != 0)
         lua_pushliteral(L, "");
+    else if (!PL_WITH_LIBRARY)
+        lua_pushliteral(L, "\n\t" PL_WITHOUT PL_FEATURE_LIBRARY);
+    else
+        lua_pushcfunction(L, safe ? load_cjson_safe : load_cjson);
     return 1;
 }
 

@@ -47,7 +47,7 @@ static const struct part {
     PART(CORE, race, group, pl_lua_group),
     PART(CORE, spawn, task, pl_lua_task),
     PART(CORE, stopping, stopping, pl_lua_stopping),
-    PART(CORE, time, time, pl_lua_time),
+    PART(LIBRARY, time, time, pl_lua_time),
     PART(CORE, timeout, group, pl_lua_group),
     PART(SOCKETS, udp, udp, pl_lua_udp),
     PART(LIBRARY, url, url, pl_lua_url),

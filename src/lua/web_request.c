@@ -163,8 +163,8 @@ static void set_first(lua_State *L, struct pl_str name, struct pl_str value,
 }
 
 /* A decoded part of a query or form; raises when out of memory. */
-static struct pl_str decode(lua_State *L, struct pl_request *req,
-                            struct pl_str part)
+static inline struct pl_str decode(lua_State *L, struct pl_request *req,
+                                   struct pl_str part)
 {
     struct pl_str text = pl_uri_decode(part, &req->arena, true);
 

@@ -414,8 +414,8 @@ static bool find(struct walk *walk, const struct node *node, struct pl_str path)
     return pick(walk, node->below, path);
 }
 
-static bool find_in(const struct tree *tree, enum pl_method method,
-                    struct pl_str path, struct pl_match *match)
+static inline bool find_in(const struct tree *tree, enum pl_method method,
+                           struct pl_str path, struct pl_match *match)
 {
     struct walk walk = {.match = match,
                         .want = PL_METHOD_BIT(method),
@@ -444,7 +444,8 @@ void pl_router_find(const struct pl_router *router, struct pl_str host,
     match->allow = 0;
     if (path.len == 0 || path.data[0] != '/')
         return;
-    if (pl_str_ends(host, PL_STR("."))) /* the same name, fully qualified */
+    /* With a dot at its end it is the same name, fully qualified. */
+    if (host.len > 0 && host.data[host.len - 1] == '.')
         host = pl_str_first(host, host.len - 1);
     for (int wildcard = 0; wildcard < 2 && router->hosts != NULL; wildcard++)
         for (struct tree *tree = router->hosts; tree; tree = tree->next)

@@ -45,6 +45,7 @@ def test_a_form_with_files_is_told_to_be_missing(serve):
         ("pl.fs.read('x')", "library"),
         ("pl.process.run { 'true' }", "library"),
         ("pl.crypto.random(1)", "library"),
+        ("pl.time.now()", "library"),
         ("pl.shared('x')", "share"),
         ("pl.publish('x', 1)", "share"),
         ("pl.watchdog.stats()", "watchdog"),
@@ -56,6 +57,13 @@ def test_scripts_are_told_what_is_missing(command, code, feature):
     assert done.returncode != 0
     assert f"x.lua:2: pl.{code[3:].split('(')[0].split('.')[0]}" in done.stderr
     assert f"built without the feature {feature}" in done.stderr
+
+
+def test_scripts_are_told_of_missing_modules(command):
+    done = command("run", "x.lua", files={"x.lua": 'require "cjson"'})
+    assert done.returncode != 0
+    assert "module 'cjson' not found" in done.stderr
+    assert "built without the feature library" in done.stderr
 
 
 @pytest.mark.parametrize(
