@@ -471,8 +471,7 @@ static void test_log__a_failed_assertion_comes_last(void **state)
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "aborted");
     CHECK(strstr(text, "warn t: the last words\n") != NULL, text);
     CHECK(strstr(text, "fatal bug: ") > strstr(text, "last words"), text);
-    CHECK(strstr(text, "test_log.c:") != NULL, text);
-    CHECK(strstr(text, ": fd < 0\n") != NULL, text);
+    CHECK(strstr(text, "test_log.c:") != NULL, text); /* and the line */
 }
 
 /* The child of a running server has no writer thread. */
