@@ -202,8 +202,10 @@ void pl_generation_end(struct pl_generation *gen)
     bool committed = gen->stage != PL_GENERATION_LOADING;
 
     if (gen->stage == PL_GENERATION_CLOSING &&
-        gen->worker->stage >= PL_WORKER_DRAINING)
+        gen->worker->stage >= PL_WORKER_DRAINING) {
         release(gen);
+        return;
+    }
     if (gen->stage >= PL_GENERATION_ENDING)
         return;
     gen->stage = PL_GENERATION_ENDING;
