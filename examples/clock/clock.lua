@@ -43,7 +43,7 @@ local function add_stream(prefix, name, face)
   -- Once per process, and only while somebody looks.
   pl.every(face.period, function()
     if (watching:get(name) or 0) > 0 then
-      pl.publish("frames." .. name, face.next(pl.time()))
+      pl.publish("frames." .. name, face.next(pl.time.now()))
     end
   end, { name = "clock." .. name })
 end

@@ -58,7 +58,8 @@ def test_clocks_are_sound_pictures(serve, name):
         colours = {colour for _, colour in frame.getcolors()}
         assert frame.size == frames[0].size
         assert len(colours) > 1 and colours <= COLOURS[name]
-    assert len({frame.tobytes() for frame in frames}) > 1, "time goes on"
+    moved = len({frame.tobytes() for frame in frames})
+    assert moved >= (4 if name == "dali" else 2), "digits melt, blocks fall"
 
 
 def test_a_frame_is_drawn_once_for_all(serve):
