@@ -478,7 +478,7 @@ int pl_vm_commit(struct pl_vm *vm, struct pl_vm *previous)
     PL_ASSERT(vm->phase == PL_VM_LOADING);
     if (co == NULL)
         return PL_ERR_NOMEM;
-    if (previous != NULL)
+    if (PL_WITH_RELOAD && previous != NULL)
         inherit_timers(vm, previous);
     vm->phase = PL_VM_RUNNING;
     co->background = true;

@@ -17,11 +17,12 @@ static bool is_level(struct pl_str text)
     return pl_log_level_parse(text, &level);
 }
 
+/* The last argument says what it is for. That of a text is told to who gives
+ * one that is not possible, the others are for readers of this file. */
 #define ROW(label, kind_, member, low_, high_, doc_)                           \
     {                                                                          \
         .name = label, .kind = PL_SETTING_##kind_, .low = (low_),              \
-        .high = (high_), .doc = doc_,                                          \
-        .width = sizeof(((struct pl_site *)NULL)->member),                     \
+        .high = (high_), .width = sizeof(((struct pl_site *)NULL)->member),    \
         .field = offsetof(struct pl_site, member)                              \
     }
 #define TEXT(label, member, optional_, valid_, doc_)                           \

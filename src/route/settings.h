@@ -23,7 +23,7 @@ struct pl_setting {
     uint64_t low, high;                /* COUNT, SIZE, DURATION (in ms) */
     bool optional;                     /* TEXT: false and "" mean none */
     bool (*valid)(struct pl_str text); /* TEXT; NULL: anything but NUL */
-    const char *doc;
+    const char *doc;                   /* TEXT: what it is, to be told */
 };
 
 /* All of them, by index from 0; NULL at the end. */

@@ -155,7 +155,7 @@ static void on_signal(struct pl_server *server, uint32_t number)
         break;
     case SIGUSR1:
         pl_log_reopen();
-        if (server->link != NULL) {
+        if (pl_link_is(server->link)) {
             pl_log_flush(); /* they are open when it returns */
             pl_link_log(server->link);
         }
@@ -187,7 +187,7 @@ static void on_signals(struct pl_source *source, unsigned events)
 
     (void)events;
     while (pl_sys_read(source->fd, &info, sizeof(info)) == sizeof(info))
-        if (server->link == NULL)
+        if (!pl_link_is(server->link))
             on_signal(server, info.ssi_signo);
 }
 
@@ -219,9 +219,12 @@ static int watch_signals(struct pl_server *server)
 
 static void read_link(struct pl_server *server)
 {
-    bool was_there = server->link != NULL && !server->link->gone;
+    bool was_there;
     int number;
 
+    if (!pl_link_is(server->link))
+        return;
+    was_there = !server->link->gone;
     while ((number = pl_link_turn(server->link)) != 0)
         on_signal(server, (uint32_t)number);
     if (!was_there || !server->link->gone)
@@ -244,7 +247,7 @@ static int watch_link(struct pl_server *server)
     struct pl_source *source = &server->supervisor;
     int err;
 
-    if (server->link == NULL)
+    if (!pl_link_is(server->link))
         return 0;
     source->ready = on_link;
     source->fd = server->link->fd;

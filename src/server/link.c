@@ -128,7 +128,7 @@ void pl_link_say(struct pl_server_link *link, enum pl_link_kind kind)
 {
     const struct pl_link_message message = {.kind = kind};
 
-    if (link != NULL)
+    if (pl_link_is(link))
         pl_link_send(link->fd, &message, NULL, 0); /* it is gone: seen later */
 }
 
@@ -137,7 +137,7 @@ void pl_link_log(struct pl_server_link *link)
     const struct pl_link_message message = {.kind = PL_LINK_LOG};
     int fd = pl_log_fd();
 
-    if (link != NULL)
+    if (pl_link_is(link))
         pl_link_send(link->fd, &message, &fd, 1);
 }
 
@@ -171,13 +171,15 @@ int pl_link_turn(struct pl_server_link *link)
     int fds[PL_LINK_FDS], n = 1, number;
     unsigned count;
 
-    while (link != NULL && !link->gone && n > 0) {
+    if (!pl_link_is(link))
+        return 0;
+    while (!link->gone && n > 0) {
         n = pl_link_receive(link->fd, false, &message, fds, &count);
         if (n > 0)
             on_message(link, &message);
         link->gone = n < 0;
     }
-    if (link == NULL || link->nqueued == 0)
+    if (link->nqueued == 0)
         return 0;
     number = link->queued[0];
     memmove(link->queued, link->queued + 1,
@@ -228,7 +230,7 @@ int pl_link_pid_file(struct pl_server_link *link, const char *path,
 {
     struct pl_link_message message = {.kind = PL_LINK_PID_FILE};
 
-    if (link == NULL || path == NULL)
+    if (!pl_link_is(link) || path == NULL)
         return 0;
     snprintf(message.text, sizeof(message.text), "%s", path);
     return ask(link, &message, error);
@@ -238,7 +240,7 @@ int pl_link_ready(struct pl_server_link *link, struct pl_error *error)
 {
     const struct pl_link_message message = {.kind = PL_LINK_READY};
 
-    return link == NULL ? 0 : ask(link, &message, error);
+    return pl_link_is(link) ? ask(link, &message, error) : 0;
 }
 
 /* ---- addresses ---- */
@@ -299,7 +301,7 @@ int pl_link_listen(struct pl_server_link *link, const struct pl_addr *addr,
     unsigned count = 0;
     int *fds = NULL, err;
 
-    if (link == NULL)
+    if (!pl_link_is(link))
         return pl_listen_open(addr, options, out, error);
     err = copy_name(message.listen.owner, options->owner, error);
     if (err == 0)

@@ -25,6 +25,7 @@
 #ifndef PL_SERVER_LINK_H
 #define PL_SERVER_LINK_H
 
+#include "base/features.h"
 #include "net/listener.h"
 
 enum pl_link_kind {
@@ -97,6 +98,12 @@ struct pl_server_link {
     unsigned nqueued;
     int queued[PL_LINK_QUEUED];
 };
+
+/* Is there a supervisor at the other end? */
+PL_INLINE bool pl_link_is(const struct pl_server_link *link)
+{
+    return PL_WITH_SUPERVISOR && link != NULL;
+}
 
 /* For MINDING, SHUT, ENDING, REPLACE, UPGRADE, PONG. Any thread. */
 void pl_link_say(struct pl_server_link *link, enum pl_link_kind kind);

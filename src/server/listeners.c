@@ -218,6 +218,8 @@ static struct pl_listen_group *find_open(const struct opening *opening,
 {
     const struct pl_listen_set *open = opening->open;
 
+    if (!PL_WITH_RELOAD)
+        return NULL;
     while (open != NULL && *at < open->ngroups) {
         struct pl_listen_group *group = open->groups[(*at)++];
 
@@ -274,7 +276,8 @@ static int open_new(struct opening *opening, const char *name,
     group = find_open(opening, name, &addr, &at);
     if (group != NULL)
         return take_open(opening, group, name, options, error);
-    opening->beside = opening->server->link != NULL && opening->open != NULL;
+    opening->beside =
+        pl_link_is(opening->server->link) && opening->open != NULL;
     if (opening->beside)
         return PL_ERR_STATE;
     err = pl_link_listen(opening->server->link, &addr, options, false, &group,
@@ -563,7 +566,7 @@ int pl_listeners_prepare(struct pl_server *server, const struct pl_site *site,
     err = make_room(server, error);
     if (err == 0)
         err = open_site(server, site, &server->listening, out, error);
-    if (err == 0 && server->link != NULL && lacks_some(server, out))
+    if (err == 0 && pl_link_is(server->link) && lacks_some(server, out))
         err = 1;
     if (err == 0)
         server->taking_http2 = site->http.h2.on;

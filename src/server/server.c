@@ -162,7 +162,7 @@ static int make_workers(struct pl_server *server, const struct pl_site *site,
 static int claim_pid_file(struct pl_server *server, const char *path,
                           struct pl_error *error)
 {
-    return server->link != NULL
+    return pl_link_is(server->link)
                ? pl_link_pid_file(server->link, path, error)
                : pl_pid_file_claim(&server->pid_file, path, error);
 }
@@ -338,7 +338,8 @@ static int serve(struct pl_server *server)
     if (PL_WITH_ADMIN)
         pl_admin_close(server);
     pl_watchdog_stop(server->watchdog);
-    say_turns(server);
+    if (PL_WITH_WATCHDOG)
+        say_turns(server);
     say_start_failure(server);
     for (unsigned i = 0; i < server->started; i++)
         pl_worker_end(&server->workers[i]);

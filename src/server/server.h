@@ -128,7 +128,7 @@ void pl_server_drain(struct pl_server *server);
  * or ours without one. */
 PL_INLINE pid_t pl_server_pid(const struct pl_server *server)
 {
-    return server->link != NULL ? server->link->supervisor : getpid();
+    return pl_link_is(server->link) ? server->link->supervisor : getpid();
 }
 
 /* The main thread looks at the workers' stages again. */

@@ -76,14 +76,21 @@ static void drop_generation(void *generation)
     pl_generation_drop(generation);
 }
 
+/* Until it is over, whatever is reloaded. */
+static void hold_generation(struct pl_generation *gen, struct pl_request *req)
+{
+    gen->refs++;
+    req->generation = gen;
+    req->drop_generation = drop_generation;
+}
+
 static void on_request(void *arg, struct pl_request *req)
 {
     struct pl_worker *worker = arg;
     struct pl_generation *gen = worker->generation;
 
-    gen->refs++;
-    req->generation = gen;
-    req->drop_generation = drop_generation;
+    if (PL_WITH_RELOAD)
+        hold_generation(gen, req);
     if (PL_UNLIKELY(!worker->upkeep.armed))
         look_later(worker);
     if (pl_log_access_enabled()) /* the peer may be gone when it is written */

@@ -47,7 +47,8 @@ static void end_generations(struct pl_worker *worker)
 
 static bool generations_over(const struct pl_worker *worker)
 {
-    return pl_list_empty(&worker->retired) && worker->load.gen == NULL;
+    return !PL_WITH_RELOAD ||
+           (pl_list_empty(&worker->retired) && worker->load.gen == NULL);
 }
 
 /* Nothing may wait any longer. */
@@ -68,7 +69,8 @@ static void end_now(struct pl_worker *worker)
     pl_net_each(&worker->net, close_conn, NULL);
     if (vm != NULL)
         pl_vm_stop_begin(&worker->vm_drained, vm);
-    end_generations(worker);
+    if (PL_WITH_RELOAD)
+        end_generations(worker);
     pl_sched_cancel_all(&worker->sched);
 }
 

@@ -122,3 +122,11 @@ def test_c_programs_are_told_what_is_missing(c_program):
     )
     assert done.returncode > 0
     assert "built without the feature share" in done.stderr
+
+
+def test_it_is_as_small_as_its_budget(tmp_path):
+    """docs/decisions/0007: stripped, with link-time optimisation."""
+    stripped = tmp_path / "perilune"
+    program = build_folder() / "perilune"
+    subprocess.run(["strip", "-s", "-o", stripped, program], check=True)
+    assert stripped.stat().st_size <= 300 * 1024
