@@ -189,7 +189,8 @@ static bool give_way(struct pl_hook *hook)
     struct pl_admin *admin = PL_CONTAINER_OF(hook, struct pl_admin, hook);
     struct pl_server *server = admin->server;
 
-    if (server->link == NULL || admin->ending || !pl_server_stopping(server))
+    if (!pl_link_is(server->link) || admin->ending ||
+        !pl_server_stopping(server))
         return false;
     admin->ending = true;
     stop_listening(admin);

@@ -138,7 +138,7 @@ void pl_admin_tell_process(struct pl_admin *admin, struct pl_json_builder *json)
     pl_admin_str(json, "state", state_of(server));
     pl_admin_u64(json, "pid", (uint64_t)pl_server_pid(server));
     pl_admin_u64(json, "process", (uint64_t)getpid());
-    pl_admin_bool(json, "supervised", server->link != NULL);
+    pl_admin_bool(json, "supervised", pl_link_is(server->link));
     pl_admin_u64(json, "starts", server->link ? server->link->starts : 0);
     pl_admin_u64(json, "crashes", server->link ? server->link->crashes : 0);
     pl_admin_u64(json, "reports", server->link ? server->link->reports : 0);

@@ -1,11 +1,10 @@
 /* main.c - the command: reads the command line and does what it says. */
-#include <stdio.h>
-
 #include "base/crash.h"
 #include "base/features.h"
 #include "server/client.h"
 #include "server/commands.h"
 #include "server/exit.h"
+#include "server/help.h"
 #include "server/process.h"
 
 int main(int argc, char **argv)
@@ -22,8 +21,7 @@ int main(int argc, char **argv)
     pl_descriptors_raise();
     switch (options.command) {
     case PL_COMMAND_HELP:
-        fputs(pl_options_help, stdout);
-        return PL_EXIT_OK;
+        return pl_help_print();
     case PL_COMMAND_VERSION:
         return pl_command_version();
     case PL_COMMAND_CHECK:

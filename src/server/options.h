@@ -27,7 +27,4 @@ struct pl_options {
 int pl_options_parse(int argc, char **argv, struct pl_options *options,
                      struct pl_error *error);
 
-/* The text of --help. */
-extern const char pl_options_help[];
-
 #endif

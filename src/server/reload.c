@@ -167,7 +167,7 @@ static void replace(struct pl_server *server, const char *setting)
 {
     struct pl_error error = {.code = 0};
 
-    if (server->link != NULL)
+    if (pl_link_is(server->link))
         pl_link_say(server->link, PL_LINK_REPLACE);
     else
         pl_error_set(&error, PL_ERR_STATE, "",

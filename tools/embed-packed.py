@@ -1,0 +1,33 @@
+#!/usr/bin/python3
+"""embed-packed.py - text files as compressed C arrays.
+
+    tools/embed-packed.py OUT NAME=FILE...
+
+gives `const char NAME_packed[]` for uncompress() of zlib, and the lengths
+`const unsigned long NAME_packed_len` and, of the text, `NAME_len`, for each.
+"""
+
+import sys
+from pathlib import Path
+
+from embed import array, pack
+
+
+def main(out: str, *pairs: str):
+    parts = ["/* Made by tools/embed-packed.py. */\n"]
+    for pair in pairs:
+        name, _, file = pair.partition("=")
+        text = Path(file).read_bytes()
+        packed = pack(text, b"")
+        parts.append(
+            f"extern const char {name}_packed[];\n"
+            f"extern const unsigned long {name}_packed_len, {name}_len;\n"
+            f"const char {name}_packed[] = {{\n{array(packed)}\n}};\n"
+            f"const unsigned long {name}_packed_len = {len(packed)};\n"
+            f"const unsigned long {name}_len = {len(text)};\n"
+        )
+    Path(out).write_text("".join(parts))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
