@@ -21,13 +21,12 @@
 enum { MAIL_BUDGET = 256, LATE_MS = 30 };
 
 struct pl_loop {
+    struct pl_loop_head head; /* first: loop.h */
     const struct pl_backend *backend;
     void *state;
-    uint64_t now;    /* ns */
-    uint64_t cycles; /* when now was read */
-    bool stop, busy; /* busy: hooks have more to do at once */
-    bool turning;    /* a callback may not turn the loop itself */
-    uint64_t began;  /* the turn; ns */
+    bool stop;
+    bool turning;   /* a callback may not turn the loop itself */
+    uint64_t began; /* the turn; ns */
     _Atomic uint64_t busy_since;
     struct pl_turns turns;
     struct pl_slots slots;
@@ -41,6 +40,8 @@ struct pl_loop {
     struct pl_pool pool;
     struct pl_wheel wheel;
 };
+
+_Static_assert(offsetof(struct pl_loop, head) == 0, "loop.h reads it");
 
 /* ---- time ---- */
 
@@ -87,20 +88,15 @@ static uint64_t system_wall(void *arg)
     return pl_clock_wall();
 }
 
-uint64_t pl_now(const struct pl_loop *loop)
-{
-    return loop->now;
-}
-
 uint64_t pl_now_ms(const struct pl_loop *loop)
 {
-    return loop->now / 1000000;
+    return loop->head.now / 1000000;
 }
 
 void pl_loop_update_now(struct pl_loop *loop)
 {
-    loop->now = loop->clock(loop->clock_arg);
-    loop->cycles = read_cycles();
+    loop->head.now = loop->clock(loop->clock_arg);
+    loop->head.cycles = read_cycles();
 }
 
 /* What comes next begins now. */
@@ -111,16 +107,16 @@ static void set_busy(struct pl_loop *loop, uint64_t since)
 
 void pl_loop_refresh_now(struct pl_loop *loop)
 {
-    if (PL_UNLIKELY(read_cycles() - loop->cycles >= MS_CYCLES)) {
+    if (PL_UNLIKELY(read_cycles() - loop->head.cycles >= MS_CYCLES)) {
         pl_loop_update_now(loop);
         if (loop->turning)
-            set_busy(loop, loop->now);
+            set_busy(loop, loop->head.now);
     }
 }
 
 bool pl_loop_is_late(const struct pl_loop *loop)
 {
-    return read_cycles() - loop->cycles >= LATE_MS * MS_CYCLES;
+    return read_cycles() - loop->head.cycles >= LATE_MS * MS_CYCLES;
 }
 
 uint64_t pl_loop_busy_since(const struct pl_loop *loop)
@@ -141,7 +137,7 @@ static inline void raise_by(_Atomic uint64_t *counter, uint64_t by)
 static void count_turn(struct pl_loop *loop)
 {
     struct pl_turns *turns = &loop->turns;
-    uint64_t ns = loop->now - loop->began;
+    uint64_t ns = loop->head.now - loop->began;
     unsigned bits = 64 - (unsigned)__builtin_clzll(ns | 1);
     unsigned bucket = bits <= PL_TURN_FIRST ? 0 : bits - PL_TURN_FIRST;
 
@@ -164,11 +160,11 @@ void pl_loop_count_held(struct pl_loop *loop, bool aborted)
 
 int64_t pl_loop_wall(struct pl_loop *loop)
 {
-    if (loop->now >= loop->wall_until) {
+    if (loop->head.now >= loop->wall_until) {
         uint64_t second = 1000000000, wall = loop->wall_clock(loop->clock_arg);
 
         loop->wall = (int64_t)(wall / second);
-        loop->wall_until = loop->now + second - wall % second;
+        loop->wall_until = loop->head.now + second - wall % second;
     }
     return loop->wall;
 }
@@ -188,10 +184,10 @@ PL_COLD int pl_loop_new(const struct pl_loop_options *options,
     loop->wall_clock = options->wall != NULL ? options->wall : system_wall;
     loop->clock_arg = options->clock_arg;
     pl_loop_update_now(loop);
-    loop->began = loop->now;
+    loop->began = loop->head.now;
     pl_pool_init(&loop->pool, NULL, options->memory_limit);
     pl_slots_init(&loop->slots, &loop->pool);
-    pl_wheel_init(&loop->wheel, loop->now);
+    pl_wheel_init(&loop->wheel, loop->head.now);
     pl_mailbox_init(&loop->mailbox, loop);
     pl_list_init(&loop->hooks);
     err = loop->backend->open(loop, &loop->state);
@@ -335,17 +331,12 @@ void pl_loop_remove_hook(struct pl_hook *hook)
     pl_list_remove(&hook->node);
 }
 
-void pl_loop_soon(struct pl_loop *loop)
-{
-    loop->busy = true;
-}
-
 /* A bookmark in the list itself: a hook may add and remove any hook. */
 static void run_hooks(struct pl_loop *loop)
 {
     struct pl_list mark;
 
-    loop->busy = false;
+    loop->head.busy = false;
     pl_list_push_front(&loop->hooks, &mark);
     while (mark.next != &loop->hooks) {
         struct pl_list *node = mark.next;
@@ -354,7 +345,7 @@ static void run_hooks(struct pl_loop *loop)
         pl_list_remove(&mark);
         pl_list_push_front(node, &mark);
         if (hook->run(hook))
-            loop->busy = true;
+            loop->head.busy = true;
         pl_loop_refresh_now(loop);
     }
     pl_list_remove(&mark);
@@ -368,11 +359,11 @@ static int wait_limit(struct pl_loop *loop, int limit)
 {
     int64_t next;
 
-    if (loop->busy || loop->stop || loop->slots.queued > 0)
+    if (loop->head.busy || loop->stop || loop->slots.queued > 0)
         return 0;
     /* now may be 1 ms old, and the timer would be that late */
     pl_loop_update_now(loop);
-    next = pl_wheel_next_ms(&loop->wheel, loop->now);
+    next = pl_wheel_next_ms(&loop->wheel, loop->head.now);
     if (next < 0 || (limit >= 0 && limit < next))
         return limit < 0 ? -1 : limit;
     return (int)PL_MIN(next, INT_MAX);
@@ -397,8 +388,8 @@ static int wait_for_events(struct pl_loop *loop, int limit)
     pl_loop_update_now(loop);
     if (!sleeps)
         count_turn(loop);
-    loop->began = loop->now;
-    set_busy(loop, loop->now);
+    loop->began = loop->head.now;
+    set_busy(loop, loop->head.now);
     return n;
 }
 
@@ -430,7 +421,7 @@ int pl_loop_step(struct pl_loop *loop, int timeout_ms)
     pl_loop_refresh_now(loop);
     loop->backend->dispatch(loop->state, loop);
     done += run_again(loop);
-    done += pl_wheel_expire(&loop->wheel, loop->now);
+    done += pl_wheel_expire(&loop->wheel, loop->head.now);
     pl_loop_refresh_now(loop);
     run_hooks(loop);
     loop->turning = false;

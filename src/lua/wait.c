@@ -59,14 +59,10 @@ static bool is_canceled(const struct pl_task *task)
 /* Can all coroutines from L outwards to the task suspend? `chain` says who has
  * resumed whom (core/coroutine.lua). One that is not in it was resumed by a C
  * library, which would not know what to do with our yield. */
-static bool can_suspend(lua_State *L, struct pl_co *co)
+static PL_NOINLINE bool all_can_suspend(lua_State *L, struct pl_co *co)
 {
     lua_State *at = L;
 
-    if (!lua_isyieldable(L))
-        return false;
-    if (L == co->L)
-        return true;
     lua_rawgeti(L, LUA_REGISTRYINDEX, co->vm->chain);
     lua_pushthread(L);
     while (at != NULL && at != co->L) {
@@ -77,6 +73,11 @@ static bool can_suspend(lua_State *L, struct pl_co *co)
     }
     lua_pop(L, 2);
     return at != NULL;
+}
+
+static inline bool can_suspend(lua_State *L, struct pl_co *co)
+{
+    return lua_isyieldable(L) && (L == co->L || all_can_suspend(L, co));
 }
 
 static PL_COLD void refuse(lua_State *L, int code, const char *call)

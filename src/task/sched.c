@@ -23,38 +23,38 @@ struct pl_task *pl_task_current(void)
 void pl_sched_push(struct pl_sched *sched, struct pl_due *due)
 {
     PL_ASSERT(sched == current); /* else: called on a foreign thread */
-    if (sched->head == NULL)
+    if (sched->head == NULL && sched->turn == NULL)
         pl_loop_soon(sched->loop); /* the queue may have run in this turn */
     due->next = NULL;
     *sched->tail = due;
     sched->tail = &due->next;
 }
 
-static struct pl_due *pop(struct pl_sched *sched)
+static inline void run_due(struct pl_sched *sched, struct pl_due *due)
 {
-    struct pl_due *due = sched->head;
-
-    if (due != NULL) {
-        sched->head = due->next;
-        if (sched->head == NULL)
-            sched->tail = &sched->head;
-    }
-    return due;
+    due->run(due);
+    pl_loop_refresh_now(sched->loop);
 }
 
 static bool run_queue(struct pl_hook *hook)
 {
     struct pl_sched *sched = PL_CONTAINER_OF(hook, struct pl_sched, hook);
-    struct pl_due **last = sched->tail, *due;
-    bool caught_up = false;
+    struct pl_due *due = sched->head;
+    int n = 0;
 
-    for (int n = 0; n < PL_SCHED_BUDGET || !caught_up; n++) {
-        due = pop(sched);
-        if (due == NULL)
-            return false;
-        caught_up = caught_up || &due->next == last;
-        due->run(due);
-        pl_loop_refresh_now(sched->loop);
+    if (due == NULL)
+        return false;
+    sched->head = NULL;
+    sched->tail = &sched->head;
+    for (; due != NULL; due = sched->turn, n++) {
+        sched->turn = due->next;
+        run_due(sched, due);
+    }
+    for (; n < PL_SCHED_BUDGET && (due = sched->head) != NULL; n++) {
+        sched->head = due->next;
+        if (sched->head == NULL)
+            sched->tail = &sched->head;
+        run_due(sched, due);
     }
     return sched->head != NULL;
 }
@@ -80,7 +80,8 @@ PL_COLD int pl_sched_init(struct pl_sched *sched, struct pl_loop *loop,
 
 bool pl_sched_idle(const struct pl_sched *sched)
 {
-    return sched->live == 0 && sched->jobs == 0 && sched->head == NULL;
+    return sched->live == 0 && sched->jobs == 0 && sched->head == NULL &&
+           sched->turn == NULL;
 }
 
 PL_COLD void pl_sched_fini(struct pl_sched *sched)

@@ -16,7 +16,7 @@
 
 /* ---- running ---- */
 
-static void run_task(struct pl_task *task)
+static inline void run_task(struct pl_task *task)
 {
     struct pl_sched *sched = task->sched;
 
@@ -35,13 +35,6 @@ static void run_due_task(struct pl_due *due)
 
     task->queued = false;
     run_task(task);
-}
-
-void pl_task_queue(struct pl_task *task)
-{
-    PL_ASSERT(!task->queued && !task->ended);
-    task->queued = true;
-    pl_sched_push(task->sched, &task->due);
 }
 
 void pl_task_start(struct pl_task *task)
@@ -101,19 +94,33 @@ static void limit_defers(struct pl_task *task)
                        pl_now(sched->loop) + sched->defer_limit);
 }
 
+PL_INLINE bool wait_for(struct pl_task *task, struct pl_op *op)
+{
+    if (op->state == PL_OP_DONE)
+        return false;
+    op->task = task;
+    task->waiting = op;
+    return true;
+}
+
+/* Of a task that was cancelled, or whose defers run. */
+static PL_NOINLINE bool wait_hurried(struct pl_task *task, struct pl_op *op)
+{
+    if (op->state == PL_OP_PENDING && task->canceled && !is_shielded(task))
+        pl_op_cancel(op);
+    if (op->state == PL_OP_PENDING && task->exit != NULL &&
+        op != &task->exit->children)
+        limit_defers(task);
+    return wait_for(task, op);
+}
+
 bool pl_task_prepare_wait(struct pl_task *task, struct pl_op *op)
 {
     PL_ASSERT(op->state != PL_OP_IDLE && op->task == NULL && op->done == NULL);
     PL_ASSERT(task->sched->current == task && task->waiting == NULL);
-    if (op->state == PL_OP_PENDING && task->canceled && !is_shielded(task))
-        pl_op_cancel(op);
-    if (op->state == PL_OP_DONE)
-        return false;
-    if (task->exit != NULL && op != &task->exit->children)
-        limit_defers(task);
-    op->task = task;
-    task->waiting = op;
-    return true;
+    if (PL_UNLIKELY(task->canceled || task->exit != NULL))
+        return wait_hurried(task, op);
+    return wait_for(task, op);
 }
 
 /* ---- cancelling ---- */

@@ -61,6 +61,7 @@ struct pl_task {
 struct pl_sched {
     struct pl_loop *loop;
     struct pl_due *head, **tail; /* the run queue */
+    struct pl_due *turn; /* before it: what was due when this turn came to it */
     struct pl_hook hook;
     struct pl_task *current; /* NULL on the loop's own stack */
     /* The same, but only as long as it is whole: a signal handler of this

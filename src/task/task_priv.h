@@ -9,7 +9,12 @@
 void pl_sched_push(struct pl_sched *sched, struct pl_due *due);
 
 /* Queues task, which waits for nothing. */
-void pl_task_queue(struct pl_task *task);
+PL_INLINE void pl_task_queue(struct pl_task *task)
+{
+    PL_ASSERT(!task->queued && !task->ended);
+    task->queued = true;
+    pl_sched_push(task->sched, &task->due);
+}
 
 /* Frees the stacks of a scheduler (fiber.c); NULL: none were made. */
 void pl_stacks_free(struct pl_stacks *stacks);
