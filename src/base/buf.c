@@ -14,7 +14,7 @@ void pl_buf_init(struct pl_buf *buf, struct pl_pool *pool,
     *buf = (struct pl_buf){.limit = limit, .pool = pool, .account = account};
 }
 
-static void release(struct pl_buf *buf)
+static inline void release(struct pl_buf *buf)
 {
     if (buf->data == NULL)
         return;

@@ -24,7 +24,7 @@ static const unsigned char plain[256] = {
 
 /* Which of 8 bytes are not plain: a non-zero value's lowest set bit is bit 7 of
  * the first one (above it there may be false ones). */
-static uint64_t special_of_8(uint64_t word)
+static inline uint64_t special_of_8(uint64_t word)
 {
     const uint64_t ones = 0x0101010101010101u;
 

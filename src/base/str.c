@@ -48,11 +48,16 @@ int pl_str_cmp(struct pl_str a, struct pl_str b)
     return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
 }
 
-ptrdiff_t pl_str_chr(struct pl_str s, char c)
+static inline ptrdiff_t find_char(struct pl_str s, char c)
 {
     const char *at = s.len == 0 ? NULL : memchr(s.data, c, s.len);
 
     return at == NULL ? -1 : at - s.data;
+}
+
+ptrdiff_t pl_str_chr(struct pl_str s, char c)
+{
+    return find_char(s, c);
 }
 
 ptrdiff_t pl_str_rchr(struct pl_str s, char c)
@@ -94,7 +99,7 @@ bool pl_str_split(struct pl_str *rest, char sep, struct pl_str *part)
 
     if (rest->data == NULL)
         return false;
-    at = pl_str_chr(*rest, sep);
+    at = find_char(*rest, sep);
     if (at < 0) {
         *part = *rest;
         *rest = (struct pl_str){NULL, 0};

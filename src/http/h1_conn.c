@@ -44,7 +44,7 @@ static struct pl_h1 *h1_new(struct pl_conn *conn)
     return h1;
 }
 
-static void free_parser(struct pl_h1 *h1)
+static inline void free_parser(struct pl_h1 *h1)
 {
     if (h1->parser == NULL)
         return;

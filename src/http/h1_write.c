@@ -122,13 +122,18 @@ size_t pl_h1_ready_write(char *out, const struct pl_response *res, bool bare)
     return (size_t)(put_content(end, res) - out);
 }
 
-size_t pl_h1_ready_bound(const struct pl_response *res)
+static inline size_t ready_bound(const struct pl_response *res)
 {
     size_t size = READY_FIXED + res->type.len + res->etag.len;
 
     for (unsigned i = 0; i < res->nheaders; i++)
         size += res->headers[i].name_len + res->headers[i].value_len + 4u;
     return size;
+}
+
+size_t pl_h1_ready_bound(const struct pl_response *res)
+{
+    return ready_bound(res);
 }
 
 /* The ready lines for an answer with this framing, or an absent string. */
@@ -147,7 +152,7 @@ size_t pl_h1_head_bound(const struct pl_request *req)
 {
     return HEAD_FIXED + req->settings->server.len +
            req->settings->headers_size + req->response.cache_control.len +
-           pl_h1_ready_bound(&req->response);
+           ready_bound(&req->response);
 }
 
 static char *put_caching(char *out, const struct pl_request *req)
@@ -172,7 +177,7 @@ char *pl_h1_head_write(char *out, struct pl_request *req,
     out = put_date(out, req->http);
     if (req->settings->server.len > 0 &&
         !pl_response_says(res, PL_HEADER_SERVER))
-        out = put_line(out, PL_STR("Server"), req->settings->server);
+        out = put_value(PUT(out, "Server: "), req->settings->server);
     if (ready.data != NULL) {
         out = put(out, ready);
     } else {

@@ -287,7 +287,7 @@ int pl_uri_decode_path(struct pl_str raw, struct pl_arena *arena,
 }
 
 /* The next byte of a component at *at, which moves on. */
-static char next_decoded(struct pl_str s, size_t *at, bool plus_is_space)
+static inline char next_decoded(struct pl_str s, size_t *at, bool plus_is_space)
 {
     char c = s.data[*at];
     int escaped;

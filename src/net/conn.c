@@ -131,7 +131,7 @@ void pl_conn_finish(struct pl_conn *conn, bool linger)
 
 /* Shows bytes to the protocol; returns how many it used, all of them for a
  * connection that only waits for the peer's FIN. */
-static size_t show(struct pl_conn *conn, struct pl_str bytes)
+static inline size_t show(struct pl_conn *conn, struct pl_str bytes)
 {
     size_t used;
 

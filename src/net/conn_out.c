@@ -21,7 +21,8 @@ enum {
 
 /* ---- to the kernel ---- */
 
-ssize_t pl_conn_transfer(struct pl_conn *conn, const struct iovec *iov, int n)
+static inline ssize_t send_vector(struct pl_conn *conn, const struct iovec *iov,
+                                  int n)
 {
     struct pl_net *net = pl_conn_net(conn);
     ssize_t sent = pl_loop_send(net->loop, conn->source.fd, iov, n);
@@ -31,6 +32,11 @@ ssize_t pl_conn_transfer(struct pl_conn *conn, const struct iovec *iov, int n)
         return 0;
     }
     return sent;
+}
+
+ssize_t pl_conn_transfer(struct pl_conn *conn, const struct iovec *iov, int n)
+{
+    return send_vector(conn, iov, n);
 }
 
 static ssize_t send_file(struct pl_conn *conn, struct pl_out *out)
@@ -56,7 +62,7 @@ static ssize_t send_file(struct pl_conn *conn, struct pl_out *out)
 static ssize_t transfer(struct pl_conn *conn, const struct iovec *iov, int n)
 {
     return pl_conn_is_secure(conn) ? pl_conn_tls_send(conn, iov, n)
-                                   : pl_conn_transfer(conn, iov, n);
+                                   : send_vector(conn, iov, n);
 }
 
 /* The segments of memory at the front of the queue, as one gathered write. Of
@@ -74,7 +80,7 @@ static ssize_t send_memory(struct pl_conn *conn)
          out = out->next)
         iov[n++] =
             (struct iovec){(char *)out->data + out->off, (size_t)out->len};
-    return pl_conn_transfer(conn, iov, n);
+    return send_vector(conn, iov, n);
 }
 
 PL_COLD void pl_conn_output_failed(struct pl_conn *conn, int err)

@@ -67,8 +67,8 @@ struct pl_link pl_next_link(const struct pl_next *next,
     return (struct pl_link){.handler = req->chain->handler};
 }
 
-void pl_next_start(const struct pl_next *next, struct pl_request *req,
-                   struct pl_then *then)
+static inline void start_next(const struct pl_next *next,
+                              struct pl_request *req, struct pl_then *then)
 {
     struct pl_handler *handler = req->chain->handler;
 
@@ -76,6 +76,12 @@ void pl_next_start(const struct pl_next *next, struct pl_request *req,
         next->filter->start(next->filter, req, next + 1, then);
     else
         handler->start(handler, req, then);
+}
+
+void pl_next_start(const struct pl_next *next, struct pl_request *req,
+                   struct pl_then *then)
+{
+    start_next(next, req, then);
 }
 
 static void next_done(struct pl_then *then, struct pl_request *req, int result)
@@ -106,5 +112,5 @@ void pl_chain_start(const struct pl_chain *chain, struct pl_request *req)
     static struct pl_then end = {finish};
 
     req->chain = chain;
-    pl_next_start(&chain->steps[0], req, &end);
+    start_next(&chain->steps[0], req, &end);
 }
