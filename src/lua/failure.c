@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lua/vm_priv.h"
+#include "lua/wait.h"
 
 static const char meta_name[] = "pl.error";
 
@@ -115,6 +116,17 @@ struct message {
     struct pl_error *error;
 };
 
+/* Where it was raised, for a message that does not say it: an error object, or
+ * that of assert(io.open(name)). The stack of a task is there until it ends. */
+static void say_line(lua_State *from, struct pl_error *error)
+{
+    lua_Debug ar;
+
+    if (pl_lua_find_line(from, 0, &ar))
+        snprintf(error->where, sizeof(error->where), "%s:%d", ar.short_src,
+                 ar.currentline);
+}
+
 static int get_message(lua_State *L)
 {
     const struct message *what = lua_touserdata(L, 1);
@@ -127,6 +139,8 @@ static int get_message(lua_State *L)
     message = luaL_tolstring(L, 1, NULL);
     where = where_of(message);
     snprintf(error->where, sizeof(error->where), "%.*s", (int)where, message);
+    if (where == 0 && what->from != L)
+        say_line(what->from, error);
     snprintf(error->text, sizeof(error->text), "%s",
              where == 0 ? message : message + where + 2);
     return 0;

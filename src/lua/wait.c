@@ -12,9 +12,9 @@ static char waits;
 
 /* ---- errors with the caller's position ---- */
 
-PL_COLD static bool find_caller(lua_State *L, lua_Debug *ar)
+PL_COLD bool pl_lua_find_line(lua_State *L, int level, lua_Debug *ar)
 {
-    for (int level = 1; lua_getstack(L, level, ar); level++) {
+    for (; lua_getstack(L, level, ar); level++) {
         lua_getinfo(L, "Sl", ar);
         if (ar->currentline > 0 && strncmp(ar->source, "=perilune/", 10) != 0)
             return true;
@@ -26,7 +26,7 @@ PL_COLD void pl_lua_push_caller(lua_State *L)
 {
     lua_Debug ar;
 
-    if (find_caller(L, &ar))
+    if (pl_lua_find_line(L, 1, &ar))
         lua_pushfstring(L, "%s:%d", ar.short_src, ar.currentline);
     else
         lua_pushliteral(L, "?");
@@ -38,7 +38,7 @@ PL_COLD int pl_lua_fail(lua_State *L, const char *fmt, ...)
     lua_Debug ar;
     va_list ap;
 
-    if (find_caller(L, &ar))
+    if (pl_lua_find_line(L, 1, &ar))
         lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
     else
         lua_pushliteral(L, "");

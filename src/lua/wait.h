@@ -32,6 +32,10 @@ struct pl_co *pl_co_may_wait(lua_State *L, const char *call);
  * is to live as long as the wait (the memory of op, for example), or 0. */
 int pl_co_wait(lua_State *L, struct pl_co *co, struct pl_op *op, int keep);
 
+/* The innermost line, from level on, that is not the library's. Needs no
+ * memory. False: there is none. */
+bool pl_lua_find_line(lua_State *L, int level, lua_Debug *ar);
+
 /* Raises a Lua error with the position of the first caller that is not part of
  * the library. */
 int pl_lua_fail(lua_State *L, const char *fmt, ...) PL_PRINTF(2, 3);

@@ -24,9 +24,16 @@ static bool is_secure(const struct pl_server_options *options)
 }
 
 /* The address of the command line, or the default one. */
-static int open_given(struct pl_opening *opening, struct pl_error *error)
+struct given {
+    struct pl_listen_spec spec;
+    struct pl_tls_options tls;
+    struct pl_tls_pair pair;
+    char text[300];
+};
+
+static const struct pl_listen_spec *
+read_given(const struct pl_server_options *options, struct given *given)
 {
-    const struct pl_server_options *options = &opening->server->options;
     const char *host = options->address != NULL ? options->address
                        : options->port >= 0     ? ""
                        : options->v6            ? "[::1]"
@@ -35,23 +42,42 @@ static int open_given(struct pl_opening *opening, struct pl_error *error)
     int port = options->port >= 0 ? options->port
                : secure           ? DEFAULT_TLS_PORT
                                   : DEFAULT_PORT;
-    const struct pl_tls_pair pair = {.cert = options->tls_cert,
-                                     .key = options->tls_key};
-    const struct pl_tls_options tls = {
-        .pairs = &pair, .npairs = pair.cert != NULL, .dev = pair.cert == NULL};
-    struct pl_listen_spec spec = {.where = "",
-                                  .options = {.tls = secure ? &tls : NULL}};
-    char text[300];
 
+    given->pair = (struct pl_tls_pair){.cert = options->tls_cert,
+                                       .key = options->tls_key};
+    given->tls = (struct pl_tls_options){.pairs = &given->pair,
+                                         .npairs = given->pair.cert != NULL,
+                                         .dev = given->pair.cert == NULL};
+    given->spec = (struct pl_listen_spec){
+        .address = given->text,
+        .where = "",
+        .options = {.tls = secure ? &given->tls : NULL}};
     if (pl_str_starts(pl_str_c(host), PL_STR("unix:")) ||
         pl_inherit_is(pl_str_c(host)))
-        snprintf(text, sizeof(text), "%s", host);
+        snprintf(given->text, sizeof(given->text), "%s", host);
     else if (strchr(host, ':') != NULL && host[0] != '[')
-        snprintf(text, sizeof(text), "[%s]:%d", host, port);
+        snprintf(given->text, sizeof(given->text), "[%s]:%d", host, port);
     else
-        snprintf(text, sizeof(text), "%s:%d", host, port);
-    spec.address = text;
-    return pl_listeners_open_one(opening, &spec, error);
+        snprintf(given->text, sizeof(given->text), "%s:%d", host, port);
+    return &given->spec;
+}
+
+/* Is it that one instead of the site's? A site with services and no listener
+ * wants no HTTP. */
+static bool is_given(const struct pl_server_options *options,
+                     const struct pl_site *site)
+{
+    return options->port >= 0 || options->address != NULL ||
+           is_secure(options) ||
+           (pl_list_empty(&site->listeners) && pl_list_empty(&site->services));
+}
+
+/* Errors are shown to who asks: others cannot connect. */
+static bool is_local(const struct pl_server *server, const struct pl_site *site)
+{
+    enum pl_dev dev = server->options.dev;
+
+    return dev == PL_DEV_HERE || (dev == PL_DEV_SITE && site->dev);
 }
 
 static int open_list(struct pl_opening *opening, const struct pl_list *specs,
@@ -69,17 +95,16 @@ static int open_list(struct pl_opening *opening, const struct pl_list *specs,
     return err;
 }
 
-/* A site with services and no listener wants no HTTP. */
 static int open_http(struct pl_opening *opening, const struct pl_site *site,
                      struct pl_error *error)
 {
     const struct pl_server_options *options = &opening->server->options;
+    struct given given;
 
-    if (options->port >= 0 || options->address != NULL || is_secure(options))
-        return open_given(opening, error);
-    if (pl_list_empty(&site->listeners) && pl_list_empty(&site->services))
-        return open_given(opening, error);
-    return open_list(opening, &site->listeners, error);
+    return is_given(options, site)
+               ? pl_listeners_open_one(opening, read_given(options, &given),
+                                       error)
+               : open_list(opening, &site->listeners, error);
 }
 
 /* Into arena, for as long as addresses are opened. */
@@ -119,12 +144,11 @@ static int open_site(struct pl_server *server, const struct pl_site *site,
                      const struct pl_listen_set *open,
                      struct pl_listen_set *into, struct pl_error *error)
 {
-    enum pl_dev dev = server->options.dev;
     struct pl_opening opening = {
         .server = server,
         .open = open,
         .into = into,
-        .local = dev == PL_DEV_HERE || (dev == PL_DEV_SITE && site->dev),
+        .local = is_local(server, site),
         .http2 = site->http.h2.on,
     };
     struct pl_pool pool;
@@ -258,29 +282,38 @@ void pl_listeners_leave(struct pl_server *server, struct pl_listen_set *left)
 
 /* ---- without opening ---- */
 
-static int check_list(const struct pl_site *site, const struct pl_list *specs,
-                      struct pl_error *error)
+static int check_list(const struct pl_opening *opening,
+                      const struct pl_list *specs, struct pl_error *error)
 {
-    static const struct pl_trust nobody = {0};
-    const struct pl_listen_site of_site = {.trusted =
-                                               site->trusted ? &nobody : NULL};
     struct pl_list *node;
     int err = 0;
 
     PL_LIST_FOREACH (node, specs) {
         err = pl_listeners_check_one(
-            PL_LIST_ENTRY(node, struct pl_listen_spec, node), &of_site, error);
+            opening, PL_LIST_ENTRY(node, struct pl_listen_spec, node), error);
         if (err < 0)
             break;
     }
     return err;
 }
 
-int pl_listeners_check(const struct pl_site *site, struct pl_error *error)
+int pl_listeners_check(const struct pl_server *server,
+                       const struct pl_site *site, struct pl_error *error)
 {
-    int err = check_list(site, &site->listeners, error);
+    static const struct pl_trust nobody = {0};
+    const struct pl_server_options *options = &server->options;
+    const struct pl_opening opening = {
+        .server = server,
+        .of_site = {.trusted = site->trusted ? &nobody : NULL},
+        .local = is_local(server, site),
+    };
+    struct given given;
+    int err = is_given(options, site)
+                  ? pl_listeners_check_one(&opening,
+                                           read_given(options, &given), error)
+                  : check_list(&opening, &site->listeners, error);
 
-    return err < 0 ? err : check_list(site, &site->services, error);
+    return err < 0 ? err : check_list(&opening, &site->services, error);
 }
 
 static void announce(const struct pl_listen_group *group)

@@ -39,8 +39,10 @@ void pl_listeners_take(struct pl_server *server, struct pl_listen_set *taken);
 /* Closes what was opened for it. TAKES left. */
 void pl_listeners_leave(struct pl_server *server, struct pl_listen_set *left);
 
-/* The same errors for the addresses of a site, without opening them. */
-int pl_listeners_check(const struct pl_site *site, struct pl_error *error);
+/* The same errors for the addresses that would be opened, without opening them.
+ */
+int pl_listeners_check(const struct pl_server *server,
+                       const struct pl_site *site, struct pl_error *error);
 
 /* Says on stdout where the server listens; what is in before was said. */
 void pl_listeners_announce(const struct pl_server *server,

@@ -356,29 +356,30 @@ static int check_tls(const struct pl_listen_spec *spec, struct pl_error *error)
     return err;
 }
 
-static int check_address(const char *name,
+static int check_address(const struct pl_opening *opening, const char *name,
                          const struct pl_listen_options *options,
                          struct pl_error *error)
 {
-    const char *why = why_local(false, options);
+    const char *why = why_local(opening->local, options);
     struct pl_addr addr;
     int err;
 
     if (pl_inherit_is(pl_str_c(name)))
         return pl_inherit_find(pl_str_c(name), NULL, NULL, error);
-    err = pl_addr_parse(pl_str_c(name), false, &addr, error);
+    err = pl_addr_parse(pl_str_c(name), opening->server->options.v6, &addr,
+                        error);
     return err == 0 && why != NULL ? keep_local(&addr, why, error) : err;
 }
 
-int pl_listeners_check_one(const struct pl_listen_spec *spec,
-                           const struct pl_listen_site *of_site,
+int pl_listeners_check_one(const struct pl_opening *opening,
+                           const struct pl_listen_spec *spec,
                            struct pl_error *error)
 {
     struct pl_listen_options options = spec->options;
-    int err = settle_trust(spec, of_site, &options, error);
+    int err = settle_trust(spec, &opening->of_site, &options, error);
 
     if (err == 0)
-        err = check_address(spec->address, &options, error);
+        err = check_address(opening, spec->address, &options, error);
     if (err == 0)
         err = check_tls(spec, error);
     if (err < 0)

@@ -35,8 +35,8 @@ int pl_listeners_open_one(struct pl_opening *opening,
                           struct pl_error *error);
 
 /* The same errors without opening it. */
-int pl_listeners_check_one(const struct pl_listen_spec *spec,
-                           const struct pl_listen_site *of_site,
+int pl_listeners_check_one(const struct pl_opening *opening,
+                           const struct pl_listen_spec *spec,
                            struct pl_error *error);
 
 bool pl_listeners_has(const struct pl_listen_set *set,

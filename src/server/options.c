@@ -1,6 +1,7 @@
 #include "server/options.h"
 
 #include "base/features.h"
+#include "base/log.h"
 #include "base/str.h"
 
 enum option {
@@ -94,15 +95,23 @@ static int apply_dev(const char *value, struct pl_server_options *server,
     return 0;
 }
 
-static void apply_log(enum option option, const char *value,
-                      struct pl_server_options *server)
+static int apply_log(enum option option, const char *value,
+                     struct pl_server_options *server, struct pl_error *error)
 {
+    enum pl_level level;
+
     if (option == OPT_LOG)
         server->error_log = value;
-    else if (option == OPT_LOG_LEVEL)
+    else if (option == OPT_ACCESS_LOG)
+        server->access_log = value;
+    else if (pl_log_level_parse(pl_str_c(value), &level))
         server->log_level = value;
     else
-        server->access_log = value;
+        return pl_error_set(error, PL_ERR_INVALID, "",
+                            "--log-level %s: debug, info, notice, warn or "
+                            "error is wanted",
+                            value);
+    return 0;
 }
 
 static int apply_modules(const char *value, struct pl_server_options *server,
@@ -169,7 +178,7 @@ static int apply(enum option option, const char *name, const char *value,
     case OPT_LOG:
     case OPT_LOG_LEVEL:
     case OPT_ACCESS_LOG:
-        apply_log(option, value, server);
+        err = apply_log(option, value, server, error);
         break;
     case OPT_DEV:
         err = apply_dev(value, server, error);
@@ -242,9 +251,18 @@ static int take_command(int argc, char **argv, struct pl_options *out)
     return 2;
 }
 
+static bool is_command(const char *word)
+{
+    return strcmp(word, "check") == 0 || strcmp(word, "run") == 0;
+}
+
 static int take_word(char **argv, int i, struct pl_options *out,
                      struct pl_error *error)
 {
+    if (out->path != NULL && is_command(out->path))
+        return pl_error_set(error, PL_ERR_INVALID, "",
+                            "a command comes first: perilune %s ...",
+                            out->path);
     if (out->path != NULL)
         return pl_error_set(error, PL_ERR_INVALID, "",
                             "one site only: %s is too much", argv[i]);

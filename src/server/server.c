@@ -98,7 +98,7 @@ int pl_server_check(struct pl_server *server,
 
     if (code == PL_EXIT_OK) {
         see(arg, scratch.generation);
-        err = pl_listeners_check(scratch.generation->site, &error);
+        err = pl_listeners_check(server, scratch.generation->site, &error);
         if (err < 0)
             code = say_listen(err, &error);
     }
@@ -121,11 +121,8 @@ static int start_logs(const struct pl_server *server,
     const char *access = either(options->access_log, site->access_log);
     enum pl_level parsed = pl_log_level;
 
-    if (level != NULL && !pl_log_level_parse(pl_str_c(level), &parsed))
-        return pl_error_set(error, PL_ERR_INVALID, "",
-                            "log level '%s': use debug, info, notice, warn or "
-                            "error",
-                            level);
+    if (level != NULL) /* it was looked at when it was said */
+        pl_log_level_parse(pl_str_c(level), &parsed);
     pl_log_level = parsed;
     /* Who develops sees what is asked for. */
     if (access == NULL && (options->dev != PL_DEV_SITE || site->dev) &&

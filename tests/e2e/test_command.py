@@ -94,6 +94,10 @@ def test_bad_option_is_named(command):
     refused(command("-p", "80x"), USAGE, "-p", "80x", "65535")
 
 
+def test_a_command_that_does_not_come_first_is_named(command):
+    refused(command("-p", "0", "check", "a.lua"), USAGE, "perilune check")
+
+
 # ---- what is served ----
 
 
@@ -175,6 +179,32 @@ def test_faults_name_file_and_line(command, how):
     refused(command(*how, "route.lua"), SITE, "route.lua:2: ")
     refused(command(*how, "set.lua"), SITE, "set.lua:2: ", "workers")
     refused(command(*how, "listen.lua"), SITE, "listen.lua:2: ", "http")
+
+
+def test_errors_without_a_position_name_it(command):
+    """Objects, what the library gives, and what io.open says."""
+    files = {
+        "object.lua": "\nerror({})\n",
+        "level.lua": 'local function fail() error("no where", 0) end\nfail()',
+        "file.lua": '\nassert(io.open("no.json"))\n',
+        "read.lua": '\nassert(require "perilune".fs.read("no.json"))\n',
+    }
+    refused(command("object.lua", files=files), SITE, "object.lua:2: ")
+    refused(command("level.lua"), SITE, "level.lua:1: no where")
+    refused(command("file.lua"), SITE, "file.lua:2: ", "no.json: No such")
+    refused(command("read.lua"), SITE, "read.lua:2: ", "no.json: No such")
+
+
+def test_a_fault_in_a_module_names_its_line(command):
+    files = {
+        "a.lua": 'require "lib.syntax"',
+        "lib/syntax.lua": "\nlocal x = = 1\n",
+        "b.lua": 'require "lib.raise"',
+        "lib/raise.lua": '\n\nerror("no luck")\n',
+    }
+    done = command("a.lua", files=files)
+    refused(done, SITE, "perilune: ./lib/syntax.lua:2: ", "module 'lib.syntax'")
+    refused(command("b.lua"), SITE, "perilune: ./lib/raise.lua:3: no luck")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -322,7 +352,10 @@ def test_a_site_that_begins_with_a_dash(command):
 
 def test_bad_log_level(command):
     done = command("--log-level", "loud", "-p", "0", files={"main.lua": HELLO})
-    refused(done, 1, "loud", "notice")
+    refused(done, USAGE, "loud", "notice")
+    site = 'require "perilune".set { log_level = "loud" }'
+    done = command("-p", "0", "a.lua", files={"a.lua": site})
+    refused(done, SITE, "a.lua:1: ", "notice")
 
 
 def test_log_that_cannot_be_opened(command):
@@ -355,6 +388,21 @@ def test_check_opens_nothing(command, serve):
     port = serve(HELLO).port
     site = f'require "perilune".listen {{ "127.0.0.1:{port}" }}'
     assert command("check", "b.lua", files={"b.lua": site}).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "words, code, said",
+    [
+        (["-h", "[::1"], 3, "[::1"),
+        (["--dev", "-h", "192.0.2.1"], 4, "can be reached by others"),
+        (["--tls-cert", "no.pem"], 4, "no.pem"),
+    ],
+    ids=["address", "dev", "certificate"],
+)
+def test_check_fails_as_serving_would(command, words, code, said):
+    for how in (["check"], []):
+        done = command(*how, *words, files={"main.lua": HELLO})
+        refused(done, code, said)
 
 
 # ---- run ----

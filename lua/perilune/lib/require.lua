@@ -41,10 +41,22 @@ local function wait_for(name, me)
   end
 end
 
+-- A module with a fault in it: whoever looks for the line looks at its front.
+local function raise_fault(name, err)
+  if type(err) == "string" then
+    local text = err:match "error loading module '.-' from file '.-':%s*(.*)"
+    err = text and text .. " (in the module '" .. name .. "')" or err
+  end
+  error(err, 0)
+end
+
 local function find(name)
   local tried = ""
   for i = 1, #searchers do
-    local loader, extra = searchers[i](name)
+    local found, loader, extra = pcall(searchers[i], name)
+    if not found then
+      raise_fault(name, loader)
+    end
     if type(loader) == "function" then
       return loader, extra
     elseif type(loader) == "string" then
