@@ -84,6 +84,7 @@ BAD = [
     ("check-style", "tests/unit/test_a.c", "/* test_a.c - x */\n"
      "static void test_it(void);\n", "test_it"),
     ("check-docs", "a.md", "[gone](gone.md)\n", "gone.md"),
+    ("check-docs", "a.md", "# A `b`\n\n[x](#a-b) [y](#b)\n", "heading: #b"),
     ("check-docs", "a.md", "Run `make coffee`.\n", "coffee"),
     ("check-docs", "a.md", "```\nls\n```\n", "a block in"),
     ("check-docs", "a.md", "```sh\nls\n", "not closed"),
