@@ -36,6 +36,7 @@ PL_COLD void pl_request_send_away(struct pl_request *req)
         pl_response_error(res, 400, PL_STR("use https://"));
     }
     req->http->stats.refused++;
+    pl_request_remote(req, NULL); /* for the log */
     pl_request_finish(req, 0);
 }
 

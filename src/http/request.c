@@ -233,6 +233,7 @@ void pl_request_finish(struct pl_request *req, int result)
 void pl_request_refuse(struct pl_request *req, int status, const char *why)
 {
     req->http->stats.refused++;
+    pl_request_remote(req, NULL); /* for the log: the peer may be gone then */
     pl_response_error(&req->response, status, pl_str_c(why));
     pl_request_finish(req, 0);
 }
@@ -263,19 +264,18 @@ void pl_request_begin(struct pl_request *req)
 {
     const char *wrong = take_target_apart(req);
 
+    if (PL_WITH_PROXY && PL_UNLIKELY(req->http->trusting))
+        pl_request_ask_proxies(req);
     if (wrong != NULL) {
         req->last = true; /* who knows what it takes the target for */
         pl_request_refuse(req, 400, wrong);
     } else if (req->method == PL_METHOD_UNKNOWN ||
                req->method == PL_METHOD_CONNECT) {
         pl_request_refuse(req, 501, "this method is not supported");
+    } else if (req->https_port != 0) {
+        pl_request_send_away(req);
     } else {
-        if (PL_WITH_PROXY && PL_UNLIKELY(req->http->trusting))
-            pl_request_ask_proxies(req);
-        if (req->https_port != 0)
-            pl_request_send_away(req);
-        else
-            req->http->ops->request(req->http->arg, req);
+        req->http->ops->request(req->http->arg, req);
     }
 }
 

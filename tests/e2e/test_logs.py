@@ -119,6 +119,19 @@ def test_a_refused_request_has_a_line(logs):
     assert line["host"] == "127.0.0.1" and line["id"] == "-"
 
 
+@pytest.mark.parametrize("settings, host", [
+    ("", "127.0.0.1"), ('trusted = "127.0.0.1"', "192.0.2.7"),
+], ids=["direct", "through a proxy"])
+def test_a_request_that_no_route_sees_has_its_client(logs, settings, host):
+    log = logs(site=f'require "perilune".set {{ {settings} }}' + SITE)
+    field = {"X-Forwarded-For": "192.0.2.7"}
+    log.server.request("BREW", "/", field)
+    log.server.request("GET", "/%zz", field)
+    lines = log.lines(2)
+    assert [line["status"] for line in lines] == ["501", "400"]
+    assert [line["host"] for line in lines] == [host, host]
+
+
 def test_what_peers_send_forges_nothing(logs):
     log = logs()
     evil = 'a" 200 5 "-" "-" 0.000001 0123456789abcdef \\ \x80 \t end'

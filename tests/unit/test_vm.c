@@ -15,9 +15,9 @@ static const struct {
 } faults[] = {
     {"x = = 1", PL_ERR_SYNTAX, "test:1", "unexpected symbol near '='"},
     {"\n\nerror('broken')", PL_ERR_STATE, "test:3", "broken"},
-    {"error('bare', 0)", PL_ERR_STATE, "", "bare"},
-    {"error({})", PL_ERR_STATE, "", "table: "},
-    {"error()", PL_ERR_STATE, "", "nil"},
+    {"\nerror('bare', 0)", PL_ERR_STATE, "test:2", "bare"},
+    {"\nerror({})", PL_ERR_STATE, "test:2", "table: "},
+    {"\nerror()", PL_ERR_STATE, "test:2", "nil"},
     {"\npl.env('PL_TEST_UNDEFINED')", PL_ERR_STATE, "test:2",
      "pl.env: environment variable PL_TEST_UNDEFINED is not set"},
     {"\n\n\npl.on('birthday', print)", PL_ERR_STATE, "test:4",
