@@ -19,43 +19,45 @@ local function tell(room, message)
   pl.publish("chat/" .. room, pl.json.encode(message))
 end
 
+-- What a socket has in its state stays with it when the site is reloaded:
+-- change a line here, ask for a reload, and everybody talks on.
 local function enter(ws, req)
-  ws.room = req.params.room
-  ws.name = (req.args.name or ""):gsub("%c", ""):sub(1, 40)
-  if not ws.name:find("%S") then
+  local name = (req.args.name or ""):gsub("%c", ""):sub(1, 40)
+  ws.state = { room = req.params.room, name = name }
+  if not name:find("%S") then
     return ws:close(4000, "a name is needed")
   end
-  for _, message in ipairs(kept:get(ws.room) or {}) do
+  for _, message in ipairs(kept:get(ws.state.room) or {}) do
     ws:send(pl.json.encode(message))
   end
-  ws:subscribe("chat/" .. ws.room)
-  tell(ws.room, { notice = ws.name .. " has come" })
+  ws:subscribe("chat/" .. ws.state.room)
+  tell(ws.state.room, { notice = name .. " has come" })
 end
 
 -- Five messages in a breath, then one a second.
-local function may_speak(ws)
+local function may_speak(state)
   local now = pl.now()
-  ws.breath = math.min(5, (ws.breath or 5) + now - (ws.spoke or now))
-  ws.spoke = now
-  if ws.breath < 1 then
+  state.breath = math.min(5, (state.breath or 5) + now - (state.spoke or now))
+  state.spoke = now
+  if state.breath < 1 then
     return false
   end
-  ws.breath = ws.breath - 1
+  state.breath = state.breath - 1
   return true
 end
 
 local function say(ws, text)
   if not text:find("%S") then
     return
-  elseif may_speak(ws) then
-    tell(ws.room, { from = ws.name, text = text })
+  elseif may_speak(ws.state) then
+    tell(ws.state.room, { from = ws.state.name, text = text })
   else
     ws:send(pl.json.encode { notice = "not so fast" })
   end
 end
 
 local function leave(ws)
-  tell(ws.room, { notice = ws.name .. " has gone" })
+  tell(ws.state.room, { notice = ws.state.name .. " has gone" })
 end
 
 -- The rooms below prefix, and the page for them, whose files are in folder.

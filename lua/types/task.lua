@@ -70,6 +70,11 @@ function pl.on(event, fn) end
 ---@param status? integer
 function pl.stop(status) end
 
+---Of each worker. Plain data in it are there after a reload, before
+---pl.on("start"); docs/reload.md.
+---@type table<any, pl.Plain>
+pl.persist = {}
+
 ---Loads the site anew while it is served (docs/reload.md). true when all
 ---workers serve it; nil, err: nothing has changed.
 ---@async

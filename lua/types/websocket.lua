@@ -20,6 +20,7 @@ local pl = {}
 ---@field open? async fun(ws: pl.WebSocket, req: pl.Request)
 ---@field message? async fun(ws: pl.WebSocket, data: string, kind: string)
 ---@field close? async fun(ws: pl.WebSocket, code: integer, reason: string)
+---@field moved? async fun(ws: pl.WebSocket) a reload has brought new code
 
 ---@param path string
 ---@param callbacks pl.WebSocketCallbacks
@@ -27,6 +28,7 @@ function pl.websocket(path, callbacks) end
 
 ---@class pl.WebSocket
 ---@field subprotocol? string what was chosen of the option protocols
+---@field state? pl.Plain the site's own; goes over to the new code of a reload
 ---@field [any] any the site's own
 local WebSocket = {}
 

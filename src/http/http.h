@@ -54,6 +54,9 @@ struct pl_http_ops {
     /* What came was answered with status before it was a request: for logs.
      * May be NULL. */
     void (*refused)(void *arg, const struct pl_conn *conn, int status);
+    /* The request is to hold the generation that serves now, whatever it holds
+     * so far. NULL where no request holds any. */
+    void (*renew)(void *arg, struct pl_request *req);
 };
 
 struct pl_http_stats {

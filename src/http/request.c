@@ -137,6 +137,20 @@ PL_COLD void pl_request_cut(struct pl_request *req)
     }
 }
 
+PL_COLD void pl_request_renew(struct pl_request *req)
+{
+    void *old = req->generation;
+
+    if (req->drop_generation == NULL)
+        return;
+    req->settings = req->http->settings;
+    req->limits = &req->settings->body;
+    req->route = NULL;
+    req->chain = NULL;
+    req->http->ops->renew(req->http->arg, req);
+    req->drop_generation(old);
+}
+
 static PL_COLD void report(struct pl_request *req, int result)
 {
     char id[PL_REQUEST_ID_LEN];

@@ -128,6 +128,10 @@ void pl_request_add_hsts(struct pl_request *req);
  * at a stop (their clients come again). */
 void pl_request_cut(struct pl_request *req);
 
+/* What is answering it has gone over to the generation that serves now: so does
+ * the request, with its settings. */
+void pl_request_renew(struct pl_request *req);
+
 /* The peer has gone: cancels the handler, frees the wire's hold. */
 void pl_request_lost(struct pl_request *req, int why);
 

@@ -66,12 +66,20 @@ static uint32_t tick_of(const struct pl_ws_settings *settings)
     return PL_MAX(PL_MIN(least / 4, (uint32_t)TICK_MAX), (uint32_t)TICK_MIN);
 }
 
+static void set_tick(struct pl_http *http,
+                     const struct pl_ws_settings *settings)
+{
+    uint32_t tick = tick_of(settings);
+
+    if (http->ws_tick == 0 || tick < http->ws_tick)
+        http->ws_tick = tick;
+}
+
 struct pl_ws *pl_ws_new(struct pl_http *http,
                         const struct pl_ws_transport *transport, void *link,
                         const struct pl_ws_settings *settings)
 {
     struct pl_ws *ws = pl_pool_get(http->net->pool, sizeof(*ws));
-    uint32_t tick = tick_of(settings);
 
     if (ws == NULL)
         return NULL;
@@ -82,9 +90,16 @@ struct pl_ws *pl_ws_new(struct pl_http *http,
                          .http = http,
                          .settings = settings};
     ws->heard = ws->active = ws->window = pl_ws_now(ws);
-    if (http->ws_tick == 0 || tick < http->ws_tick)
-        http->ws_tick = tick;
+    set_tick(http, settings);
     return ws;
+}
+
+void pl_ws_renew(struct pl_ws *ws, const struct pl_ws_settings *settings)
+{
+    ws->settings = settings;
+    set_tick(ws->http, settings);
+    if (ws->link != NULL && ws->transport->renew != NULL)
+        ws->transport->renew(ws->link);
 }
 
 struct pl_ws_work *pl_ws_work_get(struct pl_ws *ws)

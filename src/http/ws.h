@@ -62,6 +62,7 @@ struct pl_ws_transport {
     void (*finish)(void *link); /* when the output has gone */
     void (*close)(void *link, int why);
     bool (*peer)(void *link, struct pl_addr *addr);
+    void (*renew)(void *link); /* NULL: it refers to nothing of a generation */
 };
 
 /* Who reads it; each may be NULL. */
@@ -139,6 +140,9 @@ void pl_ws_drop(struct pl_ws *ws);
 
 /* Its owner lets go of it: closes it with code, if nobody has yet. */
 void pl_ws_release(struct pl_ws *ws, unsigned code);
+
+/* Its reader is now of the generation that serves, and so are its settings. */
+void pl_ws_renew(struct pl_ws *ws, const struct pl_ws_settings *settings);
 
 /* It packs from now on. TAKES packer; NULL: by the worker's own. Returns 0 or
  * PL_ERR_NOMEM. */

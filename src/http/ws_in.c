@@ -175,6 +175,7 @@ static const char *check_order(const struct pl_ws_work *work, unsigned opcode)
 static void begin_part(struct pl_ws *ws, const struct pl_ws_frame *frame)
 {
     struct pl_ws_work *work = ws->work;
+    uint64_t most = ws->settings->max_message;
     const char *wrong;
 
     wrong = check_order(work, frame->opcode);
@@ -187,7 +188,8 @@ static void begin_part(struct pl_ws *ws, const struct pl_ws_frame *frame)
         work->packed = frame->packed;
         work->utf8 = (struct pl_utf8){0};
     }
-    if (frame->len > ws->settings->max_message - work->message.len)
+    /* After a reload the limit may be below what is there already. */
+    if (work->message.len > most || frame->len > most - work->message.len)
         pl_ws_fail(ws, PL_WS_TOO_BIG, "a message is too long");
     else if (frame->len == 0 && !frame->fin && !count_control(ws))
         pl_ws_fail(ws, PL_WS_POLICY, "too many empty fragments");

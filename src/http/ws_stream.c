@@ -240,6 +240,11 @@ static bool stream_peer(void *arg, struct pl_addr *addr)
     return req->wire != NULL && req->wire->peer(req, addr);
 }
 
+static void stream_renew(void *arg)
+{
+    pl_request_renew(((struct pl_ws_stream *)arg)->req);
+}
+
 static const struct pl_ws_transport transport = {
     .write = stream_write,
     .write_ref = stream_write_ref,
@@ -251,6 +256,7 @@ static const struct pl_ws_transport transport = {
     .finish = stream_finish,
     .close = stream_close,
     .peer = stream_peer,
+    .renew = stream_renew,
 };
 
 void pl_ws_stream_drain(struct pl_request *req)

@@ -14,25 +14,16 @@
 #include "base/utf8.h"
 #include "handlers/ws_topics.h"
 #include "http/ws_handshake.h"
+#include "lua/lib_websocket.h"
+#include "lua/move.h"
 #include "lua/parts.h"
 #include "lua/web_priv.h"
 
 static const char socket_name[] = "pl.websocket";
 
-struct socket {
-    struct pl_list node; /* of the VM's, with callbacks */
-    struct pl_ws *ws;    /* NULL: released */
-    struct pl_vm *vm;
-    int table;          /* reference: keeps this, too */
-    bool due;           /* later is on its way */
-    bool ending;        /* it has been told that there is no more */
-    bool told;          /* ... and who has used it since, that it is closed */
-    struct pl_op later; /* starts the task when no Lua runs */
-};
-
-static struct socket *check_socket(lua_State *L, const char *call)
+static struct pl_lua_ws *check_socket(lua_State *L, const char *call)
 {
-    struct socket *socket = lua_touserdata(L, 1);
+    struct pl_lua_ws *socket = lua_touserdata(L, 1);
 
     if (socket != NULL && lua_getmetatable(L, 1)) {
         luaL_newmetatable(L, socket_name);
@@ -45,6 +36,11 @@ static struct socket *check_socket(lua_State *L, const char *call)
                     "%s: a websocket is needed (methods are called with a "
                     "colon)",
                     call);
+    if (PL_WITH_RELOAD && socket->moved)
+        pl_lua_fail(L,
+                    "%s: this websocket has moved to a newer generation of the "
+                    "site",
+                    call);
     return socket;
 }
 
@@ -55,7 +51,7 @@ static int push_result(lua_State *L, int result)
 }
 
 /* It was released. Who goes on after that is ended, as by pl_ws_write(). */
-static int push_closed(lua_State *L, struct socket *socket)
+static int push_closed(lua_State *L, struct pl_lua_ws *socket)
 {
     int result = socket->told ? PL_ERR_CANCELED : PL_ERR_CLOSED;
 
@@ -67,7 +63,7 @@ static int push_closed(lua_State *L, struct socket *socket)
 
 static void on_released(struct pl_ws *ws)
 {
-    struct socket *socket = ws->user;
+    struct pl_lua_ws *socket = ws->user;
 
     socket->ws = NULL;
     pl_list_remove(&socket->node);
@@ -80,34 +76,38 @@ static const struct pl_ws_reader straight = {.released = on_released};
 
 /* ---- tasks of callbacks ---- */
 
-static void on_ready(struct pl_ws *ws);
-
 static void on_returned(struct pl_co *co, int status, int n)
 {
-    struct socket *socket = co->ctx;
+    struct pl_lua_ws *socket = co->ctx;
     struct pl_ws *ws = socket->ws;
 
     (void)n;
     if (ws == NULL) /* the end has been told */
         return;
     ws->busy = false;
-    if (status == 0)
+    if (status == 0) {
+        if (PL_WITH_RELOAD)
+            (void)pl_lua_ws_move(socket);
         return;
+    }
     pl_vm_report(co->vm, &co->task, co->L);
     if (socket->ending) /* and cannot be told again */
         pl_ws_release(ws, PL_WS_ERROR);
     else if (ws->state == PL_WS_OPEN)
         (void)pl_ws_close(ws, PL_WS_ERROR, pl_str(NULL, 0));
     else
-        on_ready(ws);
+        pl_lua_ws_ready(ws);
 }
 
-static void start(struct socket *socket)
+static void start(struct pl_lua_ws *socket)
 {
     static const struct pl_co_hooks hooks = {on_returned, NULL};
     struct pl_vm *vm = socket->vm;
-    struct pl_co *co = pl_co_new(vm, NULL, NULL);
+    struct pl_co *co;
 
+    if (PL_WITH_RELOAD && pl_lua_ws_move(socket))
+        return;
+    co = pl_co_new(vm, NULL, NULL);
     if (co == NULL) { /* nobody can be told of anything any more */
         if (vm->phase < PL_VM_STOPPING)
             pl_log(PL_LOG_ERROR, "lua", "no memory for a websocket's task");
@@ -119,12 +119,14 @@ static void start(struct socket *socket)
     socket->ws->busy = true;
     lua_rawgeti(co->L, LUA_REGISTRYINDEX, vm->websocket_run);
     lua_rawgeti(co->L, LUA_REGISTRYINDEX, socket->table);
-    pl_co_start(co, 1);
+    lua_pushboolean(co->L, socket->arrived);
+    socket->arrived = false;
+    pl_co_start(co, 2);
 }
 
 static void start_later(struct pl_op *op)
 {
-    struct socket *socket = PL_CONTAINER_OF(op, struct socket, later);
+    struct pl_lua_ws *socket = PL_CONTAINER_OF(op, struct pl_lua_ws, later);
 
     socket->due = false;
     start(socket);
@@ -132,9 +134,9 @@ static void start_later(struct pl_op *op)
 
 /* Comes also from within Lua: what that has sent has found out that a peer, of
  * whatever connection, has gone. */
-static void on_ready(struct pl_ws *ws)
+void pl_lua_ws_ready(struct pl_ws *ws)
 {
-    struct socket *socket = ws->user;
+    struct pl_lua_ws *socket = ws->user;
 
     if (ws->busy || socket->due)
         return;
@@ -149,7 +151,7 @@ static void on_ready(struct pl_ws *ws)
     pl_op_then(&socket->later, start_later);
 }
 
-static const struct pl_ws_reader by_callbacks = {on_ready, on_released};
+const struct pl_ws_reader pl_lua_ws_callbacks = {pl_lua_ws_ready, on_released};
 
 /* ---- settings ---- */
 
@@ -245,11 +247,11 @@ static int new_settings(lua_State *L)
 
 /* ---- accepting ---- */
 
-static struct socket *new_socket(lua_State *L, int table)
+struct pl_lua_ws *pl_lua_ws_new(lua_State *L, struct pl_vm *vm, int table)
 {
-    struct socket *socket = lua_newuserdata(L, sizeof(*socket));
+    struct pl_lua_ws *socket = lua_newuserdata(L, sizeof(*socket));
 
-    *socket = (struct socket){.vm = pl_vm_upvalue(L)};
+    *socket = (struct pl_lua_ws){.vm = vm};
     pl_list_init(&socket->node);
     luaL_newmetatable(L, socket_name);
     lua_setmetatable(L, -2);
@@ -265,14 +267,14 @@ static struct socket *new_socket(lua_State *L, int table)
 static int accept_socket(lua_State *L)
 {
     struct pl_request *req = pl_web_check(L, 2, PL_WEB_REQUEST);
-    struct socket *socket;
+    struct pl_lua_ws *socket;
     const char *why;
     int status;
 
     if (req->response.started)
         pl_lua_fail(L, "%s: the response has been started",
                     luaL_checkstring(L, 1));
-    socket = new_socket(L, 3);
+    socket = pl_lua_ws_new(L, pl_vm_upvalue(L), 3);
     status = pl_ws_accept_request(req, lua_touserdata(L, 4), &socket->ws, &why);
     if (status != 0) {
         luaL_unref(L, LUA_REGISTRYINDEX, socket->table);
@@ -289,13 +291,14 @@ static int accept_socket(lua_State *L)
 /* natives.serve(ref, req): from now on by callbacks, and apart from req */
 static int serve(lua_State *L)
 {
-    struct socket *socket = check_socket(L, "pl.websocket");
+    struct pl_lua_ws *socket = check_socket(L, "pl.websocket");
     struct pl_ws *ws = pl_ws_adopt(pl_web_check(L, 2, PL_WEB_REQUEST));
 
-    ws->reader = &by_callbacks;
+    ws->reader = &pl_lua_ws_callbacks;
     pl_list_push(&socket->vm->websockets, &socket->node);
-    if (ws->work != NULL || ws->state != PL_WS_OPEN)
-        on_ready(ws);
+    if (ws->work != NULL || ws->state != PL_WS_OPEN ||
+        (PL_WITH_RELOAD && pl_vm_successor(socket->vm) != NULL))
+        pl_lua_ws_ready(ws);
     return 0;
 }
 
@@ -312,7 +315,7 @@ static int set_runner(lua_State *L)
  * more */
 static int take(lua_State *L)
 {
-    struct socket *socket = check_socket(L, "ws:receive");
+    struct pl_lua_ws *socket = check_socket(L, "ws:receive");
     struct pl_ws_message message;
     int got =
         socket->ws == NULL ? PL_ERR_CLOSED : pl_ws_take(socket->ws, &message);
@@ -332,7 +335,7 @@ static int take(lua_State *L)
 static int receive(lua_State *L)
 {
     static const char call[] = "ws:receive";
-    struct socket *socket = check_socket(L, call);
+    struct pl_lua_ws *socket = check_socket(L, call);
     struct pl_co *co = pl_co_may_wait(L, call);
     double seconds = lua_tonumber(L, 2);
     struct pl_ws_receive_op *wait;
@@ -340,7 +343,7 @@ static int receive(lua_State *L)
 
     if (socket->ws == NULL)
         return push_result(L, PL_ERR_CLOSED);
-    if (socket->ws->reader == &by_callbacks)
+    if (socket->ws->reader == &pl_lua_ws_callbacks)
         pl_lua_fail(L, "%s: the messages of this socket go to its callbacks",
                     call);
     if (!lua_isnoneornil(L, 2))
@@ -356,7 +359,7 @@ static int receive(lua_State *L)
 static int send_message(lua_State *L)
 {
     static const char call[] = "ws:send";
-    struct socket *socket = check_socket(L, call);
+    struct pl_lua_ws *socket = check_socket(L, call);
     struct pl_str data = pl_arg_str(L, 2, call, "the message");
     bool binary = lua_toboolean(L, 3);
 
@@ -374,7 +377,7 @@ static int send_message(lua_State *L)
 /* natives.drain(ref) -> 0 when there is room for output again */
 static int drain(lua_State *L)
 {
-    struct socket *socket = check_socket(L, "ws:send");
+    struct pl_lua_ws *socket = check_socket(L, "ws:send");
     struct pl_co *co = pl_co_may_wait(L, "ws:send");
     struct pl_ws_drain_op *wait;
 
@@ -388,7 +391,7 @@ static int drain(lua_State *L)
 /* natives.ping(ref) */
 static int ping(lua_State *L)
 {
-    struct socket *socket = check_socket(L, "ws:ping");
+    struct pl_lua_ws *socket = check_socket(L, "ws:ping");
 
     return push_result(L, socket->ws == NULL ? PL_ERR_CLOSED
                                              : pl_ws_ping(socket->ws));
@@ -409,7 +412,7 @@ static struct pl_str topic_arg(lua_State *L, const char *call)
 static int subscribe(lua_State *L)
 {
     static const char call[] = "ws:subscribe";
-    struct socket *socket = check_socket(L, call);
+    struct pl_lua_ws *socket = check_socket(L, call);
     struct pl_str topic = topic_arg(L, call);
     struct pl_member *member = socket->vm->options.member;
 
@@ -425,7 +428,7 @@ static int subscribe(lua_State *L)
 static int unsubscribe(lua_State *L)
 {
     static const char call[] = "ws:unsubscribe";
-    struct socket *socket = check_socket(L, call);
+    struct pl_lua_ws *socket = check_socket(L, call);
     struct pl_str topic = topic_arg(L, call);
 
     lua_pushboolean(L, socket->ws != NULL &&
@@ -439,7 +442,7 @@ static int unsubscribe(lua_State *L)
 static int close_socket(lua_State *L)
 {
     static const char call[] = "ws:close";
-    struct socket *socket = check_socket(L, call);
+    struct pl_lua_ws *socket = check_socket(L, call);
     unsigned code = PL_WS_NORMAL;
     struct pl_str reason = {NULL, 0};
     int err;
@@ -462,7 +465,7 @@ static int close_socket(lua_State *L)
 /* natives.closed(ref) -> code, reason; nil while it is open */
 static int closed(lua_State *L)
 {
-    struct socket *socket = check_socket(L, "ws:closed");
+    struct pl_lua_ws *socket = check_socket(L, "ws:closed");
     struct pl_str reason;
 
     if (socket->ws == NULL || socket->ws->code == 0)
@@ -475,8 +478,8 @@ static int closed(lua_State *L)
 void pl_lua_close_websockets(struct pl_vm *vm)
 {
     while (!pl_list_empty(&vm->websockets)) {
-        struct socket *socket =
-            PL_LIST_ENTRY(vm->websockets.next, struct socket, node);
+        struct pl_lua_ws *socket =
+            PL_LIST_ENTRY(vm->websockets.next, struct pl_lua_ws, node);
 
         pl_ws_release(socket->ws, PL_WS_RESTART);
     }
@@ -485,7 +488,7 @@ void pl_lua_close_websockets(struct pl_vm *vm)
 /* natives.subprotocol(ref) */
 static int subprotocol(lua_State *L)
 {
-    struct socket *socket = check_socket(L, "pl.websocket");
+    struct pl_lua_ws *socket = check_socket(L, "pl.websocket");
 
     pl_lua_push_str(L, pl_ws_protocol(socket->ws));
     return 1;
@@ -494,7 +497,7 @@ static int subprotocol(lua_State *L)
 /* natives.release(ref): the end has been told */
 static int release(lua_State *L)
 {
-    struct socket *socket = check_socket(L, "pl.websocket");
+    struct pl_lua_ws *socket = check_socket(L, "pl.websocket");
 
     if (socket->ws != NULL)
         pl_ws_release(socket->ws, PL_WS_NORMAL);
@@ -517,5 +520,6 @@ const luaL_Reg pl_lua_ws[] = {
     {"subscribe", subscribe},
     {"unsubscribe", unsubscribe},
     {"release", release},
+    {PL_WITH_RELOAD ? "place" : NULL, PL_WITH_RELOAD ? pl_lua_ws_place : NULL},
     {NULL, NULL},
 };

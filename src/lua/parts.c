@@ -42,6 +42,7 @@ static const struct part {
     PART(LIBRARY, hex, codec, pl_lua_codec),
     PART(CORE, log, log, pl_lua_log),
     PART(LIBRARY, mime, mime, pl_lua_mime),
+    PART(RELOAD, persist, persist, pl_lua_persist),
     PART(LIBRARY, process, process, pl_lua_process),
     PART(RELOAD, reload, reload, pl_lua_reload),
     PART(CORE, race, group, pl_lua_group),

@@ -44,6 +44,7 @@ extern const luaL_Reg pl_lua_task[];
 extern const luaL_Reg pl_lua_group[];
 extern const luaL_Reg pl_lua_signal[];
 extern const luaL_Reg pl_lua_timer[];
+extern const luaL_Reg pl_lua_persist[];
 extern const luaL_Reg pl_lua_reload[];
 
 /* The same for sites (web_priv.h). */

@@ -9,6 +9,7 @@
 #include "lua/json.h"
 #include "lua/lib_socket.h"
 #include "lua/module.h"
+#include "lua/move.h"
 #include "lua/vm_priv.h"
 
 /* ---- calls ---- */
@@ -185,6 +186,8 @@ static struct pl_vm *make(struct pl_sched *sched,
     pl_list_init(&vm->websockets);
     pl_list_init(&vm->spare);
     pl_list_init(&vm->modules);
+    if (PL_WITH_RELOAD)
+        pl_vm_init_moves(vm);
     vm->main = luaL_newstate();
     if (vm->main != NULL)
         return vm;
@@ -227,6 +230,8 @@ void pl_vm_free(struct pl_vm *vm)
         return;
     PL_CHECK(vm, PL_VM_MAGIC);
     PL_ASSERT(vm->live_count == 0 && !vm->running);
+    if (PL_WITH_RELOAD)
+        pl_vm_end_moves(vm);
     if (PL_WITH_SOCKETS)
         pl_lua_close_kept(vm);
     pl_co_trim(vm, 0);

@@ -42,9 +42,11 @@ struct pl_vm_options {
     unsigned worker, workers;   /* this worker's number, from 0; how many */
     struct pl_member *member;   /* the worker's; NULL: nothing is shared */
     struct pl_module_home *modules; /* the worker's; NULL: there are none */
-    bool jit_off;                   /* LuaJIT only interprets */
-    bool watched;                   /* compiled code can be reached: watch.h */
-    void *ctx;                      /* passed to these: */
+    struct pl_vm **serving; /* the worker's: which of its VMs serves; may be
+                               NULL, and is where nothing is reloaded */
+    bool jit_off;           /* LuaJIT only interprets */
+    bool watched;           /* compiled code can be reached: watch.h */
+    void *ctx;              /* passed to these: */
     /* An error that no Lua code has caught, with its traceback. NULL: logged */
     void (*report)(void *ctx, struct pl_task *task, struct pl_str text);
     /* pl.stop(status) was called. NULL: it raises an error. */
@@ -90,8 +92,9 @@ void pl_vm_script_begin(struct pl_vm_load *load, struct pl_vm *vm,
                         const char *path, char **args);
 
 /* Starts what was recorded. Timers that previous (may be NULL) has too, by name
- * and period, keep its due times; previous begins no more of them, and ends its
- * subscriptions behind what they have got. Returns 0 or PL_ERR_NOMEM. */
+ * and period, keep its due times; previous begins no more of them, ends its
+ * subscriptions behind what they have got, and from now on lets go of its
+ * WebSockets (move.h). Returns 0 or PL_ERR_NOMEM. */
 int pl_vm_commit(struct pl_vm *vm, struct pl_vm *previous);
 
 /* Runs the functions of pl.on(event), one after another, as one task; done (may

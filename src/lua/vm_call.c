@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "lua/failure.h"
 #include "lua/parts.h"
+#include "lua/move.h"
 #include "lua/vm_priv.h"
 
 struct call {
@@ -246,8 +247,12 @@ int pl_vm_commit(struct pl_vm *vm, struct pl_vm *previous)
     PL_ASSERT(vm->phase == PL_VM_LOADING);
     if (co == NULL)
         return PL_ERR_NOMEM;
-    if (PL_WITH_RELOAD && previous != NULL)
+    if (PL_WITH_RELOAD && vm->options.serving != NULL)
+        *vm->options.serving = vm;
+    if (PL_WITH_RELOAD && previous != NULL) {
         inherit_timers(vm, previous);
+        pl_vm_take_over(vm, previous);
+    }
     vm->phase = PL_VM_RUNNING;
     co->background = true;
     pl_co_start(co, call.count);

@@ -2,6 +2,7 @@
 #ifndef PL_LUA_VM_PRIV_H
 #define PL_LUA_VM_PRIV_H
 
+#include "base/buf.h"
 #include "base/list.h"
 #include "lua/coroutine.h"
 #include "lua/vm.h"
@@ -82,6 +83,14 @@ struct pl_vm {
     struct pl_site *site;        /* to be recorded and served; NULL: a script */
     int web_calls[PL_WEB_CALLS]; /* as calls: of web.lua, filter.lua */
     int websocket_run;           /* the same, of websocket.lua */
+
+    /* Only where sites are reloaded (move.h): */
+    int websocket_routes;    /* reference: see websocket_move.c; or LUA_NOREF */
+    int persist;             /* reference: what has pl.persist; or LUA_NOREF */
+    struct pl_buf inherited; /* pl.persist of who served before, packed */
+    struct pl_buf carried;   /* what is leaving, packed */
+    struct pl_timer sweep;   /* another VM serves: websockets move to it */
+    unsigned unseen;         /* of them in this round */
 };
 
 /* The VM of a C function that was registered with pl_vm_register(). */

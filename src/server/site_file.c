@@ -211,6 +211,7 @@ static int make_vm(const struct pl_site_file *file, struct pl_load *load)
         .watched = worker->server->watchdog != NULL,
         .member = PL_WITH_SHARE ? &worker->member : NULL,
         .modules = PL_WITH_MODULES ? modules_of(file, worker) : NULL,
+        .serving = PL_WITH_RELOAD ? &worker->serving : NULL,
         .ctx = gen,
         .report = on_report,
         .stop = on_stop,

@@ -115,8 +115,15 @@ static void on_refused(void *arg, const struct pl_conn *conn, int status)
         pl_access_log_refused(conn, status);
 }
 
-static const struct pl_http_ops http_ops = {on_request, on_finished,
-                                            on_refused};
+static void on_renew(void *arg, struct pl_request *req)
+{
+    struct pl_worker *worker = arg;
+
+    hold_generation(worker->generation, req);
+}
+
+static const struct pl_http_ops http_ops = {on_request, on_finished, on_refused,
+                                            PL_WITH_RELOAD ? on_renew : NULL};
 
 /* ---- life ---- */
 

@@ -54,6 +54,7 @@ struct pl_worker {
     struct pl_module_home modules; /* of its generations */
     struct pl_generation *next;    /* loaded by a reload; or NULL */
     struct pl_list retired;        /* generations that end; the oldest first */
+    struct pl_vm *serving;         /* of the generation that serves */
     bool discarded;          /* the load that is on its way is for nothing */
     struct pl_member member; /* what others share with it, and send to it */
     struct pl_metrics metrics;

@@ -114,7 +114,8 @@ static void on_finished(void *arg, struct pl_request *req)
     world.finished++;
 }
 
-static const struct pl_http_ops ops = {on_request, on_finished, NULL};
+static const struct pl_http_ops ops = {.request = on_request,
+                                       .finished = on_finished};
 
 static void add(const char *pattern, pl_handler_fn *fn, bool filtered)
 {

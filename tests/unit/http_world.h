@@ -31,7 +31,8 @@ static void on_finished(void *arg, struct pl_request *req)
     last_status = req->response.status;
 }
 
-static const struct pl_http_ops http_ops = {on_request, on_finished, NULL};
+static const struct pl_http_ops http_ops = {.request = on_request,
+                                            .finished = on_finished};
 
 PL_UNUSED static void add_route(unsigned methods, const char *pattern,
                                 pl_handler_fn *fn)

@@ -130,7 +130,8 @@ static void on_finished(void *arg, struct pl_request *req)
     (void)req;
 }
 
-static const struct pl_http_ops ops = {on_request, on_finished, NULL};
+static const struct pl_http_ops ops = {.request = on_request,
+                                       .finished = on_finished};
 
 /* res:send_file() of a file that the peer names below the folder. */
 static int send_named(struct pl_request *req, struct pl_response *res,

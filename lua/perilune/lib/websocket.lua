@@ -11,15 +11,19 @@ local check_loading, check_string, fail =
 local pairs, type = pairs, type
 
 -- All of these are taken out before the others are checked.
-local known = { open = "text", message = "text", close = "text" }
+local known = { open = "text", message = "text", close = "text",
+  moved = "text" }
 for name, kind in pairs(core.websocket_options) do
   known[name] = kind
 end
 
 -- The task of a socket for which something is new.
-local function run(ws)
+local function run(ws, moved)
   local ref, callbacks = ws.ref, ws.callbacks
   local message = callbacks.message
+  if moved then
+    callbacks.moved(ws)
+  end
   local data, kind = take(ref)
   while data do
     if message then
@@ -38,9 +42,11 @@ end
 c.set_runner(run)
 
 --- pl.websocket(path, { open = function(ws, req) end, message = function(ws,
---- data, kind) end, close = function(ws, code, reason) end, ... }): a route for
---- WebSockets. Each function runs as a task, one at a time for each socket.
---- Beside them the options of req:websocket().
+--- data, kind) end, close = function(ws, code, reason) end, moved =
+--- function(ws) end, ... }): a route for WebSockets. Each function runs as a
+--- task, one at a time for each socket. Beside them the options of
+--- req:websocket(). After a reload the callbacks of the new site go on, with
+--- the plain data that were in ws.state; moved is called first.
 function pl.websocket(path, handlers)
   check_loading("pl.websocket")
   check_string("pl.websocket", "the path", path)
@@ -57,4 +63,7 @@ function pl.websocket(path, handlers)
     end
     serve(ws.ref, req)
   end)
+  if c.place then -- where sites are reloaded
+    c.place(callbacks, options, core.websocket_methods)
+  end
 end

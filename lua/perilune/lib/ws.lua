@@ -222,3 +222,4 @@ end
 -- For websocket.lua.
 core.websocket, core.read_websocket_options = new, read_options
 core.websocket_options, core.websocket_natives = known, c
+core.websocket_methods = WebSocket

@@ -41,7 +41,8 @@ static void bench_finished(void *arg, struct pl_request *req)
 
 static void bench_open(struct bench *bench)
 {
-    static const struct pl_http_ops ops = {bench_request, bench_finished, NULL};
+    static const struct pl_http_ops ops = {.request = bench_request,
+                                           .finished = bench_finished};
     struct pl_loop_options options = {.backend = &pl_scripted};
     int listener;
 
