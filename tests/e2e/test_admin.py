@@ -95,6 +95,8 @@ def test_status_says_what_the_server_does(start):
         server.get(target)
     with server.connect() as wire:
         wire.get("/")
+        # A worker answers before it looks who has hung up meanwhile.
+        wait_for(lambda: total(server, "connections", "http1") == 1, "ends")
         now = status(server)
     assert now["pid"] == server.pid and now["state"] == "serving"
     assert now["site"].endswith("site.lua") and now["uptime_s"] > 0

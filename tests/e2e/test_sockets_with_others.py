@@ -177,6 +177,10 @@ assert(table.concat(reply(waiter), "=") == "jobs=one")
 
 # ---- socat ----
 
+# Not its own "PIPE": into that it writes 8 KiB, and waits for ever when less is
+# free, as nobody else would read what is in it.
+ECHO = "EXEC:cat"
+
 ECHOES = """
 local s = assert(pl.connect(%s))
 local sent = ("0123456789"):rep(100000)
@@ -193,7 +197,7 @@ assert(s:read() == nil)
 @needs("socat")
 def test_socat_over_tcp(script, start):
     port = free_port()
-    start("socat", f"TCP-LISTEN:{port},bind=127.0.0.1,fork", "PIPE")
+    start("socat", f"TCP-LISTEN:{port},bind=127.0.0.1,fork", ECHO)
     address = ("127.0.0.1", port)
     wait_for(lambda: answers(lambda: socket.create_connection(address)),
              "socat")
@@ -203,7 +207,7 @@ def test_socat_over_tcp(script, start):
 @needs("socat")
 def test_socat_over_a_unix_socket(script, start, tmp_path):
     path = tmp_path / "socat.sock"
-    start("socat", f"UNIX-LISTEN:{path},fork", "PIPE")
+    start("socat", f"UNIX-LISTEN:{path},fork", ECHO)
     wait_for(lambda: answers(lambda: connect_unix(path)), "socat")
     script(ECHOES % ADDRESSES[1], SOCKET=path)
 
@@ -214,7 +218,7 @@ def test_socat_over_tls(script, start, tmp_path):
     cert, key = ca.sign("localhost", ["localhost"])
     port = free_port()
     start("socat", f"OPENSSL-LISTEN:{port},bind=127.0.0.1,fork,verify=0,"
-          f"cert={cert},key={key}", "PIPE")
+          f"cert={cert},key={key}", ECHO)
     address = ("127.0.0.1", port)
     wait_for(lambda: answers(lambda: socket.create_connection(address)),
              "socat")
@@ -226,7 +230,7 @@ def test_socat_over_tls(script, start, tmp_path):
 def test_socat_over_udp(script, start):
     """Asked again until it listens: nothing announces that."""
     port = free_port(socket.SOCK_DGRAM)
-    start("socat", f"UDP-RECVFROM:{port},bind=127.0.0.1,fork", "PIPE")
+    start("socat", f"UDP-RECVFROM:{port},bind=127.0.0.1,fork", ECHO)
     script("""
 local s = assert(pl.udp("127.0.0.1:" .. port))
 local answer
