@@ -152,7 +152,9 @@ static inline int s80_popen(fd_t elfd, fd_t *pipes, const char *command,
     return pl_80s_popen(pipes, command, args);
 }
 
-/* Asks for a reload; 0, or -1: the site cannot be reloaded. */
+/* Asks for a reload, and returns at once: 0, or -1 while the site is loaded (in
+ * on_load). Calls before that reload begins ask for the same one. Only on the
+ * thread of the worker. */
 static inline int s80_reload(reload_context *reload)
 {
     return pl_80s_reload(reload);

@@ -46,8 +46,16 @@ extern _Atomic(enum pl_level) pl_log_level;
             pl_log_write(&site_, level, room, __VA_ARGS__);                    \
     } while (0)
 
-/* site may be NULL, for lines of a site's own scripts: no limit then. There is
- * none for PL_LOG_DEBUG either. */
+/* The same without the limit, for what happens only as often as somebody orders
+ * it, and takes longer than its line. */
+#define pl_log_each(level, room, ...)                                          \
+    do {                                                                       \
+        if ((level) >= pl_log_level)                                           \
+            pl_log_write(NULL, level, room, __VA_ARGS__);                      \
+    } while (0)
+
+/* site may be NULL, for pl_log_each() and lines of a site's own scripts: no
+ * limit then. There is none for PL_LOG_DEBUG either. */
 void pl_log_write(struct pl_log_site *site, enum pl_level level,
                   const char *room, const char *fmt, ...) PL_PRINTF(4, 5);
 void pl_log_vwrite(struct pl_log_site *site, enum pl_level level,

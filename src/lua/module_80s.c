@@ -291,11 +291,16 @@ int pl_80s_quit(reload_context *reload)
     return 0;
 }
 
-/* A module does not say when the site is to be replaced. */
+/* Not while the site is loaded: that would never end. */
 int pl_80s_reload(reload_context *reload)
 {
-    (void)reload;
-    return -1;
+    const struct pl_module_80s *of_80s = reload->ud;
+    const struct pl_vm *vm = of_80s->load->vm;
+
+    if (vm->options.want_reload == NULL || vm->phase == PL_VM_LOADING)
+        return -1;
+    vm->options.want_reload(vm->options.ctx, "s80_reload");
+    return 0;
 }
 
 int pl_80s_mail(mailbox *to, mailbox_message *message)

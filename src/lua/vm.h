@@ -56,6 +56,9 @@ struct pl_vm_options {
     unsigned (*stats)(void *ctx, struct pl_stat *out);
     /* pl.reload() was called: begins reload->op. NULL: it raises an error. */
     void (*reload)(void *ctx, struct pl_vm_reload_op *reload);
+    /* Something has asked for a reload, and does not wait for it; why: a
+     * constant. NULL: there is nothing to reload. */
+    void (*want_reload)(void *ctx, const char *why);
 };
 
 /* Copies options; borrows what they point to, and sched, until it is freed.

@@ -167,7 +167,7 @@ static void on_signal(struct pl_server *server, uint32_t number)
         break;
     case SIGHUP:
         if (PL_WITH_RELOAD)
-            pl_reload_by_signal(server);
+            pl_reload_want(server, "SIGHUP");
         else
             pl_log(PL_LOG_ERROR, "server",
                    "SIGHUP: " PL_WITHOUT PL_FEATURE_RELOAD);

@@ -191,10 +191,10 @@ static void end_requests(struct pl_generation *gen)
     unsigned n = cut_requests(gen);
 
     if (n > 0)
-        pl_log(PL_LOG_WARN, "server",
-               "requests of an old generation were cut off: worker=%u "
-               "generation=%llu requests=%u",
-               gen->worker->id, (unsigned long long)gen->id, n);
+        pl_log_each(PL_LOG_WARN, "server",
+                    "requests of an old generation were cut off: worker=%u "
+                    "generation=%llu requests=%u",
+                    gen->worker->id, (unsigned long long)gen->id, n);
 }
 
 void pl_generation_end(struct pl_generation *gen)

@@ -30,31 +30,42 @@ void pl_reload_ask(struct pl_server *server, struct pl_reload_request *request)
     pl_server_wake(server);
 }
 
-static void on_signal_done(struct pl_reload_request *request,
-                           const struct pl_reload_status *status)
+void pl_reload_want(struct pl_server *server, const char *why)
 {
-    struct pl_reload *reload =
-        PL_CONTAINER_OF(request, struct pl_reload, by_signal);
-    struct pl_server *server =
-        PL_CONTAINER_OF(reload, struct pl_server, reload);
-
-    (void)status;
-    reload->signaled = false;
-    if (reload->again && !pl_server_stopping(server))
-        pl_reload_by_signal(server);
+    atomic_store(&server->reload.wanted, why);
+    pl_server_wake(server);
 }
 
-void pl_reload_by_signal(struct pl_server *server)
+static void ask_for_all(struct pl_server *server, const char *why);
+
+static void on_done_for_all(struct pl_reload_request *request,
+                            const struct pl_reload_status *status)
+{
+    struct pl_reload *reload =
+        PL_CONTAINER_OF(request, struct pl_reload, for_all);
+    struct pl_server *server =
+        PL_CONTAINER_OF(reload, struct pl_server, reload);
+    const char *again = reload->again;
+
+    (void)status;
+    reload->asking = false;
+    reload->again = NULL;
+    if (again != NULL && !pl_server_stopping(server))
+        ask_for_all(server, again);
+}
+
+static void ask_for_all(struct pl_server *server, const char *why)
 {
     struct pl_reload *reload = &server->reload;
 
-    reload->again = reload->signaled;
-    if (reload->signaled)
+    if (reload->asking) {
+        reload->again = why;
         return;
-    reload->signaled = true;
-    reload->by_signal =
-        (struct pl_reload_request){.why = "SIGHUP", .done = on_signal_done};
-    pl_reload_ask(server, &reload->by_signal);
+    }
+    reload->asking = true;
+    reload->for_all =
+        (struct pl_reload_request){.why = why, .done = on_done_for_all};
+    pl_reload_ask(server, &reload->for_all);
 }
 
 static void answer(struct pl_reload_request *request,
@@ -76,16 +87,39 @@ static void tell_result(struct pl_server *server)
     const struct pl_error *error = &status->error;
 
     if (status->result == PL_RELOADED_BESIDE && error->code == 0)
-        pl_log(PL_LOG_NOTICE, "server", "a new process takes over: why=%s",
-               status->why);
+        pl_log_each(PL_LOG_NOTICE, "server", "a new process takes over: why=%s",
+                    status->why);
     else if (status->result == PL_RELOADED)
-        pl_log(PL_LOG_NOTICE, "server",
-               "reloaded: generation=%llu why=%s took=%ums",
-               (unsigned long long)server->reload.id, status->why, status->ms);
+        pl_log_each(PL_LOG_NOTICE, "server",
+                    "reloaded: generation=%llu why=%s took=%ums",
+                    (unsigned long long)server->reload.id, status->why,
+                    status->ms);
     else if (error->code != PL_ERR_CANCELED)
-        pl_log(PL_LOG_ERROR, "server",
-               "not reloaded, what served goes on: %s%s%s why=%s", error->where,
-               error->where[0] == '\0' ? "" : ": ", error->text, status->why);
+        pl_log_each(PL_LOG_ERROR, "server",
+                    "not reloaded, what served goes on: %s%s%s why=%s",
+                    error->where, error->where[0] == '\0' ? "" : ": ",
+                    error->text, status->why);
+}
+
+/* They are kept the newest first. */
+static const struct pl_reload_request *
+first_asker(const struct pl_reload *reload)
+{
+    const struct pl_reload_request *request = reload->running;
+
+    while (request->next != NULL)
+        request = request->next;
+    return request;
+}
+
+/* Who takes the new generation when its handler lets go. */
+static unsigned count_held(const struct pl_server *server)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < server->nworkers; i++)
+        n += server->workers[i].reload != PL_RELOAD_NONE;
+    return n;
 }
 
 static void settle(struct pl_server *server, enum pl_reload_result result,
@@ -100,6 +134,9 @@ static void settle(struct pl_server *server, enum pl_reload_result result,
     status->count++;
     status->failed += error != NULL && error->code < 0;
     status->ms = (uint32_t)(now_ms() - reload->began);
+    status->when = (int64_t)(pl_clock_wall() / 1000000000 - status->ms / 1000);
+    status->why = first_asker(reload)->why;
+    status->held = result == PL_RELOADED ? count_held(server) : 0;
     status->error = error == NULL ? (struct pl_error){.code = 0} : *error;
     tell_result(server);
     answer(reload->running, status);
@@ -246,8 +283,6 @@ static bool begin(struct pl_server *server)
     reload->running = atomic_exchange(&reload->asked, NULL);
     reload->began = now_ms();
     reload->loaded = 0;
-    reload->status.when = (int64_t)(pl_clock_wall() / 1000000000);
-    reload->status.why = reload->running->why;
     if (reload->id == 0)
         reload->id = 1; /* of the one that was started with */
     if (server->loader->fixed) {
@@ -330,11 +365,14 @@ void pl_reload_turn(struct pl_server *server)
         [PL_RELOAD_TAKES] = take_on,
         [PL_RELOAD_DISCARDS] = discard_on,
     };
+    const char *wanted = atomic_exchange(&server->reload.wanted, NULL);
 
     if (pl_server_stopping(server)) {
         give_up(server);
         return;
     }
+    if (wanted != NULL)
+        ask_for_all(server, wanted);
     while (steps[server->reload.stage](server))
         ;
 }

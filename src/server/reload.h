@@ -31,8 +31,9 @@ struct pl_reload_status {
     enum pl_reload_result result;
     uint64_t count;  /* of all that are over */
     uint64_t failed; /* ... and did not come to serve */
-    int64_t when;    /* seconds since 1970: it began */
-    uint32_t ms;     /* how long it took */
+    unsigned held; /* workers that do not serve it yet: a handler holds them */
+    int64_t when;  /* seconds since 1970: it began */
+    uint32_t ms;   /* how long it took */
     const char *why; /* who has asked first */
     struct pl_error error;
 };
@@ -62,18 +63,21 @@ struct pl_reload {
     uint64_t began;  /* monotonic ms */
     uint64_t id;     /* of the generation that serves, or is being taken */
     struct pl_listen_set taking;
-    struct pl_reload_request by_signal;
-    bool signaled, again; /* by_signal is under way; and one more came since */
+    _Atomic(const char *) wanted; /* by who does not wait: why */
+    struct pl_reload_request for_all;
+    bool asking;       /* for_all is under way, */
+    const char *again; /* and one more was wanted since */
     struct pl_reload_status status;
 };
 
 /* Any thread. TAKES request until done(). */
 void pl_reload_ask(struct pl_server *server, struct pl_reload_request *request);
 
-/* ---- the main thread ---- */
+/* The same for who does not want to know what becomes of it (a signal, say):
+ * one reload that begins after it, however often. why: a constant. */
+void pl_reload_want(struct pl_server *server, const char *why);
 
-/* The same for a signal: one reload that begins after it, however many come. */
-void pl_reload_by_signal(struct pl_server *server);
+/* ---- the main thread ---- */
 
 /* Something has happened: goes on. Nothing before all workers serve. */
 void pl_reload_turn(struct pl_server *server);

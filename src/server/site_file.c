@@ -149,6 +149,13 @@ static void on_reload(void *ctx, struct pl_vm_reload_op *reload)
     pl_reload_begin(gen->worker->server, reload);
 }
 
+static void on_want_reload(void *ctx, const char *why)
+{
+    const struct pl_generation *gen = ctx;
+
+    pl_reload_want(gen->worker->server, why);
+}
+
 static bool is_for_dev(const struct pl_generation *gen, struct pl_request *req)
 {
     enum pl_dev dev = gen->worker->server->options.dev;
@@ -216,7 +223,8 @@ static int make_vm(const struct pl_site_file *file, struct pl_load *load)
         .report = on_report,
         .stop = on_stop,
         .stats = on_stats,
-        .reload = PL_WITH_RELOAD ? on_reload : NULL};
+        .reload = PL_WITH_RELOAD ? on_reload : NULL,
+        .want_reload = PL_WITH_RELOAD ? on_want_reload : NULL};
     int err;
 
     gen->site = pl_site_new();
