@@ -1,6 +1,7 @@
 /* admin_priv.h - the parts of the admin socket: its life (admin.c), its routes
- * (admin_routes.c), what it says of the process (admin_status.c) and what
- * workers say of themselves (admin_worker.c). */
+ * (admin_routes.c, admin_reload.c), what it says of the process
+ * (admin_status.c) and what workers say of themselves (admin_worker.c,
+ * admin_generation.c). */
 #ifndef PL_SERVER_ADMIN_PRIV_H
 #define PL_SERVER_ADMIN_PRIV_H
 
@@ -56,12 +57,29 @@ void pl_admin_ask_workers(struct pl_admin *admin, struct pl_request *req,
 /* Everything but the workers: members of an object. */
 void pl_admin_tell_process(struct pl_admin *admin,
                            struct pl_json_builder *json);
+void pl_admin_tell_reload(struct pl_admin *admin, struct pl_json_builder *json);
+void pl_admin_tell_modules(struct pl_json_builder *json);
+
+/* Answers with {"error": what}. */
+int pl_admin_refuse(struct pl_request *req, struct pl_response *res, int status,
+                    const char *what);
+
+/* A field of the query that is true or false; absent: *out stays. Returns false
+ * if it is anything else. */
+bool pl_admin_flag(struct pl_request *req, struct pl_str name, bool *out);
+
+/* Waits until the reload has come to its end. */
+pl_handler_fn pl_admin_post_reload;
 
 /* ---- on the worker's thread; _seen on any: members of an object ---- */
 
 void pl_admin_tell_seen(struct pl_worker *worker, struct pl_json_builder *json);
 pl_admin_tell pl_admin_tell_worker, pl_admin_tell_conns, pl_admin_tell_requests,
     pl_admin_tell_routes;
+void pl_admin_tell_generations(const struct pl_worker *worker,
+                               struct pl_json_builder *json);
+void pl_admin_tell_request(struct pl_request *req, uint64_t now,
+                           struct pl_json_builder *json);
 
 /* ---- members of an object ---- */
 

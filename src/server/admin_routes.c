@@ -48,8 +48,18 @@ static bool limit_arg(struct pl_request *req, unsigned *out)
     return true;
 }
 
-static int say_error(struct pl_request *req, struct pl_response *res,
-                     int status, const char *what)
+bool pl_admin_flag(struct pl_request *req, struct pl_str name, bool *out)
+{
+    struct pl_str text = pl_request_arg(req, name);
+
+    if (text.data == NULL)
+        return true;
+    *out = pl_str_eq(text, PL_STR("true"));
+    return *out || pl_str_eq(text, PL_STR("false"));
+}
+
+int pl_admin_refuse(struct pl_request *req, struct pl_response *res, int status,
+                    const char *what)
 {
     struct pl_json_builder *json = pl_json_builder_new(req, PL_JSON_PRETTY);
 
@@ -83,9 +93,9 @@ static int list(struct pl_request *req, struct pl_response *res,
     double older;
 
     if (!limit_arg(req, &query.limit))
-        return say_error(req, res, 400, "limit: a number from 0 to 1000");
+        return pl_admin_refuse(req, res, 400, "limit: a number from 0 to 1000");
     if (!seconds_arg(req, PL_STR("older"), 0, 1e9, &older))
-        return say_error(req, res, 400, "older: a number of seconds");
+        return pl_admin_refuse(req, res, 400, "older: a number of seconds");
     query.older_ns = (uint64_t)(older * 1e9);
     json = pl_json_builder_new(req, PL_JSON_PRETTY);
     pl_json_begin_object(json);
@@ -133,11 +143,10 @@ static int accepted(struct pl_request *req, struct pl_response *res,
 static int post_stop(struct pl_request *req, struct pl_response *res, void *arg)
 {
     struct pl_admin *admin = arg;
-    struct pl_str now = pl_request_arg(req, PL_STR("now"));
-    bool at_once = pl_str_eq(now, PL_STR("true"));
+    bool at_once = false;
 
-    if (now.data != NULL && !at_once && !pl_str_eq(now, PL_STR("false")))
-        return say_error(req, res, 400, "now: true or false");
+    if (!pl_admin_flag(req, PL_STR("now"), &at_once))
+        return pl_admin_refuse(req, res, 400, "now: true or false");
     pl_log(PL_LOG_NOTICE, "admin", "asked to stop%s",
            at_once ? ": the end, at once"
                    : ": running requests are finished, then the end");
@@ -167,8 +176,8 @@ static int post_upgrade(struct pl_request *req, struct pl_response *res,
     struct pl_json_builder *json;
 
     if (link == NULL)
-        return say_error(req, res, 409,
-                         "there is no supervisor, who would do it");
+        return pl_admin_refuse(req, res, 409,
+                               "there is no supervisor, who would do it");
     pl_log(PL_LOG_NOTICE, "admin", "asked to upgrade");
     json = pl_json_builder_new(req, PL_JSON_PRETTY);
     pl_json_begin_object(json);
@@ -202,8 +211,8 @@ static int post_log(struct pl_request *req, struct pl_response *res, void *arg)
 
     (void)arg;
     if (name.data == NULL || !pl_log_level_parse(name, &level))
-        return say_error(req, res, 400,
-                         "level: debug, info, notice, warn or error");
+        return pl_admin_refuse(req, res, 400,
+                               "level: debug, info, notice, warn or error");
     pl_log(PL_LOG_NOTICE, "admin", "the log level is %s from now on",
            pl_log_level_name(level));
     pl_log_level = level;
@@ -223,6 +232,7 @@ static const struct {
     {"/routes", PL_METHOD_GET, get_routes},
     {"/stop", PL_METHOD_POST, post_stop},
     {"/drain", PL_METHOD_POST, post_drain},
+    {"/reload", PL_METHOD_POST, pl_admin_post_reload},
     {"/upgrade", PL_METHOD_POST, post_upgrade},
     {"/log", PL_METHOD_GET, get_log},
     {"/log", PL_METHOD_POST, post_log},

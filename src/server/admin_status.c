@@ -147,10 +147,12 @@ void pl_admin_tell_process(struct pl_admin *admin, struct pl_json_builder *json)
     pl_admin_double(json, "uptime_s", (double)age / 1e9);
     pl_admin_u64(json, "resident_bytes", resident());
     pl_admin_str(json, "admin", admin->path);
+    pl_admin_tell_reload(admin, json);
     pl_admin_array(json, "listeners");
     for (unsigned i = 0; i < server->listening.ngroups; i++)
         tell_listener(server->listening.groups[i], json);
     pl_json_end(json);
+    pl_admin_tell_modules(json);
     tell_shared(server->share, json);
     tell_log(json);
 }

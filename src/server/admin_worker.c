@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "base/sys.h"
 #include "http/request.h"
+#include "http/wire.h"
 #include "http/ws.h"
 #include "lua/vm.h"
 #include "lua/watch.h"
@@ -179,6 +180,7 @@ void pl_admin_tell_worker(struct pl_worker *worker,
     tell_tasks(worker, json);
     if (gen != NULL && gen->vm != NULL)
         tell_lua(gen->vm, json);
+    pl_admin_tell_generations(worker, json);
     pl_json_end(json);
 }
 
@@ -241,9 +243,20 @@ static void tell_where(const struct pl_request *req,
         pl_admin_str(json, "where", where);
 }
 
-static void tell_request(struct pl_request *req, uint64_t now,
-                         struct pl_json_builder *json)
+/* 0: a client that has gone, or HTTP left. */
+static uint64_t conn_of(struct pl_request *req)
 {
+    struct pl_conn *conn = req->wire == NULL || req->wire->conn == NULL
+                               ? NULL
+                               : req->wire->conn(req);
+
+    return conn == NULL ? 0 : conn->source.slot;
+}
+
+void pl_admin_tell_request(struct pl_request *req, uint64_t now,
+                           struct pl_json_builder *json)
+{
+    const struct pl_generation *gen = req->generation;
     char id[PL_REQUEST_ID_LEN];
 
     pl_request_id(req, id);
@@ -255,6 +268,8 @@ static void tell_request(struct pl_request *req, uint64_t now,
     pl_json_key(json, PL_STR("path"));
     pl_json_add_str(json, req->path);
     pl_admin_double(json, "age_s", seconds(now - req->started));
+    pl_admin_u64(json, "connection", conn_of(req));
+    pl_admin_u64(json, "generation", gen == NULL ? 0 : gen->id);
     pl_admin_bool(json, "answered", req->response.started);
     if (req->websocket != NULL || req->ws_stream != NULL)
         pl_admin_bool(json, "websocket", true);
@@ -287,7 +302,7 @@ void pl_admin_tell_requests(struct pl_worker *worker,
             continue;
         }
         left--;
-        tell_request(req, now, json);
+        pl_admin_tell_request(req, now, json);
     }
     pl_json_end(json);
     pl_admin_u64(json, "more", more);
@@ -323,6 +338,7 @@ void pl_admin_tell_routes(struct pl_worker *worker,
     pl_json_begin_object(json);
     pl_admin_tell_seen(worker, json);
     pl_admin_bool(json, "answers", true);
+    pl_admin_u64(json, "generation", gen == NULL ? 0 : gen->id);
     pl_admin_array(json, "routes");
     if (gen != NULL &&
         pl_metrics_watch(&worker->metrics, gen, pl_now(worker->loop)) == 0) {

@@ -115,7 +115,7 @@ static int end_it(const struct pl_client *client, const char *target)
 
 static int run_stop(const struct pl_client *client)
 {
-    return end_it(client, client->now ? "/stop?now=true" : "/stop");
+    return end_it(client, client->flag ? "/stop?now=true" : "/stop");
 }
 
 static int run_drain(const struct pl_client *client)
@@ -125,7 +125,7 @@ static int run_drain(const struct pl_client *client)
 
 /* 1: the new process answers; 0: not yet; else PL_ERR_* with *error. Between
  * the two processes nobody may answer for a moment. */
-static int look_for_upgrade(const struct pl_client *client,
+static int look_for_process(const struct pl_client *client, const char *what,
                             const struct pl_json *asked, struct pl_error *error)
 {
     struct pl_client_answer now;
@@ -136,7 +136,7 @@ static int look_for_upgrade(const struct pl_client *client,
         err = pl_str_eq(pl_client_str(now.json, "/state"), PL_STR("serving"));
     } else if (err == 0 && pl_client_u64(now.json, "/reports") >
                                pl_client_u64(asked, "/reports")) {
-        err = pl_error_set(error, PL_ERR_CANCELED, "", "not upgraded: %.*s",
+        err = pl_error_set(error, PL_ERR_CANCELED, "", "%s: %.*s", what,
                            PL_STR_ARG(pl_client_str(now.json, "/report")));
     } else if (err == PL_ERR_PROTO || err == PL_ERR_CLOSED) {
         err = 0;
@@ -145,19 +145,64 @@ static int look_for_upgrade(const struct pl_client *client,
     return err;
 }
 
+/* Returns 0, or PL_ERR_* with *error, which begins with what. */
+static int wait_for_process(const struct pl_client *client, const char *what,
+                            const struct pl_json *asked, struct pl_error *error)
+{
+    int err;
+
+    while ((err = look_for_process(client, what, asked, error)) == 0)
+        poll(NULL, 0, UPGRADE_MS);
+    return PL_MIN(err, 0);
+}
+
 static int run_upgrade(const struct pl_client *client)
 {
     struct pl_error error = {.code = 0};
     struct pl_client_answer asked;
     int err = pl_client_call(client, "POST", "/upgrade", &asked, &error);
 
-    while (err == 0) {
-        err = look_for_upgrade(client, asked.json, &error);
-        if (err == 0)
-            poll(NULL, 0, UPGRADE_MS);
-    }
+    if (err == 0)
+        err = wait_for_process(client, "not upgraded", asked.json, &error);
     pl_client_answer_fini(&asked);
     return err < 0 ? pl_exit_say(PL_EXIT_FAILURE, &error) : PL_EXIT_OK;
+}
+
+/* The server has answered: what has become of it. Returns an enum pl_exit. */
+static int judge_reload(const struct pl_client *client, int err,
+                        const struct pl_client_answer *answer,
+                        struct pl_error *error)
+{
+    struct pl_str result = pl_client_str(answer->json, "/result");
+    struct pl_error why = *error;
+
+    if (pl_str_eq(result, PL_STR("refused"))) {
+        pl_error_set(error, err, "", "not reloaded: %s", why.text);
+        return pl_exit_say(PL_EXIT_SITE, error);
+    }
+    if (err == 0 && pl_str_eq(result, PL_STR("replaced")))
+        err = wait_for_process(client, "not reloaded", answer->json, error);
+    if (err < 0)
+        return pl_exit_say(PL_EXIT_FAILURE, error);
+    if (pl_client_u64(answer->json, "/held") > 0)
+        return pl_exit_text(PL_EXIT_FAILURE,
+                            "reloaded, but a worker is held by a handler, and "
+                            "serves the old site until it returns");
+    return PL_EXIT_OK;
+}
+
+static int run_reload(const struct pl_client *client)
+{
+    const char *target = client->flag ? "/reload?hard=true" : "/reload";
+    struct pl_error error = {.code = 0};
+    struct pl_client_answer answer;
+    int code, err = pl_client_call(client, "POST", target, &answer, &error);
+
+    if (client->json && answer.json != NULL)
+        print_json(&answer);
+    code = judge_reload(client, err, &answer, &error);
+    pl_client_answer_fini(&answer);
+    return code;
 }
 
 static void show_level(const struct pl_json *answer)
@@ -197,16 +242,18 @@ static int run_log(const struct pl_client *client)
 static const struct command {
     const char *name;
     int (*run)(const struct pl_client *client);
-    bool takes_word, takes_now;
+    bool takes_word;
+    const char *flag; /* that it takes, besides --json; NULL */
 } commands[] = {
-    {"status", run_status, false, false},
-    {"connections", run_connections, false, false},
-    {"requests", run_requests, true, false},
-    {"stop", run_stop, false, true},
-    {"drain", run_drain, false, false},
-    {"upgrade", run_upgrade, false, false},
-    {"log", run_log, true, false},
-    {"top", pl_client_top, false, false},
+    {"status", run_status, false, NULL},
+    {"connections", run_connections, false, NULL},
+    {"requests", run_requests, true, NULL},
+    {"reload", run_reload, false, "--hard"},
+    {"stop", run_stop, false, "--now"},
+    {"drain", run_drain, false, NULL},
+    {"upgrade", run_upgrade, false, NULL},
+    {"log", run_log, true, NULL},
+    {"top", pl_client_top, false, NULL},
 };
 
 static const struct command *find_command(int argc, char **argv)
@@ -250,8 +297,8 @@ static int take(struct pl_client *client, const struct command *command,
                             "%s needs a value (see --help)", arg);
     else if (strcmp(arg, "--json") == 0)
         client->json = true;
-    else if (command->takes_now && strcmp(arg, "--now") == 0)
-        client->now = true;
+    else if (command->flag != NULL && strcmp(arg, command->flag) == 0)
+        client->flag = true;
     else if (arg[0] == '-')
         return pl_error_set(error, PL_ERR_INVALID, "",
                             "%s: unknown option %s (see --help)", command->name,

@@ -12,7 +12,7 @@
 
 struct pl_client {
     const char *admin, *pid_file; /* how the server was named; NULL */
-    bool json, now;
+    bool json, flag;          /* --json; the option that only its command has */
     const char *word;         /* behind the command; NULL */
     char path[PL_ADMIN_PATH]; /* of the socket */
 };
@@ -51,6 +51,16 @@ void pl_client_show_status(const struct pl_json *before,
                            const struct pl_json *now, double seconds);
 void pl_client_show_requests(const struct pl_json *answer);
 void pl_client_show_connections(const struct pl_json *answer);
+
+/* Of the status, in one line: the generation that serves, and the last reload;
+ * an old generation of a worker (false: it is the one that serves); a request
+ * that keeps it alive. */
+void pl_client_describe_reload(char *out, size_t size,
+                               const struct pl_json *now);
+bool pl_client_describe_old(char *out, size_t size, uint64_t worker,
+                            const struct pl_json *gen);
+void pl_client_describe_keeper(char *out, size_t size,
+                               const struct pl_json *req);
 
 /* ---- reading answers: what is not there is 0, or "" ---- */
 

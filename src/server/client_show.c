@@ -1,5 +1,6 @@
 /* client_show.c - answers of the admin socket as tables for people. */
 #include <stdio.h>
+#include <time.h>
 
 #include "base/str.h"
 #include "server/client.h"
@@ -43,6 +44,114 @@ static void print_listener(const struct pl_json *listener)
                (unsigned long long)pl_client_u64(listener, "/queued"),
                (unsigned long long)pl_client_u64(listener, "/backlog"));
     printf("\n");
+}
+
+/* ---- reloads ---- */
+
+static const char *verb_of(struct pl_str result)
+{
+    return pl_str_eq(result, PL_STR("reloaded"))   ? "reloaded"
+           : pl_str_eq(result, PL_STR("replaced")) ? "a new process was started"
+                                                   : "not reloaded";
+}
+
+void pl_client_describe_reload(char *out, size_t size,
+                               const struct pl_json *now)
+{
+    const struct pl_json *reload = find(now, "/reload");
+    struct pl_str error = pl_client_str(reload, "/error");
+    uint64_t generation = pl_client_u64(now, "/generation");
+    int64_t age =
+        (int64_t)(time(NULL) - (time_t)pl_client_u64(reload, "/when"));
+    char ago[32];
+
+    pl_figure_time(ago, sizeof(ago), (double)PL_MAX(age, 0));
+    if (pl_client_u64(reload, "/count") == 0)
+        snprintf(out, size, "generation %llu  not reloaded yet",
+                 (unsigned long long)generation);
+    else
+        snprintf(out, size,
+                 "generation %llu  %s %s ago by %.*s in %llu ms  failed %llu "
+                 "of %llu%s%.*s",
+                 (unsigned long long)generation,
+                 verb_of(pl_client_str(reload, "/result")), ago,
+                 PL_STR_ARG(pl_client_str(reload, "/why")),
+                 (unsigned long long)pl_client_u64(reload, "/took_ms"),
+                 (unsigned long long)pl_client_u64(reload, "/failed"),
+                 (unsigned long long)pl_client_u64(reload, "/count"),
+                 error.len > 0 ? ": " : "", PL_STR_ARG(error));
+}
+
+static void print_reload(const struct pl_json *now)
+{
+    char text[2048];
+
+    pl_client_describe_reload(text, sizeof(text), now);
+    printf("reload  %s\n", text);
+}
+
+static void print_module(const struct pl_json *module)
+{
+    uint64_t used = pl_client_u64(module, "/used");
+
+    printf("module  %-24.*s copy %llu  ",
+           PL_STR_ARG(pl_client_str(module, "/path")),
+           (unsigned long long)pl_client_u64(module, "/copy"));
+    if (used > 0)
+        printf("used %llu\n", (unsigned long long)used);
+    else
+        printf("not used, but it cannot be unloaded\n");
+}
+
+/* ---- old generations ---- */
+
+bool pl_client_describe_old(char *out, size_t size, uint64_t worker,
+                            const struct pl_json *gen)
+{
+    struct pl_str stage = pl_client_str(gen, "/stage");
+    double left = pl_client_double(gen, "/left_s");
+    char age[32], limit[64] = "";
+
+    if (pl_str_eq(stage, PL_STR("serving")))
+        return false;
+    pl_figure_time(age, sizeof(age), pl_client_double(gen, "/age_s"));
+    if (left > 0)
+        snprintf(limit, sizeof(limit), "  cut off in %.0f s", left);
+    snprintf(out, size,
+             "generation %llu  worker %llu  %.*s  %s old  requests %llu  "
+             "tasks %llu%s",
+             (unsigned long long)pl_client_u64(gen, "/generation"),
+             (unsigned long long)worker, PL_STR_ARG(stage), age,
+             (unsigned long long)pl_client_u64(gen, "/requests"),
+             (unsigned long long)pl_client_u64(gen, "/tasks"), limit);
+    return true;
+}
+
+void pl_client_describe_keeper(char *out, size_t size,
+                               const struct pl_json *req)
+{
+    snprintf(out, size, "%.*s %.*s  %.1f s  connection %llu",
+             PL_STR_ARG(pl_client_str(req, "/method")),
+             PL_STR_ARG(pl_client_str(req, "/path")),
+             pl_client_double(req, "/age_s"),
+             (unsigned long long)pl_client_u64(req, "/connection"));
+}
+
+static void print_old(uint64_t worker, const struct pl_json *gen)
+{
+    const struct pl_json *req = pl_json_first(find(gen, "/kept_by"));
+    uint64_t more = pl_client_u64(gen, "/requests");
+    char text[512];
+
+    if (!pl_client_describe_old(text, sizeof(text), worker, gen))
+        return;
+    printf("old     %s\n", text);
+    for (; req != NULL; req = pl_json_next(req), more -= more > 0) {
+        pl_client_describe_keeper(text, sizeof(text), req);
+        printf("          kept by %s\n", text);
+    }
+    if (more > 0)
+        printf("          kept by %llu more\n", (unsigned long long)more);
 }
 
 static void print_dict(const struct pl_json *dict)
@@ -104,18 +213,37 @@ static void print_worker(const struct pl_json *before,
     print_held(worker);
 }
 
+static void print_each(const struct pl_json *list,
+                       void (*print)(const struct pl_json *item))
+{
+    const struct pl_json *item;
+
+    for (item = pl_json_first(list); item != NULL; item = pl_json_next(item))
+        print(item);
+}
+
+static void print_old_generations(const struct pl_json *workers)
+{
+    const struct pl_json *worker, *gen;
+
+    for (worker = pl_json_first(workers); worker != NULL;
+         worker = pl_json_next(worker))
+        for (gen = pl_json_first(find(worker, "/generations")); gen != NULL;
+             gen = pl_json_next(gen))
+            print_old(pl_client_u64(worker, "/worker"), gen);
+}
+
 void pl_client_show_status(const struct pl_json *before,
                            const struct pl_json *now, double seconds)
 {
     const struct pl_json *item, *was = find(before, "/workers");
 
     print_head(now);
-    for (item = pl_json_first(find(now, "/listeners")); item != NULL;
-         item = pl_json_next(item))
-        print_listener(item);
-    for (item = pl_json_first(find(now, "/shared")); item != NULL;
-         item = pl_json_next(item))
-        print_dict(item);
+    print_each(find(now, "/listeners"), print_listener);
+    print_reload(now);
+    print_old_generations(find(now, "/workers"));
+    print_each(find(now, "/modules"), print_module);
+    print_each(find(now, "/shared"), print_dict);
     print_log(now);
     printf("worker  stage      conns    requests       r/s   open       p50"
            "       p99       lua\n");

@@ -170,30 +170,98 @@ static void show_workers(struct frame *frame, const struct sample *before,
                     worker);
 }
 
-/* ---- routes ---- */
+/* ---- generations ---- */
+
+static void show_old(struct frame *frame, uint64_t worker,
+                     const struct pl_json *gen)
+{
+    const struct pl_json *req =
+        pl_json_first(pl_json_get(gen, PL_STR("kept_by")));
+    char text[WIDE];
+
+    if (!pl_client_describe_old(text, sizeof(text), worker, gen))
+        return;
+    line(frame, "%s", text);
+    for (; req != NULL; req = pl_json_next(req)) {
+        pl_client_describe_keeper(text, sizeof(text), req);
+        line(frame, "    kept by %s", text);
+    }
+}
+
+static void show_generations(struct frame *frame, const struct sample *now)
+{
+    const struct pl_json *worker = pl_json_first(workers(&now->status)), *gen;
+    char text[WIDE];
+
+    pl_client_describe_reload(text, sizeof(text), now->status.json);
+    line(frame, "%s", text);
+    for (; worker != NULL; worker = pl_json_next(worker))
+        for (gen = pl_json_first(pl_json_get(worker, PL_STR("generations")));
+             gen != NULL; gen = pl_json_next(gen))
+            show_old(frame, pl_client_u64(worker, "/worker"), gen);
+}
+
+/* ---- routes ----
+ *
+ * Of all workers together. Routes are known by their generation and place: the
+ * n-th route of one generation is the same in each worker, and has nothing to
+ * do with the n-th of another. */
 
 struct row {
+    uint64_t generation, index;
     const struct pl_json *route;
     struct pl_figures figures;
     uint64_t failed;
 };
 
-/* Of all workers together; the n-th route is the same in each. */
-static void add_routes(const struct sample *sample, struct row *rows, size_t n)
+struct rows {
+    struct row *list;
+    size_t n;
+};
+
+static struct row *row_of(struct rows *rows, uint64_t generation,
+                          uint64_t index)
+{
+    struct row *row = rows->list;
+
+    while (row < rows->list + rows->n &&
+           (row->generation != generation || row->index != index))
+        row++;
+    if (row == rows->list + rows->n) {
+        *row = (struct row){.generation = generation, .index = index};
+        rows->n++;
+    }
+    return row;
+}
+
+static void add_routes(const struct sample *sample, struct rows *rows)
 {
     const struct pl_json *worker = pl_json_first(workers(&sample->routes));
+    const struct pl_json *route;
 
     for (; worker != NULL; worker = pl_json_next(worker)) {
-        const struct pl_json *route =
-            pl_json_first(pl_json_get(worker, PL_STR("routes")));
+        uint64_t generation = pl_client_u64(worker, "/generation");
 
-        for (size_t i = 0; i < n && route != NULL;
-             i++, route = pl_json_next(route)) {
-            rows[i].route = route;
-            rows[i].failed += pl_client_u64(route, "/failed");
-            pl_figures_add(&rows[i].figures, route);
+        route = pl_json_first(pl_json_get(worker, PL_STR("routes")));
+        for (; route != NULL; route = pl_json_next(route)) {
+            struct row *row =
+                row_of(rows, generation, pl_client_u64(route, "/index"));
+
+            row->route = route;
+            row->failed += pl_client_u64(route, "/failed");
+            pl_figures_add(&row->figures, route);
         }
     }
+}
+
+static size_t count_routes(const struct sample *sample)
+{
+    const struct pl_json *worker = pl_json_first(workers(&sample->routes));
+    size_t n = 0;
+
+    for (; worker != NULL; worker = pl_json_next(worker))
+        n += pl_json_count(pl_json_get(worker, PL_STR("routes")));
+    return n;
 }
 
 static int busier(const void *a, const void *b)
@@ -219,38 +287,36 @@ static void show_route(struct frame *frame, const struct row *row)
          PL_STR_ARG(pl_client_str(row->route, "/route")));
 }
 
-static size_t count_routes(const struct sample *sample)
+/* was has room for those of rows, too. */
+static void since(struct rows *rows, struct rows *was)
 {
-    const struct pl_json *worker = pl_json_first(workers(&sample->routes));
-    size_t n = 0;
+    for (size_t i = 0; i < rows->n; i++) {
+        struct row *row = &rows->list[i];
+        const struct row *before = row_of(was, row->generation, row->index);
 
-    for (; worker != NULL; worker = pl_json_next(worker))
-        n = PL_MAX(n, pl_json_count(pl_json_get(worker, PL_STR("routes"))));
-    return n;
+        pl_figures_since(&row->figures, &before->figures);
+        row->failed -= PL_MIN(row->failed, before->failed);
+    }
 }
 
 static void show_routes(struct frame *frame, const struct sample *before,
                         const struct sample *now)
 {
-    size_t n = count_routes(now);
-    struct row *rows = pl_calloc(2 * n, sizeof(*rows)), *was = rows + n;
+    size_t n = count_routes(now), m = count_routes(before);
+    struct row *list = n == 0 ? NULL : pl_calloc(n + n + m, sizeof(*list));
+    struct rows rows = {.list = list}, was = {.list = list + n};
 
-    if (n == 0 || rows == NULL) {
-        pl_free(rows);
+    if (list == NULL)
         return;
-    }
-    add_routes(now, rows, n);
-    add_routes(before, was, n);
-    for (size_t i = 0; i < n; i++) {
-        pl_figures_since(&rows[i].figures, &was[i].figures);
-        rows[i].failed -= PL_MIN(rows[i].failed, was[i].failed);
-    }
-    qsort(rows, n, sizeof(*rows), busier);
+    add_routes(now, &rows);
+    add_routes(before, &was);
+    since(&rows, &was);
+    qsort(rows.list, rows.n, sizeof(*rows.list), busier);
     line(frame, "%s", "");
     line(frame, "      r/s failed/s        p50        p99  route");
-    for (size_t i = 0; i < n; i++)
-        show_route(frame, &rows[i]);
-    pl_free(rows);
+    for (size_t i = 0; i < rows.n; i++)
+        show_route(frame, &rows.list[i]);
+    pl_free(list);
 }
 
 static void show(struct frame *frame, const struct sample *before,
@@ -258,6 +324,7 @@ static void show(struct frame *frame, const struct sample *before,
 {
     frame->seconds = PL_MAX((double)(now->at - before->at), 1.0) / 1e9;
     show_head(frame, now->status.json);
+    show_generations(frame, now);
     show_sums(frame, before, now);
     show_workers(frame, before, now);
     show_routes(frame, before, now);

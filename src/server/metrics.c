@@ -53,18 +53,28 @@ int pl_metrics_watch(struct pl_metrics *metrics,
     struct pl_routes_watch *watch = metrics->watch;
     unsigned n;
 
-    if (watch == NULL || watch->generation != generation) {
+    if (watch == NULL || watch->generation != generation->id) {
         pl_metrics_fini(metrics);
         n = count_routes(generation) + 1;
         watch = pl_calloc(1, sizeof(*watch) + n * sizeof(watch->routes[0]));
         if (watch == NULL)
             return PL_ERR_NOMEM;
-        watch->generation = generation;
+        watch->generation = generation->id;
         watch->n = n;
         metrics->watch = watch;
     }
     watch->until = now + PL_ROUTE_WATCH_S * UINT64_C(1000000000);
     return 0;
+}
+
+void pl_metrics_move(struct pl_metrics *metrics,
+                     const struct pl_generation *generation, uint64_t now)
+{
+    uint64_t until = metrics->watch == NULL ? 0 : metrics->watch->until;
+
+    pl_metrics_fini(metrics);
+    if (now < until && pl_metrics_watch(metrics, generation, now) == 0)
+        metrics->watch->until = until;
 }
 
 void pl_metrics_fini(struct pl_metrics *metrics)
@@ -93,6 +103,12 @@ static void add_route(struct pl_routes_watch *watch,
         pl_latency_add(&route->latency, ns);
 }
 
+static bool is_watched(const struct pl_routes_watch *watch,
+                       const struct pl_generation *generation)
+{
+    return generation != NULL && generation->id == watch->generation;
+}
+
 void pl_metrics_add(struct pl_metrics *metrics, const struct pl_request *req,
                     uint64_t now)
 {
@@ -104,6 +120,6 @@ void pl_metrics_add(struct pl_metrics *metrics, const struct pl_request *req,
         return;
     if (now > metrics->watch->until)
         pl_metrics_fini(metrics);
-    else if (req->generation == metrics->watch->generation)
+    else if (is_watched(metrics->watch, req->generation))
         add_route(metrics->watch, req, ns);
 }

@@ -33,8 +33,8 @@ struct pl_route_metrics {
 /* Of one generation: its routes by their index, and behind them what no route
  * has answered. */
 struct pl_routes_watch {
-    const struct pl_generation *generation;
-    uint64_t until; /* now at which nobody wants to know any more */
+    uint64_t generation; /* its id */
+    uint64_t until;      /* now at which nobody wants to know any more */
     unsigned n;
     struct pl_route_metrics routes[];
 };
@@ -51,6 +51,11 @@ uint64_t pl_latency_limit(unsigned bucket);
 
 /* Counts the routes of generation from now on. Returns 0 or PL_ERR_NOMEM. */
 int pl_metrics_watch(struct pl_metrics *metrics,
+                     const struct pl_generation *generation, uint64_t now);
+
+/* Another one serves from now on: if routes are being counted, then its own,
+ * from nothing. */
+void pl_metrics_move(struct pl_metrics *metrics,
                      const struct pl_generation *generation, uint64_t now);
 void pl_metrics_fini(struct pl_metrics *metrics);
 

@@ -184,7 +184,7 @@ static void on_take(struct pl_mail *mail)
                "no memory to start what the site records: worker=%u",
                worker->id);
     listen_anew(worker);
-    pl_metrics_fini(&worker->metrics); /* of the old one's routes */
+    pl_metrics_move(&worker->metrics, worker->generation, pl_now(worker->loop));
     pl_generation_retire(old);
     end_oldest(worker);
     set(worker, PL_RELOAD_NONE);

@@ -19,6 +19,8 @@ from signal import SIGKILL, SIGTERM, SIGWINCH
 
 import pytest
 
+from harness.admin import ask, status, total
+from harness.modules import build
 from harness.server import TOP, program
 from harness.wait import GUARD, wait_for
 from harness.wire import Wire
@@ -62,28 +64,6 @@ def start(serve, tmp_path):
         return server
 
     return begin
-
-
-def ask(server, target, method="GET"):
-    with Wire(server.admin, GUARD) as wire:
-        return wire.request(method, target)
-
-
-def status(server):
-    """As all workers answer it, however slow the machine is."""
-    response = ask(server, "/status?wait=60")
-    assert response.status == 200
-    assert response.header("content-type").startswith("application/json")
-    return response.json()
-
-
-def total(server, *path):
-    sums = 0
-    for worker in status(server)["workers"]:
-        for name in path:
-            worker = worker[name]
-        sums += worker
-    return sums
 
 
 # ---- what is said ----
@@ -242,10 +222,14 @@ def same_members(shown, real):
 
 
 def test_the_examples_of_the_document_are_right(start, tmp_path):
-    server = start("--access-log", "-")
+    """With a module, and an old generation that a request keeps alive."""
+    module = "#include <perilune.h>\nPL_MODULE(PL_MODULE_ABI, PL_MODULE_SIZE);"
+    build(module, tmp_path / "empty.so")
+    server = start("--access-log", "-", "-m", "empty.so")
     with server.connect() as wire:
         wire.send(GET % b"/wait/1")
         wait_for(lambda: total(server, "requests", "open") == 1, "the request")
+        assert ask(server, "/reload", "POST").status == 200
         now = status(server)
         busy = next(w for w in now["workers"] if w["requests"]["open"])
         same_members(example("listeners"), now)
@@ -319,6 +303,8 @@ def test_a_stranger_is_turned_away_even_if_the_file_lets_him(start):
         ("/stop?now=perhaps", "POST", 400),
         ("/log?level=loud", "POST", 400),
         ("/log", "POST", 400),
+        ("/reload", "GET", 405),
+        ("/reload?hard=perhaps", "POST", 400),
         ("/requests?older=x", "GET", 400),
         ("/requests?older=-1", "GET", 400),
         ("/requests?limit=1001", "GET", 400),
@@ -558,6 +544,8 @@ def test_the_log_level_changes_while_it_runs(start, command):
         (["status", "--pid", "no.pid"], 1, "no server is running"),
         (["status", "--admin"], 2, "--admin needs a value"),
         (["status", "--now"], 2, "unknown option --now"),
+        (["reload", "--now"], 2, "unknown option --now"),
+        (["reload", "--pid", "no.pid"], 1, "no server is running"),
         (["status", "site.lua"], 2, "is too much"),
         (["stop", "--admin", "a" * 200], 1, "too long"),
         (["requests", "soon", "--pid", "no.pid"], 2, "a number of seconds"),
