@@ -167,6 +167,7 @@ function pl.listen(addresses) end
 ---@field server? string|false
 ---@field headers? table<string, string|number>
 ---@field max_connections? integer
+---@field max_per_address? integer
 ---@field conn_memory? string|number
 ---@field output_high? string|number
 ---@field output_low? string|number

@@ -456,6 +456,11 @@ static void on_opened(struct pl_conn *conn)
                      pl_h1_http(conn)->settings->idle_ms);
 }
 
+PL_COLD static void on_busy(struct pl_conn *conn)
+{
+    refuse(conn, 503, "too many connections from your address");
+}
+
 static size_t on_input(struct pl_conn *conn, struct pl_str bytes)
 {
     const uint16_t stop = PL_CONN_CLOSED | PL_CONN_FINISHING | PL_CONN_PAUSED;
@@ -568,6 +573,7 @@ const struct pl_protocol pl_h1_protocol = {
     .name = "http/1.1",
     .alpn = "http/1.1",
     .opened = on_opened,
+    .busy = PL_WITH_CROWD ? on_busy : NULL,
     .input = on_input,
     .eof = on_eof,
     .drained = on_drained,

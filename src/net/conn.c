@@ -9,6 +9,7 @@
 #include "base/sys.h"
 #include "net/conn_priv.h"
 #include "net/conn_tls.h"
+#include "net/crowd.h"
 #include "net/proxy.h"
 
 enum { READ_STEP = 4096 }; /* room made for the rest of something long */
@@ -74,6 +75,8 @@ void pl_conn_close(struct pl_conn *conn, int why)
     pl_conn_out_drop(conn);
     pl_deadline_set(&net->deadlines, &conn->source, &conn->class,
                     PL_DEADLINE_NONE, 0);
+    if (PL_WITH_CROWD && net->crowd != NULL)
+        pl_crowd_leave(conn);
     pl_loop_remove(net->loop, &conn->source, false);
     pl_loop_close_fd(net->loop, conn->source.fd);
     conn->protocol->closed(conn, why);
@@ -393,8 +396,10 @@ static size_t size_of(const struct pl_listener *listener)
            (listener->more ? sizeof(struct pl_conn_more) : 0);
 }
 
+/* crowd: whom it is counted with; NULL: with none. */
 static int make(struct pl_listener *listener, int fd,
-                const struct pl_protocol *protocol, void *state)
+                const struct pl_protocol *protocol, void *state,
+                struct pl_crowd_entry *crowd)
 {
     struct pl_net *net = listener->net;
     struct pl_conn *conn = pl_pool_get(net->pool, size_of(listener));
@@ -420,7 +425,10 @@ static int make(struct pl_listener *listener, int fd,
         net->stats.accepted++;
         net->stats.open++;
     }
-    conn->protocol->opened(conn);
+    if (PL_WITH_CROWD && crowd != NULL && pl_crowd_join(conn, crowd))
+        conn->protocol->busy(conn);
+    else
+        conn->protocol->opened(conn);
     if (net->nfresh == PL_NET_FRESH)
         watch_fresh(net);
     net->fresh[net->nfresh++] = conn->source.slot;
@@ -428,6 +436,8 @@ static int make(struct pl_listener *listener, int fd,
         on_ready(&conn->source, PL_READABLE | PL_WRITABLE);
     return 0;
 fail:
+    if (PL_WITH_CROWD)
+        pl_crowd_miss(net, crowd);
     pl_pool_put(net->pool, conn, size_of(listener));
     pl_loop_close_fd(net->loop, fd);
     return err;
@@ -454,7 +464,15 @@ size_t pl_conn_proceed_with(struct pl_conn *conn, struct pl_str bytes)
 
 int pl_conn_new(struct pl_listener *listener, int fd)
 {
-    return make(listener, fd, listener->door, NULL);
+    struct pl_net *net = listener->net;
+    struct pl_crowd_entry *crowd = NULL;
+
+    if (PL_WITH_CROWD && net->limits.max_per_address != 0 &&
+        !pl_crowd_admit(listener, fd, &crowd)) {
+        pl_loop_close_fd(net->loop, fd);
+        return 0;
+    }
+    return make(listener, fd, listener->door, NULL, crowd);
 }
 
 int pl_conn_dialed(struct pl_net *net, int fd,
@@ -463,7 +481,7 @@ int pl_conn_dialed(struct pl_net *net, int fd,
     if (net->dialer == NULL)
         net->dialer = pl_listener_dialer(net);
     if (net->dialer != NULL)
-        return make(net->dialer, fd, protocol, state);
+        return make(net->dialer, fd, protocol, state, NULL);
     pl_loop_close_fd(net->loop, fd);
     return PL_ERR_NOMEM;
 }
@@ -594,6 +612,8 @@ PL_COLD void pl_net_fini(struct pl_net *net)
     pl_deadlines_fini(&net->deadlines);
     if (PL_WITH_TLS)
         pl_net_tls_fini(net);
+    if (PL_WITH_CROWD)
+        pl_crowd_free(net->crowd);
     pl_free(net->inbox);
     pl_free(net->outbox);
 }

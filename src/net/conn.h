@@ -26,6 +26,9 @@ struct pl_protocol {
     const char *alpn; /* its name in TLS (RFC 7301); NULL: is not offered */
     /* A new connection; may write. Its state pointer is NULL. */
     void (*opened)(struct pl_conn *conn);
+    /* Instead of it: there are too many of this address (crowd.h). Says so and
+     * finishes. NULL: such a connection is closed without a word. */
+    void (*busy)(struct pl_conn *conn);
     /* Returns how many of the bytes it is done with. The rest is shown again,
      * at once if the protocol calls pl_conn_resume(), else with more bytes. May
      * close the connection. */

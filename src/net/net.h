@@ -18,24 +18,27 @@ enum {
 };
 
 struct pl_net_limits {
-    size_t conn_memory; /* bytes one connection may hold: 1 MiB */
-    size_t output_high; /* stop producing above this: 256 KiB */
-    size_t output_low;  /* go on below this: 64 KiB */
-    uint32_t write_ms;  /* a peer that has stopped reading: 30 s */
-    uint32_t linger_ms; /* after our FIN: 5 s */
-    uint32_t head_ms;   /* what comes before a protocol: 10 s */
-    uint32_t max_conns; /* per worker; 0: as descriptors allow */
+    size_t conn_memory;       /* bytes one connection may hold: 1 MiB */
+    size_t output_high;       /* stop producing above this: 256 KiB */
+    size_t output_low;        /* go on below this: 64 KiB */
+    uint32_t write_ms;        /* a peer that has stopped reading: 30 s */
+    uint32_t linger_ms;       /* after our FIN: 5 s */
+    uint32_t head_ms;         /* what comes before a protocol: 10 s */
+    uint32_t max_conns;       /* per worker; 0: as descriptors allow */
+    uint32_t max_per_address; /* of these (crowd.h); 0: no limit */
 };
 
 extern const struct pl_net_limits pl_net_default_limits;
 
 struct pl_net_stats {
     uint64_t accepted, closed, timed_out, refused, dialed;
+    uint64_t crowded;  /* refused for the address that they came from */
     uint32_t open;     /* accepted and not closed */
     uint32_t outgoing; /* opened by this side and not closed */
 };
 
 struct pl_conn;
+struct pl_crowd;
 struct pl_listener;
 struct pl_offload;
 struct pl_tls_worker;
@@ -60,6 +63,7 @@ struct pl_net {
     int64_t complained;         /* when that was last said in the log */
     char *inbox, *outbox;
     struct pl_tls_worker *tls; /* NULL: no connection has had TLS */
+    struct pl_crowd *crowd;    /* NULL: no address has been counted */
 };
 
 /* Borrows loop; limits are copied (NULL: the defaults). Call it after

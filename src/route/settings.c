@@ -118,6 +118,8 @@ static const struct pl_setting settings[] = {
     /* connections */
     ROW("max_connections", COUNT, net.max_conns, 0, 100000000,
         "per worker; 0: as many as there are descriptors"),
+    ROW("max_per_address", COUNT, net.max_per_address, 0, 100000000,
+        "... of them from one address; 0: no limit; beyond it 503"),
     ROW("conn_memory", SIZE, net.conn_memory, 16 << 10, (uint64_t)1 << 40,
         "bytes that one connection may hold"),
     ROW("output_high", SIZE, net.output_high, 1, GIB,

@@ -107,6 +107,15 @@ static int open_http(struct pl_opening *opening, const struct pl_site *site,
                : open_list(opening, &site->listeners, error);
 }
 
+static int check_limits(const struct pl_site *site, struct pl_error *error)
+{
+    if (PL_WITH_CROWD || site->net.max_per_address == 0)
+        return 0;
+    return pl_error_set(
+        error, PL_ERR_UNSUPPORTED, "",
+        "setting 'max_per_address': " PL_WITHOUT PL_FEATURE_CROWD);
+}
+
 /* Into arena, for as long as addresses are opened. */
 static int read_site(const struct pl_site *site, struct pl_arena *arena,
                      struct pl_listen_site *out, struct pl_error *error)
@@ -157,7 +166,9 @@ static int open_site(struct pl_server *server, const struct pl_site *site,
 
     pl_pool_init(&pool, NULL, 0);
     pl_arena_init(&arena, &pool, NULL);
-    err = read_site(site, &arena, &opening.of_site, error);
+    err = check_limits(site, error);
+    if (err == 0)
+        err = read_site(site, &arena, &opening.of_site, error);
     if (err == 0)
         err = open_http(&opening, site, error);
     if (err == 0)
@@ -308,11 +319,14 @@ int pl_listeners_check(const struct pl_server *server,
         .local = is_local(server, site),
     };
     struct given given;
-    int err = is_given(options, site)
-                  ? pl_listeners_check_one(&opening,
-                                           read_given(options, &given), error)
-                  : check_list(&opening, &site->listeners, error);
+    int err = check_limits(site, error);
 
+    if (err < 0)
+        return err;
+    err = is_given(options, site)
+              ? pl_listeners_check_one(&opening, read_given(options, &given),
+                                       error)
+              : check_list(&opening, &site->listeners, error);
     return err < 0 ? err : check_list(&opening, &site->services, error);
 }
 

@@ -23,6 +23,7 @@ static void add_connections(struct list *list, const struct pl_net_stats *net)
     add(list, "open", net->open);
     add(list, "accepted", net->accepted);
     add(list, "refused", net->refused);
+    add(list, "crowded", net->crowded);
     add(list, "timed_out", net->timed_out);
     add(list, "outgoing", net->outgoing);
     add(list, "dialed", net->dialed);

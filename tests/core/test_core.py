@@ -67,17 +67,18 @@ def test_scripts_are_told_of_missing_modules(command):
 
 
 @pytest.mark.parametrize(
-    "line",
+    "line, feature",
     [
-        "pl.static('/', { root = '.', listing = true })",
-        "pl.set { error_pages = 'x' }",
+        ("pl.static('/', { root = '.', listing = true })", "pages"),
+        ("pl.set { error_pages = 'x' }", "pages"),
+        ("pl.set { max_per_address = 1 }", "crowd"),
     ],
 )
-def test_sites_are_told_what_is_missing(command, line):
+def test_sites_are_told_what_is_missing(command, line, feature):
     text = f'local pl = require "perilune"\n{line}\n'
     done = command("check", "x.lua", files={"x.lua": text, "x": "x"})
     assert done.returncode != 0
-    assert "built without the feature pages" in done.stderr
+    assert f"built without the feature {feature}" in done.stderr
 
 
 def test_it_does_not_develop(command):

@@ -4,6 +4,7 @@ The sizes themselves, at their defaults, are conformance cases."""
 
 import re
 import resource
+from signal import SIGHUP
 
 import pytest
 
@@ -191,6 +192,59 @@ def test_max_connections(start):
     assert third.response().status == 200
     second.close()
     third.close()
+
+
+def test_max_per_address(start):
+    server = start("max_per_address = 2")
+    served = [server.connect(), server.connect()]
+    for wire in served:
+        assert wire.get("/").status == 200
+    with server.connect() as third:
+        third.send(GET % b"/")
+        response = third.response()
+        assert response.status == 503 and not response.keeps_alive
+        assert "too many connections" in response.text
+        third.expect_closed()
+    server.wait_log("max_per_address.*peer=127.0.0.1 open connections=2")
+    with server.connect(source="127.0.0.2") as other:
+        assert other.get("/").status == 200, "others are others"
+    for wire in served:
+        assert wire.get("/").status == 200, "nothing happens to them"
+        wire.close()
+    wait_for(lambda: server.get("/").status == 200, "places again")
+    assert server.log().count("max_per_address") == 1, "once a minute"
+
+
+def test_a_crowd_that_does_not_listen_is_not_heard(start):
+    """As many are told why as may be served; the rest costs nothing."""
+    server = start("max_per_address = 1, linger = 1000")
+    with server.connect() as one, server.connect() as two:
+        assert one.get("/").status == 200
+        assert two.response().status == 503
+        with server.connect() as three:
+            assert three.read_to_end() == b""
+
+
+def test_proxies_are_no_crowd(start, tmp_path):
+    server = start('max_per_address = 1, trusted = "127.0.0.1"')
+    with server.connect() as one, server.connect() as two:
+        assert one.get("/").status == two.get("/").status == 200
+    server = start("max_per_address = 1", "-h", f"unix:{tmp_path}/a.sock")
+    with server.connect() as one, server.connect() as two:
+        assert one.get("/").status == two.get("/").status == 200
+
+
+def test_max_per_address_after_a_reload(start):
+    server = start("max_per_address = 1")
+    with server.connect() as one, server.connect() as two:
+        assert one.get("/").status == 200
+        assert two.response().status == 503
+        site = server.folder / "site.lua"
+        site.write_text(site.read_text().replace("address = 1", "address = 0"))
+        server.send_signal(SIGHUP)
+        server.wait_log("reloaded: generation=2")
+        with server.connect() as three:
+            assert three.get("/").status == 200
 
 
 # ---- descriptors ----

@@ -15,7 +15,7 @@ end
 """
 
 SERVER = """
-pl.set { body_rate = 0 }
+pl.set { body_rate = 0, max_per_address = 100000 }
 pl.get("/", function() return "hello" end)
 pl.post("/body", function(req) return req:body() end)
 pl.put("/save", function(req)

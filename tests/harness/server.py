@@ -148,10 +148,10 @@ class Server:
     def url(self, target: str = "/") -> str:
         return f"http://127.0.0.1:{self.port}{target}"
 
-    def connect(self, address=None) -> Wire:
+    def connect(self, address=None, source=None) -> Wire:
         code = self.process.poll()
         assert code is None, f"the server ended before, with code {code}"
-        return Wire(address or self.addresses()[0], self.guard)
+        return Wire(address or self.addresses()[0], self.guard, source)
 
     def request(self, method, target, headers=None, body=None) -> Response:
         """One request on a connection of its own."""

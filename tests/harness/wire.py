@@ -65,11 +65,14 @@ class Response:
 
 
 class Wire:
-    """One connection. address is (host, port) or the path of a socket."""
+    """One connection. address is (host, port) or the path of a socket, source
+    the host that it comes from."""
 
-    def __init__(self, address, guard: float = GUARD):
+    def __init__(self, address, guard: float = GUARD, source=None):
         if isinstance(address, tuple):
-            self.socket = socket.create_connection(address, timeout=guard)
+            self.socket = socket.create_connection(
+                address, timeout=guard, source_address=source and (source, 0)
+            )
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         else:
             self.socket = socket.socket(socket.AF_UNIX)
