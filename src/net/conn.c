@@ -565,7 +565,7 @@ static bool end_of_turn(struct pl_hook *hook)
         pl_conn_flush(net->owner);
     watch_fresh(net);
     if (PL_WITH_TLS && net->tls != NULL)
-        net->tls->steps = 0;
+        pl_conn_tls_next_turn(net->tls);
     if (net->graves == NULL)
         return false;
     while (net->graves != NULL) {

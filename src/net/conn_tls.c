@@ -20,7 +20,7 @@
 #include "net/conn_tls.h"
 
 enum {
-    HANDSHAKES = 8,      /* steps of a turn: each may take half a millisecond */
+    STEPS = 8,           /* of handshakes in a turn: each takes 0.5 ms */
     SESSION = 14 * 1024, /* what OpenSSL has of an idle one: 13.7 KiB */
 };
 
@@ -38,6 +38,7 @@ PL_COLD static int make_worker(struct pl_net *net,
     if (worker == NULL)
         return PL_ERR_NOMEM;
     worker->offer = offer;
+    pl_list_init(&worker->waiting);
     worker->plain = pl_malloc(PL_NET_INBOX);
     worker->stage = pl_malloc(PL_TLS_BATCH);
     if (worker->plain != NULL && worker->stage != NULL)
@@ -264,26 +265,45 @@ static void take(struct pl_conn *conn, struct pl_str bytes)
         show_plain(conn, pl_str(pl_conn_tls_worker(conn)->plain, len), over);
 }
 
-static void wait_no_more(struct pl_tls_worker *worker, struct pl_tls *tls)
+static void wait_no_more(struct pl_tls *tls)
 {
-    worker->waiting -= tls->waits;
-    tls->waits = false;
+    if (!tls->waits)
+        return;
+    tls->waits = tls->granted = false;
+    pl_list_remove(&tls->node);
 }
 
 /* Has this turn a step left for its handshake? Newcomers are seen first in a
  * turn; were all steps theirs, one that waits would do so while a flood goes
- * on. So half of the steps are for those that wait, the first of them first. */
+ * on. So half of the steps are for those that wait, in the order in which they
+ * came: of who comes again in the next turn, the newest would be the first. */
 static bool has_step(struct pl_tls_worker *worker, struct pl_tls *tls)
 {
-    bool half = worker->waiting > 0 && !tls->waits;
+    bool shared = !pl_list_empty(&worker->waiting);
 
-    if (worker->steps < (half ? HANDSHAKES / 2 : HANDSHAKES)) {
-        wait_no_more(worker, tls);
+    if (tls->granted ||
+        (!tls->waits && worker->steps < (shared ? STEPS / 2 : STEPS))) {
+        wait_no_more(tls);
         return true;
     }
-    worker->waiting += !tls->waits;
-    tls->waits = true;
+    if (!tls->waits) {
+        tls->waits = true;
+        pl_list_push(&worker->waiting, &tls->node);
+    }
     return false;
+}
+
+void pl_conn_tls_next_turn(struct pl_tls_worker *worker)
+{
+    struct pl_list *node;
+    unsigned grants = 0;
+
+    worker->steps = 0;
+    PL_LIST_FOREACH (node, &worker->waiting) {
+        PL_LIST_ENTRY(node, struct pl_tls, node)->granted = true;
+        if (++grants == STEPS / 2)
+            return;
+    }
 }
 
 size_t pl_conn_tls_read(struct pl_conn *conn)
@@ -382,7 +402,7 @@ void pl_conn_tls_free(struct pl_conn *conn)
 
     if (tls == NULL)
         return;
-    wait_no_more(pl_conn_tls_worker(conn), tls);
+    wait_no_more(tls);
     if (tls->session != NULL) {
         pl_conn_tls_worker(conn)->offer->session_free(tls->session);
         pl_conn_release(conn, SESSION);

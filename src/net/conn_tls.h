@@ -14,14 +14,16 @@ struct pl_tls {
     const struct pl_protocol *next; /* after the handshake, without ALPN */
     char *rest;                     /* the beginning of a record */
     uint32_t rest_len, rest_size;
-    bool open;     /* the handshake is over */
-    bool ended;    /* the peer has said that no more follows */
-    bool farewell; /* ... and so have we */
-    bool clear;    /* there was no TLS in it */
-    bool known;    /* to the protocol: it hears of the end in any case */
-    bool fed;      /* rest is to be looked at without a recv */
-    bool draining; /* as soon as there is something to drain */
-    bool waits;    /* the handshakes of its turn were others' */
+    bool open : 1;       /* the handshake is over */
+    bool ended : 1;      /* the peer has said that no more follows */
+    bool farewell : 1;   /* ... and so have we */
+    bool clear : 1;      /* there was no TLS in it */
+    bool known : 1;      /* to the protocol: it hears of the end in any case */
+    bool fed : 1;        /* rest is to be looked at without a recv */
+    bool draining : 1;   /* as soon as there is something to drain */
+    bool waits : 1;      /* the handshakes of its turn were others' */
+    bool granted : 1;    /* ... but in the next it has a step */
+    struct pl_list node; /* in worker->waiting */
 };
 
 _Static_assert(sizeof(struct pl_tls) <= 64, "part of an idle connection");
@@ -35,8 +37,8 @@ struct pl_tls_worker {
     char *plain; /* PL_NET_INBOX: decrypted, being shown */
     char *stage; /* to be encrypted together */
     size_t staged;
-    unsigned steps;   /* of handshakes, in this turn */
-    unsigned waiting; /* connections: see pl_tls.waits */
+    unsigned steps;         /* of handshakes, in this turn */
+    struct pl_list waiting; /* pl_tls.node; who waits longest is the first */
     struct pl_tls_stats stats;
 };
 
@@ -70,6 +72,9 @@ size_t pl_conn_tls_read(struct pl_conn *conn);
 void pl_conn_tls_goodbye(struct pl_conn *conn);
 
 void pl_conn_tls_free(struct pl_conn *conn);
+
+/* A turn is over: whose handshakes go on in the next. */
+void pl_conn_tls_next_turn(struct pl_tls_worker *worker);
 void pl_net_tls_fini(struct pl_net *net);
 
 /* ---- for conn_out.c ---- */

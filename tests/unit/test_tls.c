@@ -341,6 +341,36 @@ static void test_tls__a_turn_has_few_handshakes(void **state)
         CHECK(pl_script_received(script, far[i]).len > 0, "all");
 }
 
+/* More come in each turn than have steps, and nobody waits for ever. */
+static void test_tls__a_flood_keeps_no_handshake_waiting(void **state)
+{
+    enum { FIRST = 20, EACH = 10, TURNS = 6 };
+    struct pl_str hello;
+    int far[FIRST + TURNS * EACH];
+    unsigned n = 0;
+
+    (void)state;
+    shake_hands();
+    dial();
+    hello = pl_script_received(script, fars[1]);
+    while (n < FIRST)
+        far[n++] = pl_script_connect(script, listen_fd);
+    turn(1);
+    for (unsigned i = 0; i < FIRST; i++)
+        pl_script_send(script, far[i], hello);
+    for (unsigned i = 0; i < TURNS; i++) {
+        turn(1);
+        for (unsigned end = n + EACH; n < end; n++) {
+            far[n] = pl_script_connect(script, listen_fd);
+            pl_script_send(script, far[n], hello);
+        }
+    }
+    for (unsigned i = 0; i < FIRST; i++)
+        CHECK(pl_script_received(script, far[i]).len > 0, "an early one");
+    CHECK_INT(0, pl_script_received(script, far[n - 1]).len, "a late one");
+    turn(1); /* all are accepted */
+}
+
 static void test_tls__survives_a_lack_of_memory(void **state)
 {
     (void)state;
@@ -387,5 +417,6 @@ RUN_TESTS(TLS_TEST(test_tls__carries_bytes_both_ways),
           TLS_TEST(test_tls__a_changed_record_ends_the_connection),
           TLS_TEST(test_tls__a_handshake_has_a_time_limit),
           TLS_TEST(test_tls__a_turn_has_few_handshakes),
+          TLS_TEST(test_tls__a_flood_keeps_no_handshake_waiting),
           TLS_TEST(test_tls__a_context_needs_memory),
           TLS_TEST(test_tls__survives_a_lack_of_memory))
