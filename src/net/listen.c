@@ -95,11 +95,23 @@ static int defer(int fd)
                              sizeof(seconds));
 }
 
+/* Who does not read makes the kernel hold megabytes for it, whatever our own
+ * limits are, and filling those of many takes long turns. What has been sent
+ * and not acknowledged does not count: throughput is as it was. Connections
+ * inherit this; a kernel that cannot does without. */
+static void bound_unsent(int fd)
+{
+    int most = PL_NET_UNSENT;
+
+    pl_sys_setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, sizeof(most));
+}
+
 static int set_tcp_options(int fd, int family,
                            const struct pl_listen_options *options)
 {
     int one = 1, only = options->v6only;
 
+    bound_unsent(fd);
     if (!options->eager && defer(fd) < 0)
         return -1;
     if (pl_sys_setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) <
@@ -278,7 +290,10 @@ static int prepare(int fd, const struct pl_addr *addr,
         return -1;
     if (options->backlog != 0 && pl_sys_listen(fd, options->backlog) < 0)
         return -1;
-    return is_unix(addr) || options->eager ? 0 : defer(fd);
+    if (is_unix(addr))
+        return 0;
+    bound_unsent(fd);
+    return options->eager ? 0 : defer(fd);
 }
 
 int pl_listen_adopt(int fd, const struct pl_listen_options *options,

@@ -12,8 +12,9 @@
 enum {
     PL_NET_INBOX = 64 * 1024,
     PL_NET_OUTBOX = 64 * 1024,
-    PL_NET_BUDGET = 64 * 1024, /* bytes read from one connection in a turn */
-    PL_NET_PUSH = 1024 * 1024, /* ... and written from its queue */
+    PL_NET_BUDGET = 64 * 1024,  /* bytes read from one connection in a turn */
+    PL_NET_PUSH = 256 * 1024,   /* ... and written from its queue */
+    PL_NET_UNSENT = 256 * 1024, /* of it, what the kernel holds unsent */
     PL_NET_FRESH = 64, /* connections whose watch may wait for the turn's end */
 };
 

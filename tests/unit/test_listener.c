@@ -3,6 +3,7 @@
 #include "check.h"
 
 #include <stdlib.h>
+#include <netinet/tcp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -120,6 +121,25 @@ static void test_listener__silent_connections_are_deferred(void **state)
     CHECK(accept_now(false) < 0, "else not before it speaks");
 }
 
+/* What the kernel keeps for a peer that does not read. */
+static void test_listener__unsent_output_is_bounded(void **state)
+{
+    const struct pl_listen_options options = {.sockets = 1, .eager = true};
+    int far = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), fd, most = 0;
+    struct pl_listen_group *group;
+    socklen_t len = sizeof(most);
+
+    (void)state;
+    CHECK_INT(0, open_at("127.0.0.1:0", &options, &group), "open");
+    CHECK_INT(0, connect(far, &group->addr.sa, group->addr.len), "connect");
+    fd = accept(group->fds[0], NULL, NULL);
+    getsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, &len);
+    CHECK_INT(PL_NET_UNSENT, most, "inherited");
+    close(fd);
+    close(far);
+    pl_listen_close(group);
+}
+
 /* SO_REUSEPORT would share it without a word. */
 static void test_listener__a_taken_port_is_said(void **state)
 {
@@ -183,6 +203,7 @@ RUN_TESTS(LISTENER_TEST(test_listener__a_group_shares_one_port),
           LISTENER_TEST(test_listener__a_group_keeps_its_options),
           LISTENER_TEST(test_listener__words_for_protocols),
           LISTENER_TEST(test_listener__silent_connections_are_deferred),
+          LISTENER_TEST(test_listener__unsent_output_is_bounded),
           LISTENER_TEST(test_listener__a_taken_port_is_said),
           LISTENER_TEST(test_listener__unix_files),
           LISTENER_TEST(test_listener__files_that_are_no_sockets_stay))
