@@ -197,6 +197,7 @@ enum pl_h2_code pl_h2_head_read(struct pl_h2_head *head, enum pl_h2_part part,
     }
     return got == 0              ? PL_H2_NO_ERROR
            : got == PL_ERR_PROTO ? PL_H2_COMPRESSION_ERROR
+           : got == PL_ERR_LIMIT ? PL_H2_ENHANCE_YOUR_CALM
                                  : PL_H2_INTERNAL_ERROR;
 }
 

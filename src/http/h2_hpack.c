@@ -117,18 +117,27 @@ void pl_h2_hpack_free(struct pl_h2_hpack *hpack)
     pl_account_release(account, sizeof(*hpack));
 }
 
+/* nghttp2 got no memory: was that because the connection may hold no more?
+ * refused: how often it had been told so before. */
+static int no_memory(const struct pl_h2_hpack *hpack, uint64_t refused)
+{
+    return hpack->account->refused > refused ? PL_ERR_LIMIT : PL_ERR_NOMEM;
+}
+
 /* ---- in ---- */
 
 int pl_h2_hpack_next(struct pl_h2_hpack *hpack, struct pl_str *block,
                      struct pl_str *name, struct pl_str *value)
 {
+    uint64_t refused = hpack->account->refused;
     nghttp2_nv field;
     int flags = 0;
     ssize_t used = nghttp2_hd_inflate_hd2(
         hpack->in, &field, &flags, (const uint8_t *)block->data, block->len, 1);
 
     if (used < 0)
-        return used == NGHTTP2_ERR_NOMEM ? PL_ERR_NOMEM : PL_ERR_PROTO;
+        return used == NGHTTP2_ERR_NOMEM ? no_memory(hpack, refused)
+                                         : PL_ERR_PROTO;
     *block = pl_str_skip(*block, (size_t)used);
     if (flags & NGHTTP2_HD_INFLATE_EMIT) {
         *name = pl_str((const char *)field.name, field.namelen);
@@ -184,10 +193,12 @@ ssize_t pl_h2_hpack_write(struct pl_h2_hpack *hpack,
 
 int pl_h2_hpack_resize(struct pl_h2_hpack *hpack, uint32_t size)
 {
+    uint64_t refused = hpack->account->refused;
+
     return nghttp2_hd_deflate_change_table_size(
                hpack->out, PL_MIN(size, (uint32_t)PL_H2_TABLE)) == 0
                ? 0
-               : PL_ERR_NOMEM;
+               : no_memory(hpack, refused);
 }
 
 const char *pl_h2_library(void)

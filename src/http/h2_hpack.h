@@ -24,7 +24,7 @@ void pl_h2_hpack_free(struct pl_h2_hpack *hpack); /* may be NULL */
 /* Takes the next field off *block, which ends where the header block ends. 1:
  * here it is; both point into the tables and are good until the next call. 0:
  * there are no more. PL_ERR_PROTO: it cannot be read, and nothing behind it
- * either. PL_ERR_NOMEM. */
+ * either. PL_ERR_LIMIT: the connection may hold no more. PL_ERR_NOMEM. */
 int pl_h2_hpack_next(struct pl_h2_hpack *hpack, struct pl_str *block,
                      struct pl_str *name, struct pl_str *value);
 
@@ -44,7 +44,8 @@ ssize_t pl_h2_hpack_write(struct pl_h2_hpack *hpack,
                           const struct pl_h2_field *fields, unsigned n,
                           char *out, size_t room);
 
-/* The peer wants our table no larger than this. 0 or PL_ERR_NOMEM. */
+/* The peer wants our table no larger than this. 0, PL_ERR_LIMIT or
+ * PL_ERR_NOMEM. */
 int pl_h2_hpack_resize(struct pl_h2_hpack *hpack, uint32_t size);
 
 #endif

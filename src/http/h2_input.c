@@ -244,13 +244,20 @@ static int set_window(struct pl_h2 *h2, uint32_t value)
     return 0;
 }
 
+static int resize_table(struct pl_h2 *h2, uint32_t size)
+{
+    int err = pl_h2_hpack_resize(h2->hpack, size);
+
+    if (err == PL_ERR_LIMIT)
+        return pl_h2_fail(h2, PL_H2_ENHANCE_YOUR_CALM, "too much to hold");
+    return err < 0 ? pl_h2_fail(h2, PL_H2_INTERNAL_ERROR, "out of memory") : 0;
+}
+
 static int set(struct pl_h2 *h2, uint16_t id, uint32_t value)
 {
     switch (id) {
     case PL_H2_HEADER_TABLE_SIZE:
-        if (pl_h2_hpack_resize(h2->hpack, value) < 0)
-            return pl_h2_fail(h2, PL_H2_INTERNAL_ERROR, "out of memory");
-        return 0;
+        return resize_table(h2, value);
     case PL_H2_INITIAL_WINDOW_SIZE:
         return set_window(h2, value);
     case PL_H2_MAX_FRAME_SIZE:

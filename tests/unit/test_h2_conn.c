@@ -374,6 +374,24 @@ static void test_h2_conn__sends_files(void **state)
 
 /* ---- time ---- */
 
+static void fill_account(struct pl_conn *conn, void *arg)
+{
+    struct pl_account *account = pl_conn_account(conn);
+
+    (void)arg;
+    account->limit = account->used;
+}
+
+/* What it has sent before leaves no room for one more field in our table. */
+static void test_h2_conn__a_full_account_is_the_peers_fault(void **state)
+{
+    (void)state;
+    begin_client();
+    pl_net_each(&net, fill_account, NULL);
+    say_headers(1, GET_LINES("/") "x-new: yes\n", true);
+    expect_words("G1=ENHANCE_YOUR_CALM", "no error of ours");
+}
+
 static void test_h2_conn__idle_connections_are_closed(void **state)
 {
     (void)state;
@@ -534,6 +552,7 @@ RUN_TESTS(H2_BOTH(test_h2_conn__answers),
           H2_WHOLE(test_h2_conn__may_leave_while_requests_wait),
           H2_WHOLE(test_h2_conn__a_long_burst_has_shares),
           H2_WHOLE(test_h2_conn__sends_files),
+          H2_WHOLE(test_h2_conn__a_full_account_is_the_peers_fault),
           H2_WHOLE(test_h2_conn__idle_connections_are_closed),
           H2_BOTH(test_h2_conn__prefaces_have_a_time),
           H2_BOTH(test_h2_conn__closed_windows_have_a_time),
