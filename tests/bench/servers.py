@@ -20,7 +20,7 @@ class Command:
     """How a server is started so that it listens on port."""
 
     words: list
-    port: int
+    port: int  # 0: it chooses, and says which
     env: dict[str, str] = field(default_factory=dict)
     tls: bool = False
 
@@ -47,18 +47,32 @@ class Server:
             stdout=self.log.open("w"),
             stderr=subprocess.STDOUT,
         )
-        self.wait_until_it_listens()
+        self.wait_until(self.listens)
 
-    def wait_until_it_listens(self):
+    def wait_until(self, done):
         end = time.monotonic() + 30
         while time.monotonic() < end and self.process.poll() is None:
-            try:
-                self.connect().close()
+            if done():
                 return
-            except ConnectionError:
-                time.sleep(0.01)
+            time.sleep(0.01)
         self.stop()
         raise Failed(f"{self.name} did not start: {self.said()}")
+
+    def listens(self) -> bool:
+        if self.port == 0:
+            self.port = next(iter(self.ports()), 0)
+        try:
+            if self.port != 0:
+                self.connect().close()
+        except ConnectionError:
+            return False
+        return self.port != 0
+
+    def ports(self) -> list[int]:
+        """Those that perilune says it listens on, in the order of the site."""
+        text = self.log.read_text(errors="replace")
+        found = re.findall(r"^listening on https?://.*:(\d+)/$", text, re.M)
+        return [int(port) for port in found]
 
     def said(self) -> str:
         """Its last words."""

@@ -39,15 +39,16 @@ from attacks.catalogue import ATTACKS, SITE  # noqa: E402
 from harness.h2wire import CODES  # noqa: E402
 from load import Failed  # noqa: E402
 from servers import (  # noqa: E402
-    LOAD_CPU, SERVER_CPU, Command, Server, free_port,
+    LOAD_CPU, SERVER_CPU, Command, Server,
 )  # fmt: skip
 from subjects import BUILD, built, make_certificate  # noqa: E402
 
 LISTENERS = """
-pl.listen { "127.0.0.1:%d" }
-pl.listen { "127.0.0.1:%d", tls = { cert = "site.crt", key = "site.key" } }
-pl.listen { "127.0.0.1:%d", proxy_protocol = true, trusted = "127.0.0.0/8" }
+pl.listen { "127.0.0.1:0" }
+pl.listen { "127.0.0.1:0", tls = { cert = "site.crt", key = "site.key" } }
+pl.listen { "127.0.0.1:0", proxy_protocol = true, trusted = "127.0.0.0/8" }
 """
+PORTS = ("h1", "tls", "proxy")  # in this order
 HEAD_START = 0.3  # seconds of the attack before the first question
 P99_MS, KIB_EACH, KIB_ALL = 100, 1024, 32 * 1024
 
@@ -206,21 +207,19 @@ class Field:
     """A server, and who is around it."""
 
     def __init__(self, folder: Path, certificate: Path):
-        self.ports = {"h1": free_port(), "tls": free_port()}
-        self.ports["proxy"] = free_port()
-        self.ports["h2"] = self.ports["ws"] = self.ports["h1"]
-        listeners = LISTENERS % tuple(
-            self.ports[wire] for wire in ("h1", "tls", "proxy")
-        )
-        (folder / "site.lua").write_text(SITE.read_text() + listeners)
+        (folder / "site.lua").write_text(SITE.read_text() + LISTENERS)
         for name in ("site.crt", "site.key"):
             (folder / name).symlink_to(certificate / name)
         words = first(built(BUILD / "perilune"), "site.lua", "-c", 1)
         env = {"PERILUNE_PLUGINS": str(BUILD)}
         self.folder = folder
-        self.server = Server(
-            "perilune", Command(words, self.ports["h1"], env), folder
-        )
+        self.server = Server("perilune", Command(words, 0, env), folder)
+        self.server.wait_until(self.says_all)
+        self.ports = dict(zip(PORTS, self.server.ports()))
+        self.ports["h2"] = self.ports["ws"] = self.ports["h1"]
+
+    def says_all(self) -> bool:
+        return len(self.server.ports()) == len(PORTS)
 
     def friend(self, wire: str, seconds: float) -> subprocess.Popen:
         words = first("taskset", "-c", LOAD_CPU, sys.executable,
