@@ -129,6 +129,7 @@ static void free_message(struct pl_ws *ws)
 
     work->opcode = 0;
     work->whole = work->taken = false;
+    pl_ws_unpacker_drop(ws);
     pl_buf_fini(&work->message);
     pl_ws_work_put(ws);
 }

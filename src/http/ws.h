@@ -29,6 +29,7 @@ struct pl_request;
 struct pl_ws;
 struct pl_ws_packer;
 struct pl_ws_shared;
+struct pl_ws_unpacker;
 
 /* What a route or a handler says of its sockets. Strings are lists with spaces
  * between. BORROWED by each socket until pl_ws_release(). */
@@ -87,10 +88,12 @@ enum pl_ws_state { PL_WS_OPEN, PL_WS_CLOSING, PL_WS_CLOSED };
 struct pl_ws_work {
     struct pl_buf message;
     struct pl_utf8 utf8;
-    struct pl_ws_frame frame; /* the one that is being read */
-    uint64_t left;            /* bytes of it that are to come */
-    uint64_t seen, judged;    /* bytes of it; when its rate was judged */
-    uint8_t opcode;           /* of the message; 0: none */
+    struct pl_ws_frame frame;        /* the one that is being read */
+    uint64_t left;                   /* bytes of it that are to come */
+    uint64_t seen, judged;           /* bytes of it; when its rate was judged */
+    uint64_t announced;              /* of the message, by its frames so far */
+    struct pl_ws_unpacker *unpacker; /* NULL: none of it was packed yet */
+    uint8_t opcode;                  /* of the message; 0: none */
     bool packed;
     bool whole; /* all of it is there, */
     bool taken; /* ... and with its reader */

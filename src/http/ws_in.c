@@ -1,8 +1,11 @@
 /* ws_in.c - the input of a WebSocket: frames, and the messages they make.
  *
  * A head and a control frame are looked at when all of it has come; the payload
- * of other frames is taken as it comes, unmasked on its way into the message,
- * and text is checked there. */
+ * of other frames is taken as it comes, unmasked (and unpacked) on its way into
+ * the message, and text is checked there.
+ *
+ * A few bytes may be unpacked to a thousand times as many: how many there may
+ * be in a turn is limited, and the rest of the bytes waits for the next. */
 #include "http/ws_priv.h"
 
 #include "base/check.h"
@@ -14,6 +17,8 @@ enum {
     FIRST_ROOM = 16 * 1024, /* of a message whose length is only announced */
     CONTROLS = 500,         /* control frames in a window */
     SHARE = 256,            /* heads and payloads that one turn takes */
+    UNPACKED = 64 * 1024,   /* bytes that one turn makes of packed ones */
+    PIECE = 4096,           /* packed bytes that are unmasked at a time */
     WINDOW = 10000,         /* ms */
 };
 
@@ -63,42 +68,92 @@ static void take_control(struct pl_ws *ws, const struct pl_ws_frame *frame,
 
 /* ---- messages ---- */
 
-/* Puts what was packed in the place of its packed form. False: that has ended
- * the socket. */
-static bool unpack(struct pl_ws *ws)
+/* Text that was added to the message behind its first bytes. False: that has
+ * ended the socket. */
+static bool check_text(struct pl_ws *ws, size_t from)
 {
     struct pl_ws_work *work = ws->work;
-    struct pl_ws_packer *packer = pl_ws_packer_of(ws);
-    uint64_t most = ws->settings->max_message;
-    struct pl_buf out;
-    int err = PL_ERR_NOMEM;
 
-    pl_buf_init(&out, pl_ws_pool(ws), NULL,
-                (size_t)PL_MIN(most, SIZE_MAX - 1) + 1);
-    if (packer != NULL)
-        err = pl_ws_unpack(packer, pl_buf_str(&work->message), &out);
-    if (err == PL_ERR_LIMIT || out.len > most)
+    if (work->opcode != PL_WS_OP_TEXT ||
+        pl_utf8_feed(&work->utf8,
+                     pl_str_skip(pl_buf_str(&work->message), from)))
+        return true;
+    pl_ws_fail(ws, PL_WS_NOT_UTF8, "text that is not UTF-8");
+    return false;
+}
+
+/* What unpacking says, and what came of it. False: that has ended the socket.
+ */
+static bool judge_unpacked(struct pl_ws *ws, int err, size_t from)
+{
+    if (err == PL_ERR_LIMIT ||
+        ws->work->message.len > ws->settings->max_message)
         pl_ws_fail(ws, PL_WS_TOO_BIG, "a packed message is too long");
     else if (err == PL_ERR_PROTO)
         pl_ws_fail(ws, PL_WS_NOT_UTF8, "a message is packed wrongly");
     else if (err < 0)
         pl_ws_fail(ws, PL_WS_ERROR, "out of memory");
     else
-        work->utf8.more = !pl_utf8_valid(pl_buf_str(&out));
-    if (ws->state != PL_WS_OPEN) {
-        pl_buf_fini(&out);
+        return check_text(ws, from);
+    return false;
+}
+
+static bool may_unpack(struct pl_ws *ws)
+{
+    struct pl_ws_work *work = ws->work;
+    struct pl_ws_packer *packer = pl_ws_packer_of(ws);
+
+    if (work->unpacker == NULL && packer != NULL)
+        work->unpacker = pl_ws_unpacker_get(packer);
+    return work->unpacker != NULL || judge_unpacked(ws, PL_ERR_NOMEM, 0);
+}
+
+/* Takes of the payload what may be unpacked now; *used is how much that is, and
+ * *made counts what came of it. False: that has ended the socket. */
+static bool unpack(struct pl_ws *ws, struct pl_str bytes, size_t *used,
+                   size_t *made)
+{
+    struct pl_ws_work *work = ws->work;
+    char plain[PIECE];
+
+    if (!may_unpack(ws))
         return false;
+    while (*used < bytes.len && *made < UNPACKED) {
+        struct pl_str part = pl_str_first(pl_str_skip(bytes, *used), PIECE);
+        struct pl_str rest = pl_str(plain, part.len);
+        size_t from = work->message.len;
+        int err;
+
+        pl_ws_mask(plain, part.data, part.len, work->frame.key,
+                   work->seen + *used);
+        err = pl_ws_unpack(work->unpacker, &rest, &work->message,
+                           UNPACKED - *made);
+        *used += part.len - rest.len;
+        *made += work->message.len - from;
+        if (!judge_unpacked(ws, err, from))
+            return false;
     }
-    pl_buf_fini(&work->message);
-    work->message = out;
     return true;
+}
+
+static bool unpack_end(struct pl_ws *ws)
+{
+    struct pl_ws_work *work = ws->work;
+    size_t from = work->message.len;
+    int err;
+
+    if (!may_unpack(ws))
+        return false;
+    err = pl_ws_unpack_end(work->unpacker, &work->message);
+    pl_ws_unpacker_drop(ws);
+    return judge_unpacked(ws, err, from);
 }
 
 static void message_is_whole(struct pl_ws *ws)
 {
     struct pl_ws_work *work = ws->work;
 
-    if (work->packed && !unpack(ws))
+    if (work->packed && !unpack_end(ws))
         return;
     if (work->opcode == PL_WS_OP_TEXT && work->utf8.more > 0) {
         pl_ws_fail(ws, PL_WS_NOT_UTF8, "text that is not UTF-8");
@@ -130,37 +185,39 @@ static bool make_room(struct pl_ws_work *work, size_t len)
 static bool add_payload(struct pl_ws *ws, struct pl_str bytes)
 {
     struct pl_ws_work *work = ws->work;
-    char *to;
+    size_t from = work->message.len;
 
     if (!make_room(work, bytes.len)) {
         pl_ws_fail(ws, PL_WS_ERROR, "out of memory");
         return false;
     }
-    to = work->message.data + work->message.len;
-    pl_ws_mask(to, bytes.data, bytes.len, work->frame.key, work->seen);
+    pl_ws_mask(work->message.data + from, bytes.data, bytes.len,
+               work->frame.key, work->seen);
     work->message.len += bytes.len;
-    if (work->opcode == PL_WS_OP_TEXT && !work->packed &&
-        !pl_utf8_feed(&work->utf8, pl_str(to, bytes.len))) {
-        pl_ws_fail(ws, PL_WS_NOT_UTF8, "text that is not UTF-8");
-        return false;
-    }
-    return true;
+    return check_text(ws, from);
 }
 
-/* Takes what is there of a frame's payload; returns how much. */
-static size_t take_payload(struct pl_ws *ws, struct pl_str bytes)
+/* Takes what is there of a frame's payload, or its share of what is packed;
+ * returns how much. */
+static size_t take_payload(struct pl_ws *ws, struct pl_str bytes, size_t *made)
 {
     struct pl_ws_work *work = ws->work;
     struct pl_str part =
         pl_str_first(bytes, (size_t)PL_MIN(work->left, bytes.len));
+    size_t used = part.len;
 
-    if (ws->state == PL_WS_OPEN && !add_payload(ws, part))
-        return part.len;
-    work->seen += part.len;
-    work->left -= part.len;
+    if (ws->state == PL_WS_OPEN && work->packed) {
+        used = 0;
+        if (!unpack(ws, part, &used, made))
+            return used;
+    } else if (ws->state == PL_WS_OPEN && !add_payload(ws, part)) {
+        return used;
+    }
+    work->seen += used;
+    work->left -= used;
     if (work->left == 0)
         frame_is_over(ws);
-    return part.len;
+    return used;
 }
 
 /* What is wrong with a data frame where it stands; or NULL. */
@@ -187,12 +244,18 @@ static void begin_part(struct pl_ws *ws, const struct pl_ws_frame *frame)
         work->opcode = frame->opcode;
         work->packed = frame->packed;
         work->utf8 = (struct pl_utf8){0};
+        work->announced = 0;
+        /* One more shows that it is too long. */
+        work->message.limit =
+            frame->packed ? (size_t)PL_MIN(most, SIZE_MAX - 1) + 1 : 0;
     }
     /* After a reload the limit may be below what is there already. */
-    if (work->message.len > most || frame->len > most - work->message.len)
+    if (work->announced > most || frame->len > most - work->announced)
         pl_ws_fail(ws, PL_WS_TOO_BIG, "a message is too long");
     else if (frame->len == 0 && !frame->fin && !count_control(ws))
         pl_ws_fail(ws, PL_WS_POLICY, "too many empty fragments");
+    else
+        work->announced += frame->len;
 }
 
 static void begin_frame(struct pl_ws *ws, const struct pl_ws_frame *frame)
@@ -260,18 +323,19 @@ static size_t take_head(struct pl_ws *ws, struct pl_str bytes)
 
 size_t pl_ws_input(struct pl_ws *ws, struct pl_str bytes)
 {
-    size_t used = 0, n = 1;
+    size_t used = 0, n = 1, made = 0;
     unsigned pieces = 0;
 
     pl_ws_hold(ws); /* whoever is told may close it */
     while (used < bytes.len && n > 0 && ws->state != PL_WS_CLOSED) {
         struct pl_str rest = pl_str_skip(bytes, used);
 
-        if (++pieces > SHARE) {
+        if (++pieces > SHARE || made >= UNPACKED) {
             ws->transport->pass(ws->link);
             break;
         }
-        n = pl_ws_in_frame(ws) ? take_payload(ws, rest) : take_head(ws, rest);
+        n = pl_ws_in_frame(ws) ? take_payload(ws, rest, &made)
+                               : take_head(ws, rest);
         used += n;
     }
     if (ws->state == PL_WS_CLOSED)

@@ -55,6 +55,16 @@ void pl_ws_packer_drop(struct pl_ws *ws)
     }
 }
 
+void pl_ws_unpacker_drop(struct pl_ws *ws)
+{
+    struct pl_ws_work *work = ws->work;
+
+    if (work->unpacker == NULL)
+        return;
+    pl_ws_unpacker_put(pl_ws_packer_of(ws), work->unpacker);
+    work->unpacker = NULL;
+}
+
 static bool is_worth_packing(const struct pl_ws *ws, struct pl_str data)
 {
     return ws->packs && data.len >= ws->settings->compress_min;

@@ -31,6 +31,8 @@ struct pl_ws_rare *pl_ws_rare_get(struct pl_ws *ws);
 
 /* What it packs and unpacks by; NULL: no memory. */
 struct pl_ws_packer *pl_ws_packer_of(struct pl_ws *ws);
+/* The message is unpacked, or will not be. */
+void pl_ws_unpacker_drop(struct pl_ws *ws);
 void pl_ws_packer_drop(struct pl_ws *ws);
 
 /* Sends a frame, as the transport's write(). */

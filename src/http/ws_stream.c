@@ -17,6 +17,7 @@ struct pl_ws_stream {
     struct pl_timer timer;
     bool reading, draining; /* the operations that are under way */
     bool paused;
+    bool passed; /* the others first: goes on in the next turn */
 };
 
 static void drop_link(struct pl_ws_stream *link)
@@ -59,18 +60,20 @@ static int show(struct pl_ws_stream *link)
     int err = 0;
 
     req->body.least = 1;
-    while (!link->paused && link->ws != NULL) {
+    link->passed = false;
+    while (!link->paused && !link->passed && link->ws != NULL) {
         err = pl_body_peek(req, SIZE_MAX, &bytes);
         if (err < 0 || bytes.len == 0)
             break;
         used = pl_ws_input(link->ws, bytes);
         pl_body_skip(req, used);
-        if (used == 0 && !link->paused) { /* a head is not whole yet */
+        if (used == 0 && !link->paused &&
+            !link->passed) { /* a head is not whole yet */
             req->body.least = bytes.len + 1;
             return req->body.complete ? PL_ERR_CLOSED : req->body.err;
         }
     }
-    if (link->paused || err == PL_ERR_AGAIN)
+    if (link->paused || link->passed || err == PL_ERR_AGAIN)
         return 0;
     return err < 0 ? err : PL_ERR_CLOSED;
 }
@@ -115,10 +118,9 @@ static void stream_resume(void *arg)
     read_more(link);
 }
 
-/* Its share is what frames of HTTP/2 bring. */
 static void stream_pass(void *arg)
 {
-    (void)arg;
+    ((struct pl_ws_stream *)arg)->passed = true;
 }
 
 /* ---- output ---- */
