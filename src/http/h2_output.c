@@ -34,7 +34,7 @@ uint64_t pl_h2_waiting(const struct pl_h2_stream *stream)
 {
     if (stream->source != NULL)
         return (uint64_t)stream->source->response.length - stream->at;
-    return stream->out.len - stream->at;
+    return stream->out.len - stream->at + stream->shared;
 }
 
 void pl_h2_schedule(struct pl_h2_stream *stream)
@@ -171,24 +171,40 @@ void pl_h2_spend(struct pl_h2_stream *stream, size_t len)
     h2->explained += 2; /* one WINDOW_UPDATE for either window */
 }
 
+/* Is it a piece that is shared which goes next? */
+static bool next_is_shared(const struct pl_h2_stream *stream)
+{
+    return stream->source == NULL && stream->at == stream->out.len;
+}
+
+static struct pl_content_piece next_piece(const struct pl_h2_stream *stream)
+{
+    if (stream->source != NULL)
+        return pl_content_at(&stream->source->response, stream->at);
+    if (next_is_shared(stream))
+        return (struct pl_content_piece){.len = pl_h2_shared_next(stream)};
+    return (struct pl_content_piece){stream->out.data + stream->at, 0,
+                                     stream->out.len - stream->at};
+}
+
 /* The next frame of the stream: gives its length. */
 static int send_frame(struct pl_h2_stream *stream, size_t *sent)
 {
     struct pl_h2 *h2 = stream->h2;
-    struct pl_request *source = stream->source;
-    struct pl_content_piece piece = {stream->out.data + stream->at, 0,
-                                     pl_h2_waiting(stream)};
+    struct pl_content_piece piece = next_piece(stream);
     char head[PL_H2_FRAME_HEAD];
     size_t len;
     int err;
 
-    if (source != NULL)
-        piece = pl_content_at(&source->response, stream->at);
     len = (size_t)PL_MIN(piece.len, (uint64_t)pl_h2_room(stream));
     pl_h2_put_head(head, len, PL_H2_DATA,
                    is_last(stream, len) ? PL_H2_END_STREAM : 0, stream->id);
-    err = piece.bytes == NULL ? send_from_file(h2, source, &piece, head, len)
-                              : send_memory(h2, head, piece.bytes, len);
+    if (piece.bytes != NULL)
+        err = send_memory(h2, head, piece.bytes, len);
+    else if (stream->source != NULL)
+        err = send_from_file(h2, stream->source, &piece, head, len);
+    else
+        err = pl_h2_shared_send(stream, head, len);
     if (pl_conn_closed(h2->conn))
         return PL_ERR_CLOSED;
     *sent = len;
@@ -246,7 +262,10 @@ static void take_turns(struct pl_h2_stream *stream)
 static int account_for(struct pl_h2_stream *stream, size_t len)
 {
     pl_h2_spend(stream, len);
-    stream->at += len;
+    if (next_is_shared(stream))
+        pl_h2_shared_gone(stream, len);
+    else
+        stream->at += len;
     if (stream->source != NULL)
         stream->source->response.sent += len;
     if (stream->congested && pl_h2_waiting(stream) <= PL_H2_OUT_LOW) {

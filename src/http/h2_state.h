@@ -4,6 +4,7 @@
  *     h2_input.c   frames that come, and what they change
  *     h2_stream.c  the streams: found, opened, reset, ended
  *     h2_output.c  frames that go: control frames, and bodies as windows allow
+ *     h2_shared.c  content that is there once for many streams
  *     h2_wire.c    responses: struct pl_wire
  *     h2_block.c   header blocks that do not go with a response
  *     h2_enter.c   how an HTTP/1 connection becomes one
@@ -39,15 +40,17 @@ struct pl_h2_stream {
     /* In h2->ready: has content, and a window. Or in h2->parked. */
     struct pl_list node;
     struct pl_h2 *h2;
-    struct pl_request *req;    /* until its answer has been said */
-    struct pl_request *source; /* whose content is being sent: held */
-    struct pl_request *tail;   /* whose trailers are to follow: held */
-    struct pl_buf out;         /* pieces of a stream that wait */
-    uint64_t at;               /* how much of content or out has gone */
-    int64_t announced;         /* body bytes to come; -1: nobody said */
-    uint64_t seen, judged;     /* body bytes that came; ... at the last look */
-    uint64_t looked;           /* ms: when that was */
-    uint64_t stalled;          /* ms: since when windows hold it up; 0: not */
+    struct pl_request *req;     /* until its answer has been said */
+    struct pl_request *source;  /* whose content is being sent: held */
+    struct pl_request *tail;    /* whose trailers are to follow: held */
+    struct pl_buf out;          /* pieces of a stream that wait */
+    uint64_t at;                /* how much of content or out has gone */
+    struct pl_h2_piece *pieces; /* behind out: shared with other streams */
+    size_t shared;              /* bytes of them */
+    int64_t announced;          /* body bytes to come; -1: nobody said */
+    uint64_t seen, judged;      /* body bytes that came; ... at the last look */
+    uint64_t looked;            /* ms: when that was */
+    uint64_t stalled;           /* ms: since when windows hold it up; 0: not */
     uint32_t id;
     uint32_t charged; /* to the connection, for its head */
     uint32_t held;    /* body bytes that nobody has asked for: h2->held */
@@ -224,6 +227,27 @@ bool pl_h2_is_full(const struct pl_h2 *h2);
  * no more. False: the connection may not hold it beside what it has. */
 bool pl_h2_content_hold(struct pl_h2_stream *stream, uint64_t size);
 void pl_h2_content_drop(struct pl_h2_stream *stream);
+
+/* ---- h2_shared.c ---- */
+
+/* Of struct pl_wire. */
+int pl_h2_write_ref(struct pl_request *req, struct pl_str bytes,
+                    void (*release)(void *arg), void *arg);
+
+/* Bytes that go behind the pieces of the stream. 0 or PL_ERR_LIMIT. */
+int pl_h2_shared_copy(struct pl_h2_stream *stream, struct pl_str bytes);
+
+/* Bytes of the first piece. */
+size_t pl_h2_shared_next(const struct pl_h2_stream *stream);
+
+/* Sends the head of a frame, and behind it the first len bytes of the first
+ * piece, which are then gone: shared_gone(). 0 or PL_ERR_*. */
+int pl_h2_shared_send(struct pl_h2_stream *stream, const char *head,
+                      size_t len);
+void pl_h2_shared_gone(struct pl_h2_stream *stream, size_t len);
+
+/* The stream ends. */
+void pl_h2_shared_drop(struct pl_h2_stream *stream);
 
 /* ---- h2_block.c ---- */
 

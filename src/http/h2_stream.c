@@ -74,6 +74,7 @@ void pl_h2_stream_free(struct pl_h2_stream *stream)
     pl_h2_content_drop(stream);
     unhold(stream);
     pl_buf_fini(&stream->out);
+    pl_h2_shared_drop(stream);
     pl_account_release(h2->account, stream->charged);
     pl_pool_put(pl_conn_net(h2->conn)->pool, stream, sizeof(*stream));
     if (source != NULL)

@@ -169,6 +169,20 @@ static int send_now(struct pl_h2_stream *stream, struct pl_str *bytes)
     return 0;
 }
 
+/* Bytes that wait. */
+static int keep(struct pl_h2_stream *stream, struct pl_str bytes)
+{
+    struct pl_buf *out = &stream->out;
+
+    if (stream->shared > 0)
+        return pl_h2_shared_copy(stream, bytes);
+    if (stream->at > 0 && stream->at >= out->len - stream->at) {
+        pl_buf_consume(out, (size_t)stream->at);
+        stream->at = 0;
+    }
+    return pl_buf_add(out, bytes);
+}
+
 static int h2_write(struct pl_request *req, struct pl_str bytes)
 {
     struct pl_h2_stream *stream = req->stream;
@@ -181,11 +195,7 @@ static int h2_write(struct pl_request *req, struct pl_str bytes)
         return PL_ERR_CLOSED;
     if (err < 0 || bytes.len == 0)
         return err;
-    if (stream->at > 0 && stream->at >= pl_h2_waiting(stream)) {
-        pl_buf_consume(&stream->out, (size_t)stream->at);
-        stream->at = 0;
-    }
-    err = pl_buf_add(&stream->out, bytes);
+    err = keep(stream, bytes);
     if (err < 0 && bytes.len == len)
         return err;
     if (err < 0) { /* a part has gone: the rest cannot be left out */
@@ -300,6 +310,7 @@ const struct pl_wire pl_h2_wire = {
     .name = "HTTP/2",
     .send = h2_send,
     .write = h2_write,
+    .write_ref = pl_h2_write_ref,
     .end = h2_end,
     .abort = h2_abort,
     .congested = h2_congested,

@@ -10,7 +10,6 @@
 
 struct pl_conn;
 struct pl_header;
-struct pl_conn;
 struct pl_request;
 struct pl_protocol;
 
@@ -21,6 +20,10 @@ struct pl_wire {
     int (*send)(struct pl_request *req);
     /* A piece of a stream's body. 0, or PL_ERR_CLOSED, PL_ERR_LIMIT. */
     int (*write)(struct pl_request *req, struct pl_str bytes);
+    /* The same of what many share: BORROWS bytes until release(arg), which is
+     * called once, also on failure. NULL: none of them does. */
+    int (*write_ref)(struct pl_request *req, struct pl_str bytes,
+                     void (*release)(void *arg), void *arg);
     /* The response is complete: but for the trailers of a stream
      * (response.trailers), where the wire has a place for them. */
     void (*end)(struct pl_request *req);

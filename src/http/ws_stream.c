@@ -193,9 +193,16 @@ static int stream_write(void *arg, const struct iovec *pieces, int n)
 static int stream_write_ref(void *arg, struct pl_str bytes,
                             void (*release)(void *arg), void *release_arg)
 {
-    int err = put(arg, bytes);
+    struct pl_request *req = ((struct pl_ws_stream *)arg)->req;
+    int err;
 
-    release(release_arg);
+    if (req->wire == NULL) {
+        release(release_arg);
+        return PL_ERR_CLOSED;
+    }
+    err = req->wire->write_ref(req, bytes, release, release_arg);
+    if (err == 0)
+        req->response.sent += bytes.len;
     return err;
 }
 

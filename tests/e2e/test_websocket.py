@@ -461,3 +461,51 @@ def test_over_http2_slow_readers_are_waited_for(server):
         while texts < 200:
             texts += client.read().opcode == TEXT
         assert client.read().opcode == CLOSE
+
+
+CROWD = """
+local pl = require "perilune"
+pl.websocket("/room", {
+  open = function(ws) assert(ws:subscribe("room")) end,
+})
+pl.get("/tell", function()
+  local sizes = { 3, 20000, 3, 600, 3 }
+  for i, size in ipairs(sizes) do
+    pl.publish("room", tostring(i):rep(size))
+  end
+  return "told"
+end)
+"""
+
+
+def test_over_http2_what_is_broadcast_is_there_once(serve):
+    """All windows are closed, so that everything waits: some megabytes, were
+    it there for each socket. Then it goes, in its order."""
+    over_http2 = pytest.importorskip("harness.h2wire")
+    case = pytest.importorskip("conformance.http2.case")
+    server, streams = serve(CROWD, workers=1), range(1, 201, 2)
+    asked = case.fields("CONNECT", "/room", (":protocol", "websocket"),
+                        ("sec-websocket-version", "13"))  # fmt: skip
+    connect = [case.headers(stream, *asked, end=False) for stream in streams]
+    wires = [over_http2.H2Wire(("127.0.0.1", server.port)) for _ in range(10)]
+    for wire in wires:
+        wire.greet(over_http2.settings(INITIAL_WINDOW_SIZE=0), *connect)
+        wire.until(lambda wire=wire: len(wire.answers) == len(streams))
+    before = server.proc.rss_kib()
+    assert server.get("/tell").text == "told"
+    for wire in wires:
+        wire.ping()  # it has been sent to by now
+        assert not any(answer.body for answer in wire.answers.values())
+    grown = server.proc.rss_kib() - before
+    assert sanitized() or grown < 4 * 1024, f"{grown} KiB for 1000 x 20 KB"
+    told = [b"111", b"2" * 20000, b"333", b"4" * 600, b"555"]
+    want = b"".join(frame(TEXT, text, masked=False) for text in told)
+    for wire in wires:
+        wire.send(over_http2.window(0, 2**30),
+                  over_http2.settings(INITIAL_WINDOW_SIZE=2**20))
+        wire.until(lambda wire=wire: all(
+            len(answer.body) == len(want) for answer in wire.answers.values()
+        ))  # fmt: skip
+        assert all(answer.body == want for answer in wire.answers.values())
+    for wire in wires:
+        wire.wire.close()
