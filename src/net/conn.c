@@ -241,8 +241,12 @@ static size_t read_once(struct pl_conn *conn)
     return (size_t)n;
 }
 
+/* What is kept is shown again before more is read: an event that comes in
+ * between would make it grow, as long as the protocol takes less than comes. */
 static bool wants_input(const struct pl_conn *conn)
 {
+    if ((conn->flags & PL_CONN_AGAIN) && pl_conn_kept(conn) > 0)
+        return false;
     return (conn->flags & (PL_CONN_READABLE | PL_CONN_PAUSED | PL_CONN_CLOSED |
                            PL_CONN_EOF)) == PL_CONN_READABLE;
 }
