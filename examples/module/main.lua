@@ -2,6 +2,7 @@
 
 local pl = require "perilune"
 
+-- example: routes
 pl.module("counter.so", { start = 100 })
 
 pl.get("/", pl.handler "visit")
@@ -15,3 +16,4 @@ pl.post("/visits/:n", function(req)
   end
   return { visits = visits }
 end)
+-- end

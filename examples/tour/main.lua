@@ -29,7 +29,8 @@ local contents = {
     "schedule" },
   { "Order", "routing", "filters", "headers", "errors" },
   { "The library", "shared", "library" },
-  { "The house", "settings", "tls", "watchdog", "command", "embed" },
+  { "The house", "settings", "tls", "watchdog", "command", "reload",
+    "embed", "modules" },
 }
 
 -- A perilune without the plug-in (perilune --version) has the rest of the tour.

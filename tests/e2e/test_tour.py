@@ -2,6 +2,7 @@
 example does what its page says, and a browser shows it at any width."""
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
@@ -11,10 +12,12 @@ import pytest
 from harness.browser import PROGRAM as CHROMIUM
 from harness.browser import Browser
 from harness.html import Page
+from harness.modules import build
 from harness.server import TOP, Server, build_folder, program
 from harness.wait import GUARD, wait_for
 
 TOUR = TOP / "examples/tour"
+MODULE = TOP / "examples/module"
 CHAPTERS = sorted(path.stem for path in (TOUR / "chapters").glob("*.lua"))
 PAGES = ["/", "/about", *(f"/{name}" for name in CHAPTERS)]
 # Links that are there to show a failure, and the status they show.
@@ -113,6 +116,7 @@ def test_every_form_answers(tour):
 
 def test_sources_are_those_of_the_files(tour):
     paths = [*TOUR.rglob("*.lua"), TOP / "examples/embed-in-c/main.c"]
+    paths += [MODULE / "counter.c", MODULE / "main.lua"]
     files = [path.read_text() for path in paths]
     shown = 0
     for name in CHAPTERS:
@@ -157,12 +161,23 @@ def embedded(tmp_path_factory):
     assert not faults, "; ".join(faults)
 
 
+@pytest.fixture(scope="module")
+def counter(serve_module, tmp_path_factory):
+    """The site with a module, which the chapter "modules" takes to be on port
+    8082."""
+    folder = tmp_path_factory.mktemp("module")
+    shutil.copy(MODULE / "main.lua", folder)
+    build(MODULE / "counter.c", folder / "counter.so")
+    return serve_module(folder, workers=1)
+
+
 @pytest.mark.parametrize("name", CHAPTERS)
-def test_commands_print_what_is_shown(tour, embedded, name):
+def test_commands_print_what_is_shown(tour, embedded, counter, name):
     for kind, text in load(tour, f"/{name}").blocks:
         if kind != "shell":
             continue
         text = text.replace("127.0.0.1:8081", f"127.0.0.1:{embedded.port}")
+        text = text.replace("127.0.0.1:8082", f"127.0.0.1:{counter.port}")
         for command, shown in dialogue(text):
             done = subprocess.run(
                 ["bash", "-c", command],
@@ -292,6 +307,94 @@ def test_options_of_the_command_line_exist(tour, command):
     assert {"-p", "--log", "--access-log"} <= options
     for option in options:
         assert re.search(rf"(?<![\w-]){option}(?![\w-])", text), option
+
+
+# ---- reloads and modules ----------------------------------------------------
+
+
+@pytest.fixture
+def copied(serve, tmp_path):
+    """A tour whose files may be edited, and what comes with it."""
+    shutil.copytree(TOP / "examples", tmp_path / "examples")
+    return serve(tmp_path / "examples/tour", "--pid", "a.pid", workers=1)
+
+
+def edit(path: Path, was: str, now: str):
+    text = path.read_text()
+    assert text.count(was) == 1
+    new = path.with_suffix(".new")
+    new.write_text(text.replace(was, now))
+    new.rename(path)
+
+
+def shown_in(tour, name: str, start: str) -> str:
+    """The block of a chapter that begins with it."""
+    blocks = load(tour, f"/{name}").blocks
+    (text,) = [t for _, t in blocks if t.startswith(start)]
+    return text
+
+
+def test_an_edited_file_is_live_after_a_reload(copied, command, tmp_path):
+    chapter = tmp_path / "examples/tour/chapters/reload.lua"
+    assert copied.get("/reload/generation").text == "generation 1 of worker 0"
+    edit(chapter, '"Save the file, reload', '"Save it, reload')
+    done = command("reload", "--pid", "a.pid")
+    assert done.returncode == 0, done.stderr
+    assert copied.get("/reload/motto").text.startswith("Save it, reload")
+    assert copied.get("/reload/generation").text == "generation 2 of worker 0"
+    assert copied.request("POST", "/reload/now").status == 200
+    assert copied.get("/reload/generation").text == "generation 3 of worker 0"
+
+
+def test_a_mistake_is_shown_as_the_tour_says(copied, command, tmp_path):
+    shown = shown_in(copied, "reload", "perilune: not reloaded")
+    chapter = tmp_path / "examples/tour/chapters/reload.lua"
+    edit(chapter, "local motto =", "local = motto")
+    done = command("reload", "--pid", "a.pid")
+    assert done.returncode == 3
+    said = done.stderr.replace("'motto'", "'='")
+    where, what = shown.split("chapters/")[0], shown.split("chapters/")[1]
+    assert said.startswith(where) and "chapters/reload.lua:6: " in said, said
+    assert what.startswith("reload.lua:6: ")
+    assert copied.get("/reload/motto").text.startswith("Save the file")
+
+
+def test_what_runs_ends_in_its_generation(copied, command):
+    """And the status says so, as the tour shows it."""
+    shown = shown_in(copied, "reload", "reload  generation")
+    with copied.connect() as wire:
+        wire.send(b"GET /reload/orbit HTTP/1.1\r\nHost: a\r\n\r\n")
+        wire.read_until(b"lap 1")
+        assert command("reload", "--pid", "a.pid").returncode == 0
+        said = command("status", "--pid", "a.pid").stdout
+        wire.read_until(b"lap 6 in generation 1")
+    words = [re.sub(r"\d+(\.\d+)?|…", "N", t) for t in (shown, said)]
+    for line in words[0].splitlines():
+        pieces = re.split(r"  +|N", line)
+        assert any(
+            all(piece in other for piece in pieces)
+            for other in words[1].splitlines()
+        ), (line, said)
+
+
+def test_a_module_is_replaced_while_its_counter_goes_on(
+    serve, command, tmp_path
+):
+    """As the chapter says."""
+    site = tmp_path / "counter"
+    site.mkdir()
+    shutil.copy(MODULE / "main.lua", site)
+    build(MODULE / "counter.c", site / "counter.so")
+    server = serve(site, "--pid", "a.pid", workers=1)
+    assert server.get("/").text == "visit 101 of worker 0\n"
+    build(MODULE / "counter.c", site / "counter.so", '-DGREETING="orbit"')
+    assert command("reload", "--pid", "a.pid").returncode == 0
+    assert server.get("/").text == "orbit 102 of worker 0\n"
+    assert re.search(
+        r"^module .*counter\.so +copy \d  used 1$",
+        command("status", "--pid", "a.pid").stdout,
+        re.MULTILINE,
+    )
 
 
 # ---- in a browser ----------------------------------------------------------

@@ -35,7 +35,9 @@ perilune --help</code></pre>]],
 <tr><td><code>TERM</code>, <code>QUIT</code></td><td>finish the running
 requests, then end; a second one: at once</td></tr>
 <tr><td><code>INT</code></td><td>end at once</td></tr>
+<tr><td><code>HUP</code></td><td>load the site anew</td></tr>
 <tr><td><code>USR1</code></td><td>open the log files again</td></tr>
+<tr><td><code>USR2</code></td><td>replace the program by a new version</td></tr>
 </tbody>
 </table>]],
     },

@@ -6,7 +6,7 @@
 --     pl.get("/hello", function() return "Hello!" end)
 --     -- end
 --
--- In C it is a function, with the comment above it.
+-- In C it is a function, or a PL_HANDLER(name), with the comment above it.
 --
 -- They are read while the site is loaded, so what a page shows is what the
 -- worker runs. (Reading a file holds up the worker: never in a handler.)
@@ -34,7 +34,7 @@ local function marked(lines, name)
 end
 
 local function c_function(lines, name)
-  local first = find_line(lines, "^static.*%f[%w]" .. name .. "%(", 1)
+  local first = find_line(lines, "^%a.*%f[%w_]" .. name .. "[()]", 1)
   local last = find_line(lines, "^}", first)
   while lines[first - 1] ~= "" do
     first = first - 1
