@@ -65,8 +65,12 @@ static void tell_generation(const struct pl_generation *gen,
     pl_admin_str(json, "stage", stage_of(gen));
     pl_admin_double(json, "age_s", (double)(now - gen->began) / 1e9);
     pl_admin_u64(json, "requests", requests_of(gen));
-    if (gen->vm != NULL)
-        pl_admin_u64(json, "tasks", pl_vm_stats(gen->vm).tasks);
+    if (gen->vm != NULL) {
+        struct pl_vm_stats stats = pl_vm_stats(gen->vm);
+
+        pl_admin_u64(json, "tasks", stats.tasks);
+        pl_admin_u64(json, "lua_bytes", stats.bytes);
+    }
     if (gen->stage != PL_GENERATION_SERVING) {
         pl_admin_double(json, "left_s", time_left(gen, now));
         tell_keepers(gen, now, json);

@@ -1,6 +1,7 @@
 """Reloads by the admin socket: what they answer, what the status says of them,
 of old generations and of modules."""
 
+import os
 import re
 from signal import SIGTERM
 
@@ -191,6 +192,49 @@ def test_what_needs_a_new_process_is_refused_without_one(start, reload):
     done = reload(RESTART.format("v2"))
     assert done.returncode == 3 and "needs a restart" in done.stderr
     assert server.get("/").text == "v1"
+
+
+HOLDS = SITE + """
+pl.get("/worker", function() return tostring(pl.workers.id) end)
+pl.get("/hold", function()
+  pl.log.notice "holding"
+  return io.open(pl.env "FOLDER" .. "/fifo"):read("a")
+end)
+if pl.workers.id == 1 and exists "late" then
+  pl.log.notice "worker 0 has loaded"
+  while exists "late" do pl.sleep(0.002) end
+end
+"""
+
+
+def test_a_held_worker_is_told_of(start, tmp_path, command):
+    """It has loaded the site, but takes it when its handler returns. (Others
+    are waited for ten seconds.)"""
+    server = start(site=HOLDS.format("v1"))
+    (tmp_path / "site.lua").write_text(HOLDS.format("v2"))
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "late").touch()
+    wires = []
+    try:
+        while not wires or wires[-1].get("/worker").text != "0":
+            wires.append(server.connect())
+        with Wire(server.admin, GUARD) as asking:
+            asking.send(POST % b"/reload")
+            server.wait_log("worker 0 has loaded")
+            wires[-1].send(GET % b"/hold")
+            server.wait_log("holding")
+            (tmp_path / "late").unlink()
+            answer = asking.response()
+        assert answer.status == 200
+        assert answer.json()["result"] == "reloaded"
+        assert answer.json()["held"] == 1
+        (tmp_path / "fifo").write_text("let go")
+        assert wires[-1].response().text == "let go"
+        wait_for(lambda: wires[-1].get("/").text == "v2", "worker 0, too")
+    finally:
+        for wire in wires:
+            wire.close()
+    assert command("reload", "--pid", "a.pid").returncode == 0
 
 
 def test_each_of_many_reloads_has_its_line(start):
