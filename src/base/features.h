@@ -18,7 +18,8 @@
     X(MODULES)                                                                 \
     X(PAGES)                                                                   \
     X(PROXY)                                                                   \
-    X(RELOAD) X(SHARE) X(SOCKETS) X(STREAMS) X(SUPERVISOR) X(TLS) X(WATCHDOG)
+    X(RELOAD)                                                                  \
+    X(SHARE) X(SOCKETS) X(STREAMS) X(SUPERVISOR) X(TLS) X(WATCH) X(WATCHDOG)
 
 /* All that meson_options.txt lists; others would have no PL_WITH_NAME. */
 #define PL_FEATURE_IS(name) +(PL_WITH_##name >= 0)
@@ -41,6 +42,7 @@ _Static_assert(0 PL_FEATURE_MAP(PL_FEATURE_IS) == PL_FEATURES,
 #define PL_FEATURE_STREAMS "streams"
 #define PL_FEATURE_SUPERVISOR "supervisor"
 #define PL_FEATURE_TLS "tls"
+#define PL_FEATURE_WATCH "watch"
 #define PL_FEATURE_WATCHDOG "watchdog"
 
 #define PL_WITHOUT "this perilune was built without the feature "

@@ -10,54 +10,17 @@
 #include <zlib.h>
 
 #include "base/sys.h"
+#include "lua/bytecode.h"
 #include "lua/library.h"
 #include "lua/vm_priv.h"
 
 /* ---- to bytecode ---- */
 
-struct code {
-    size_t len, room;
-    char bytes[];
-};
-
-/* A lua_Writer; ends the dump when there is no memory. */
-static int append(lua_State *L, const void *bytes, size_t len, void *arg)
-{
-    struct code **code = arg, *more = *code;
-
-    (void)L;
-    if (more->len + len > more->room) {
-        size_t room = 2 * (more->len + len);
-
-        more = pl_realloc(more, sizeof(*more) + room);
-        if (more == NULL)
-            return 1;
-        more->room = room;
-        *code = more;
-    }
-    memcpy(more->bytes + more->len, bytes, len);
-    more->len += len;
-    return 0;
-}
-
-/* Of the function on top; NULL: no memory, so the next VM compiles, too. */
-static struct code *dump(lua_State *L, size_t guess)
-{
-    struct code *code = pl_malloc(sizeof(*code) + guess);
-
-    if (code == NULL)
-        return NULL;
-    *code = (struct code){.room = guess};
-    if (pl_lua_dump(L, append, &code) == 0)
-        return code;
-    pl_free(code);
-    return NULL;
-}
-
 static void keep(lua_State *L, const struct pl_lua_source *source)
 {
     _Atomic(void *) *slot = &pl_lua_compiled[source - pl_lua_sources];
-    struct code *code = dump(L, source->len);
+    /* NULL: no memory, so the next VM compiles, too. */
+    struct pl_bytecode *code = pl_bytecode_dump(L, source->len);
     void *none = NULL;
 
     if (!atomic_compare_exchange_strong_explicit(
@@ -129,7 +92,7 @@ int pl_lua_compile_source(lua_State *L, const struct pl_lua_source *source)
 
 void pl_lua_load_source(lua_State *L, const struct pl_lua_source *source)
 {
-    const struct code *code = atomic_load_explicit(
+    const struct pl_bytecode *code = atomic_load_explicit(
         &pl_lua_compiled[source - pl_lua_sources], memory_order_acquire);
     int status = code != NULL
                      ? luaL_loadbuffer(L, code->bytes, code->len, source->path)

@@ -139,7 +139,7 @@ static int forget(lua_State *L)
 {
     struct watcher *watcher = check_watcher(L);
 
-    pl_sys_inotify_rm_watch(watcher->file->fd, (int)luaL_checkinteger(L, 2));
+    pl_notify_remove(watcher->file, (int)luaL_checkinteger(L, 2));
     return 0;
 }
 

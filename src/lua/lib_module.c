@@ -1,8 +1,10 @@
 /* lib_module.c - pl.module, pl.handler (lua/perilune/lib/module.lua), and what
  * modules say of themselves in on_load (perilune.h). */
+#include "base/features.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "base/sys.h"
+#include "lua/chunks.h"
 #include "lua/job.h"
 #include "lua/module.h"
 #include "lua/module_80s.h"
@@ -349,6 +351,8 @@ static int open_module(lua_State *L)
     struct opening *opening = pl_lua_job_new(L, &type, sizeof(*opening));
 
     opening->vm = pl_vm_upvalue(L);
+    if (PL_WITH_RELOAD)
+        pl_chunks_note(opening->vm->options.chunks, path);
     opening->path = copy_text(path);
     if (opening->path == NULL)
         return luaL_error(L, "not enough memory");

@@ -73,6 +73,7 @@ static const struct part {
     SITE(CORE, use, filter, pl_lua_filter),
     SITE(CORE, websocket, websocket, NULL),
     INNER(CORE, body, pl_lua_body, true),
+    INNER(RELOAD, chunk, pl_lua_chunk, false),
     INNER(SOCKETS, hijack, pl_lua_hijack, true),
     INNER(CORE, listen, NULL, true),
     INNER(CORE, options, NULL, false),

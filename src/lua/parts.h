@@ -20,6 +20,7 @@ struct pl_vm;
 /* Functions of parts. Some parts have a native `open`, which makes their types
  * and is to be called before all others. */
 extern const luaL_Reg pl_lua_codec[];  /* base64, hex, escape */
+extern const luaL_Reg pl_lua_chunk[];  /* files of Lua, off the loop */
 extern const luaL_Reg pl_lua_crypto[]; /* what needs no plug-in */
 extern const luaL_Reg pl_lua_env[];
 extern const luaL_Reg pl_lua_log[];

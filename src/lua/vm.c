@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/sys.h"
+#include "lua/chunks.h"
 #include "lua/failure.h"
 #include "lua/json.h"
 #include "lua/lib_socket.h"
@@ -128,6 +129,8 @@ static void open_core(lua_State *L, struct pl_vm *vm)
     pl_lua_open_system(L, vm);
     pl_lua_open_watch(L, vm);
     pl_lua_open_member(L, vm);
+    if (PL_WITH_RELOAD && vm->options.chunks != NULL)
+        pl_lua_open_chunks(L, vm);
 }
 
 static void find_calls(lua_State *L, struct pl_vm *vm)
@@ -169,6 +172,13 @@ static int open_all(lua_State *L)
     return 0;
 }
 
+static void free_memory(struct pl_vm *vm)
+{
+    if (PL_WITH_RELOAD)
+        pl_chunks_drop(vm->options.chunks);
+    pl_free(vm);
+}
+
 static struct pl_vm *make(struct pl_sched *sched,
                           const struct pl_vm_options *options)
 {
@@ -179,6 +189,8 @@ static struct pl_vm *make(struct pl_sched *sched,
     vm->magic = PL_VM_MAGIC;
     vm->sched = sched;
     vm->options = *options;
+    if (PL_WITH_RELOAD)
+        pl_chunks_take(options->chunks);
     vm->timers = LUA_NOREF;
     pl_account_init(&vm->account, options->account, options->memory_limit);
     pl_list_init(&vm->live);
@@ -191,7 +203,7 @@ static struct pl_vm *make(struct pl_sched *sched,
     vm->main = luaL_newstate();
     if (vm->main != NULL)
         return vm;
-    pl_free(vm);
+    free_memory(vm);
     return NULL;
 }
 
@@ -220,7 +232,7 @@ int pl_vm_new(struct pl_sched *sched, const struct pl_vm_options *options,
     return 0;
 fail:
     pl_vm_close_state(vm);
-    pl_free(vm);
+    free_memory(vm);
     return err;
 }
 
@@ -241,7 +253,7 @@ void pl_vm_free(struct pl_vm *vm)
     if (PL_WITH_MODULES)
         pl_vm_drop_modules(vm);
     vm->magic = 0;
-    pl_free(vm);
+    free_memory(vm);
 }
 
 /* ---- upkeep ---- */

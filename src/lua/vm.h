@@ -16,6 +16,7 @@
 #include "lua/compat.h"
 #include "task/task.h"
 
+struct pl_chunks;
 struct pl_member;
 struct pl_module_home;
 struct pl_vm;
@@ -42,6 +43,8 @@ struct pl_vm_options {
     unsigned worker, workers;   /* this worker's number, from 0; how many */
     struct pl_member *member;   /* the worker's; NULL: nothing is shared */
     struct pl_module_home *modules; /* the worker's; NULL: there are none */
+    struct pl_chunks *chunks;       /* the generation's (it takes a reference);
+                                       NULL: Lua reads its files itself */
     struct pl_vm **serving; /* the worker's: which of its VMs serves; may be
                                NULL, and is where nothing is reloaded */
     bool jit_off;           /* LuaJIT only interprets */

@@ -174,6 +174,9 @@ void pl_lua_open_system(lua_State *L, struct pl_vm *vm); /* system.c */
 void pl_lua_open_member(lua_State *L, struct pl_vm *vm); /* member.c */
 void pl_lua_open_error(lua_State *L, struct pl_vm *vm);  /* failure.c */
 
+/* lib_chunk.c; only for a VM with options.chunks. */
+void pl_lua_open_chunks(lua_State *L, struct pl_vm *vm);
+
 /* Runs the Lua half, which adds its own functions to core. */
 void pl_lua_open_library(lua_State *L, struct pl_vm *vm); /* library.c */
 

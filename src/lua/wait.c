@@ -107,6 +107,13 @@ struct pl_co *pl_co_may_wait(lua_State *L, const char *call)
     return co;
 }
 
+bool pl_co_can_wait(lua_State *L)
+{
+    struct pl_co *co = pl_co_current();
+
+    return co != NULL && co->op == NULL && can_suspend(L, co);
+}
+
 /* In the second place of the table that keeps the thread: it is there already,
  * so this needs no memory. */
 static void keep_alive(lua_State *L, struct pl_co *co, int keep)

@@ -28,6 +28,9 @@
  * cancelled. Ask before anything is begun. */
 struct pl_co *pl_co_may_wait(lua_State *L, const char *call);
 
+/* Would that be without an error, or that of a task that is cancelled? */
+bool pl_co_can_wait(lua_State *L);
+
 /* Ends a C function: return pl_co_wait(...). keep is the index of a value that
  * is to live as long as the wait (the memory of op, for example), or 0. */
 int pl_co_wait(lua_State *L, struct pl_co *co, struct pl_op *op, int keep);

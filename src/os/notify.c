@@ -30,13 +30,26 @@ int pl_notify_open(struct pl_fs_file **out)
     return 0;
 }
 
-int pl_fs_do_notify(struct pl_fs_call *call)
+int pl_notify_add(struct pl_fs_file *file, const char *path, unsigned flags)
 {
     int watch = pl_sys_inotify_add_watch(
-        call->args.file->fd, call->path,
-        EVENTS | (call->args.flags & PL_FS_MODIFY ? IN_MODIFY : 0));
+        file->fd, path, EVENTS | (flags & PL_FS_MODIFY ? IN_MODIFY : 0));
 
-    if (watch < 0 && errno == ENOSPC)
+    if (watch >= 0)
+        return watch;
+    return errno == ENOSPC ? PL_ERR_LIMIT : pl_err_from_errno(errno);
+}
+
+void pl_notify_remove(struct pl_fs_file *file, int watch)
+{
+    (void)pl_sys_inotify_rm_watch(file->fd, watch); /* it may be gone */
+}
+
+int pl_fs_do_notify(struct pl_fs_call *call)
+{
+    int watch = pl_notify_add(call->args.file, call->path, call->args.flags);
+
+    if (watch == PL_ERR_LIMIT)
         return pl_fs_refuse(call, PL_ERR_LIMIT,
                             "more folders than fs.inotify.max_user_watches");
     if (watch < 0)

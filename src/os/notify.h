@@ -12,6 +12,11 @@
  * or PL_ERR_*; PL_ERR_NO_FDS also at the limit of notifiers. Does not block. */
 int pl_notify_open(struct pl_fs_file **out);
 
+/* Watches a folder for it: its number (again the same one, if it is watched
+ * already); PL_ERR_LIMIT at the limit of watches, or PL_ERR_*. May block. */
+int pl_notify_add(struct pl_fs_file *file, const char *path, unsigned flags);
+void pl_notify_remove(struct pl_fs_file *file, int watch);
+
 /* Watches the folder args.path for the notifier args.file. -> number, by which
  * events name the folder. flags MODIFY */
 int pl_fs_do_notify(struct pl_fs_call *call);

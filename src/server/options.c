@@ -20,6 +20,7 @@ enum option {
     OPT_LOG_LEVEL,
     OPT_ACCESS_LOG,
     OPT_DEV,
+    OPT_WATCH,
     OPT_ALONE,
     OPT_QUIET,
     OPT_VERSION,
@@ -46,6 +47,7 @@ static const struct {
     {"--log-level", OPT_LOG_LEVEL, VALUE},
     {"--access-log", OPT_ACCESS_LOG, VALUE},
     {"--dev", OPT_DEV, MAYBE_VALUE},
+    {"--watch", OPT_WATCH, NO_VALUE},
     {"--no-supervisor", OPT_ALONE, NO_VALUE},
     {"-q", OPT_QUIET, NO_VALUE},
     {"--quiet", OPT_QUIET, NO_VALUE},
@@ -92,6 +94,16 @@ static int apply_dev(const char *value, struct pl_server_options *server,
         return pl_error_set(error, PL_ERR_INVALID, "",
                             "--dev=%s: only --dev and --dev=any are known",
                             value);
+    return 0;
+}
+
+static int apply_watch(struct pl_server_options *server, struct pl_error *error)
+{
+    if (!PL_WITH_WATCH || !PL_WITH_RELOAD)
+        return pl_error_set(
+            error, PL_ERR_UNSUPPORTED, "", "--watch: " PL_WITHOUT "%s",
+            PL_WITH_RELOAD ? PL_FEATURE_WATCH : PL_FEATURE_RELOAD);
+    server->watch = true;
     return 0;
 }
 
@@ -182,6 +194,9 @@ static int apply(enum option option, const char *name, const char *value,
         break;
     case OPT_DEV:
         err = apply_dev(value, server, error);
+        break;
+    case OPT_WATCH:
+        err = apply_watch(server, error);
         break;
     case OPT_ALONE:
         out->alone = true;

@@ -6,9 +6,11 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/sys.h"
+#include "lua/chunks.h"
 #include "net/tls.h"
 #include "server/link.h"
 #include "server/server.h"
+#include "server/watcher.h"
 
 /* How long the workers may take to load, and to take, a generation. One that a
  * handler holds is not waited for any longer. */
@@ -79,6 +81,40 @@ static void answer(struct pl_reload_request *request,
     }
 }
 
+/* ---- the site's files ---- */
+
+static void on_files_grown(void *arg)
+{
+    pl_server_wake(arg);
+}
+
+/* Without memory each worker reads them itself. */
+static void begin_files(struct pl_server *server)
+{
+    struct pl_reload *reload = &server->reload;
+
+    pl_chunks_drop(reload->files);
+    reload->files = pl_chunks_new(reload->serving, on_files_grown, server);
+}
+
+static void serve_files(struct pl_reload *reload)
+{
+    pl_chunks_drop(reload->serving);
+    reload->serving = pl_chunks_take(reload->files);
+}
+
+void pl_reload_init(struct pl_server *server)
+{
+    begin_files(server);
+    serve_files(&server->reload);
+}
+
+void pl_reload_fini(struct pl_server *server)
+{
+    pl_chunks_drop(server->reload.files);
+    pl_chunks_drop(server->reload.serving);
+}
+
 /* ---- its end ---- */
 
 static void tell_result(struct pl_server *server)
@@ -138,9 +174,13 @@ static void settle(struct pl_server *server, enum pl_reload_result result,
     status->why = first_asker(reload)->why;
     status->held = result == PL_RELOADED ? count_held(server) : 0;
     status->error = error == NULL ? (struct pl_error){.code = 0} : *error;
+    if (result == PL_RELOADED)
+        serve_files(reload);
     tell_result(server);
     answer(reload->running, status);
     reload->running = NULL;
+    if (PL_WITH_WATCH)
+        pl_watcher_renew(server);
 }
 
 /* Nobody serves it: who has something of it lets go. */
@@ -289,6 +329,7 @@ static bool begin(struct pl_server *server)
         refresh(server);
         return true;
     }
+    begin_files(server);
     reload->stage = PL_RELOAD_LOADS;
     pl_worker_reload(&server->workers[0]);
     return true;
@@ -375,6 +416,8 @@ void pl_reload_turn(struct pl_server *server)
         ask_for_all(server, wanted);
     while (steps[server->reload.stage](server))
         ;
+    if (PL_WITH_WATCH)
+        pl_watcher_grown(server);
 }
 
 uint64_t pl_reload_due(const struct pl_server *server)

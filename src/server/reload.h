@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "server/listeners.h"
 
+struct pl_chunks;
 struct pl_server;
 
 enum pl_reload_result {
@@ -63,6 +64,8 @@ struct pl_reload {
     uint64_t began;  /* monotonic ms */
     uint64_t id;     /* of the generation that serves, or is being taken */
     struct pl_listen_set taking;
+    struct pl_chunks *files;   /* of the site as it was loaded last, or is */
+    struct pl_chunks *serving; /* ... as it serves */
     _Atomic(const char *) wanted; /* by who does not wait: why */
     struct pl_reload_request for_all;
     bool asking;       /* for_all is under way, */
@@ -78,6 +81,11 @@ void pl_reload_ask(struct pl_server *server, struct pl_reload_request *request);
 void pl_reload_want(struct pl_server *server, const char *why);
 
 /* ---- the main thread ---- */
+
+/* The site is about to be loaded for the first time: from now on files are
+ * compiled once for all workers. Gives back in fini. */
+void pl_reload_init(struct pl_server *server);
+void pl_reload_fini(struct pl_server *server);
 
 /* Something has happened: goes on. Nothing before all workers serve. */
 void pl_reload_turn(struct pl_server *server);

@@ -14,6 +14,7 @@
 #include "server/control.h"
 #include "server/dev.h"
 #include "server/listeners.h"
+#include "server/watcher.h"
 
 enum {
     OFFLOAD_THREADS = 4,
@@ -59,6 +60,8 @@ void pl_server_fini(struct pl_server *server)
     pl_offload_free(server->names);
     pl_offload_free(server->offload);
     pl_share_free(server->share);
+    if (PL_WITH_RELOAD)
+        pl_reload_fini(server);
     pl_loop_free(server->loop);
 }
 
@@ -261,6 +264,12 @@ static bool all_over(const struct pl_server *server)
     return true;
 }
 
+static void watch_files(struct pl_server *server)
+{
+    if (PL_WITH_WATCH && server->options.watch && pl_watcher_open(server) < 0)
+        pl_log(PL_LOG_ERROR, "server", "--watch: out of memory");
+}
+
 static void commit_workers(struct pl_server *server)
 {
     struct pl_error error;
@@ -278,6 +287,7 @@ static void commit_workers(struct pl_server *server)
         pl_server_stop(server, true, PL_EXIT_FAILURE);
     } else {
         pl_systemd_ready(&server->systemd);
+        watch_files(server);
         if (!server->options.quiet)
             pl_listeners_announce(server, &(struct pl_listen_set){0});
     }
@@ -342,6 +352,8 @@ static int serve(struct pl_server *server)
         pl_worker_end(&server->workers[i]);
     if (PL_WITH_RELOAD)
         pl_reload_end(server);
+    if (PL_WITH_WATCH)
+        pl_watcher_close(server);
     pl_log_stop();
     return exit_status(server);
 }
@@ -353,8 +365,11 @@ static int serve(struct pl_server *server)
 static int begin(struct pl_server *server)
 {
     struct pl_worker scratch;
-    int code = scratch_load(server, &scratch);
+    int code;
 
+    if (PL_WITH_RELOAD)
+        pl_reload_init(server);
+    code = scratch_load(server, &scratch);
     if (code == PL_EXIT_OK && pl_server_stopping(server)) {
         code = exit_status(server); /* pl.stop() while loading */
     } else if (code == PL_EXIT_OK) {

@@ -38,6 +38,7 @@ struct pl_server_options {
     bool v6;             /* -6 */
     bool quiet;          /* no "listening on" lines */
     enum pl_dev dev;     /* --dev, --dev=any */
+    bool watch;          /* --watch */
     bool tls_dev;        /* --tls dev: on the address of the command line */
     const char *tls_cert, *tls_key; /* --tls-cert, --tls-key; NULL */
     /* The process is ours: TERM, QUIT, INT, HUP, USR1, USR2 are handled, the
@@ -74,6 +75,7 @@ struct pl_server {
     struct pl_source supervisor; /* of the link */
     struct pl_loop *loop;        /* the main thread's: it turns in control.c */
     struct pl_source signals;    /* a signalfd, or -1 */
+    struct pl_watcher *watcher;  /* NULL: files are not watched */
     struct pl_admin *admin;      /* NULL: there is no admin socket */
     _Atomic unsigned stop; /* how far we are asked to stop, and exit status */
 };

@@ -10,6 +10,7 @@
 #include "handlers/error_pages.h"
 #include "handlers/static.h"
 #include "http/request.h"
+#include "lua/chunks.h"
 #include "lua/module.h"
 #include "lua/site.h"
 #include "lua/vm.h"
@@ -109,6 +110,15 @@ static int mount_root(const struct pl_site_file *file, struct pl_load *load)
         PL_STR("/"), true, handler, NULL, file->root, &load->error);
 }
 
+static int open_error_pages(const struct pl_generation *gen,
+                            struct pl_error *error)
+{
+    if (PL_WITH_RELOAD && gen->site->error_pages != NULL)
+        pl_chunks_note(gen->worker->server->reload.files,
+                       gen->site->error_pages);
+    return pl_error_pages_open(gen->site, error);
+}
+
 static void script_done(struct pl_op *op)
 {
     struct file_load *state = PL_CONTAINER_OF(op, struct file_load, vm.op);
@@ -122,7 +132,7 @@ static void script_done(struct pl_op *op)
     if (result == 0)
         result = pl_site_settings_check(load->gen->site, &load->error);
     if (result == 0)
-        result = pl_error_pages_open(load->gen->site, &load->error);
+        result = open_error_pages(load->gen, &load->error);
     complete(load, result);
 }
 
@@ -218,6 +228,7 @@ static int make_vm(const struct pl_site_file *file, struct pl_load *load)
         .watched = worker->server->watchdog != NULL,
         .member = PL_WITH_SHARE ? &worker->member : NULL,
         .modules = PL_WITH_MODULES ? modules_of(file, worker) : NULL,
+        .chunks = PL_WITH_RELOAD ? worker->server->reload.files : NULL,
         .serving = PL_WITH_RELOAD ? &worker->serving : NULL,
         .ctx = gen,
         .report = on_report,

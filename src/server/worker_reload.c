@@ -62,6 +62,7 @@ static void on_discard(struct pl_mail *mail)
         return;
     }
     discard_next(worker);
+    worker->error = (struct pl_error){.code = 0}; /* it is said */
     set(worker, PL_RELOAD_NONE);
 }
 

@@ -2,7 +2,7 @@
 
 local core, pl = ...
 local failure = core.failure
-local error, load, loadfile, loadstring = error, load, loadfile, loadstring
+local error, load, loadstring = error, load, loadstring
 local unpack = table.unpack or unpack
 
 pl.version = core.version
@@ -14,7 +14,7 @@ package.loaded.perilune = pl
 local SYNTAX, NOT_FOUND = core.SYNTAX, core.NOT_FOUND
 
 local function compile(path)
-  local chunk, err = loadfile(path)
+  local chunk, err = core.loadfile(path)
   if not chunk then
     local code = err:find("^cannot ") and NOT_FOUND or SYNTAX
     error(failure(code, nil, err), 0)

@@ -50,10 +50,36 @@ local function raise_fault(name, err)
   error(err, 0)
 end
 
+-- In the place of Lua's own searcher for files.
+local function search_files(name)
+  local path, tried = package.searchpath(name, package.path)
+  if not path then
+    return tried
+  end
+  local chunk, err = core.loadfile(path)
+  if not chunk then
+    error(("error loading module '%s' from file '%s':\n\t%s"):format(name, path,
+      err), 0)
+  end
+  return chunk, two_results and path or nil
+end
+
+-- One that appears later makes the site another one.
+local function note_missing(name)
+  name = name:gsub("%.", "/")
+  for template in package.path:gmatch("[^;]+") do
+    core.note_file((template:gsub("%?", function() return name end)))
+  end
+end
+
 local function find(name)
   local tried = ""
   for i = 1, #searchers do
-    local found, loader, extra = pcall(searchers[i], name)
+    local search = searchers[i]
+    if search == core.search_files and core.load_chunk then
+      search = search_files
+    end
+    local found, loader, extra = pcall(search, name)
     if not found then
       raise_fault(name, loader)
     end
@@ -62,6 +88,9 @@ local function find(name)
     elseif type(loader) == "string" then
       tried = tried .. (loader:find("^\n") and "" or "\n\t") .. loader
     end
+  end
+  if core.load_chunk then
+    note_missing(name)
   end
   error("module '" .. name .. "' not found:" .. tried, 3)
 end
