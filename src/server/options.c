@@ -193,10 +193,9 @@ static int apply(enum option option, const char *name, const char *value,
         err = apply_log(option, value, server, error);
         break;
     case OPT_DEV:
-        err = apply_dev(value, server, error);
-        break;
     case OPT_WATCH:
-        err = apply_watch(server, error);
+        err = option == OPT_DEV ? apply_dev(value, server, error)
+                                : apply_watch(server, error);
         break;
     case OPT_ALONE:
         out->alone = true;
@@ -205,10 +204,9 @@ static int apply(enum option option, const char *name, const char *value,
         server->quiet = true;
         break;
     case OPT_VERSION:
-        out->command = PL_COMMAND_VERSION;
-        break;
     case OPT_HELP:
-        out->command = PL_COMMAND_HELP;
+        out->command =
+            option == OPT_HELP ? PL_COMMAND_HELP : PL_COMMAND_VERSION;
         break;
     }
     return err;

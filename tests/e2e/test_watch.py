@@ -99,6 +99,7 @@ def test_files_that_are_not_loaded_do_not_matter(watched):
     save(server, "other.txt", "text")
     save(server, "data.lua", "return { name = 'other' }")
     wait_shown(server, "one part other")
+    server.wait_log(RELOADED)
     assert len(re.findall("changed: ", server.log())) == 1
     assert shown(server, "/late") == "later"
 
@@ -108,6 +109,7 @@ def test_many_saves_at_once_are_few_generations(watched):
     for n in range(20):
         save(server, "site.lua", SITE.format(f"v{n}"))
     wait_shown(server, "v19 part data")
+    server.stop()
     assert len(re.findall(RELOADED, server.log())) < 10
 
 
@@ -118,6 +120,7 @@ def test_reload_by_hand_is_not_done_again(watched):
     wait_shown(server, "two part data")
     save(server, "site.lua", SITE.format("three"))
     wait_shown(server, "three part data")
+    server.stop()
     assert len(re.findall(r"reloaded: generation=", server.log())) <= 3
 
 
@@ -127,10 +130,11 @@ def test_reload_by_hand_is_not_done_again(watched):
 def test_broken_save_is_said_once_and_the_next_one_heals(watched):
     server = watched()
     save(server, "lib/part.lua", "return {\n  name = = 'x' }")
-    server.wait_log(NOT + r".*site.lua:\d: (?s:.*)lib/part.lua:2: unex")
+    server.wait_log(NOT + r".*lib/part.lua:2: unexpected symbol")
     assert shown(server) == "one part data"
     save(server, "lib/part.lua", "return { name = 'good' }")
     wait_shown(server, "one good data")
+    server.stop()
     assert len(re.findall(NOT, server.log())) == 1
 
 
@@ -142,6 +146,7 @@ def test_change_beside_a_broken_file_is_tried_once(watched):
     server.wait_log(NOT, 2)
     save(server, "site.lua", SITE.format("two"))
     wait_shown(server, "two other data")
+    server.stop()
     assert len(re.findall(NOT, server.log())) == 2
 
 
@@ -253,6 +258,7 @@ def test_without_inotify_files_are_looked_at(watched, tmp_path, limit):
     wait_shown(server, "two part data")
     save(server, "lib/part.lua", "return { name = 'other' }")
     wait_shown(server, "two other data")
+    server.stop()
     assert len(re.findall("fs.inotify", server.log())) == 1
 
 
