@@ -170,7 +170,8 @@ static int apply(enum option option, const char *name, const char *value,
         server->address = value;
         break;
     case OPT_V6:
-        server->v6 = true;
+    case OPT_QUIET:
+        *(option == OPT_V6 ? &server->v6 : &server->quiet) = true;
         break;
     case OPT_TLS:
     case OPT_TLS_CERT:
@@ -200,13 +201,11 @@ static int apply(enum option option, const char *name, const char *value,
     case OPT_ALONE:
         out->alone = true;
         break;
-    case OPT_QUIET:
-        server->quiet = true;
-        break;
     case OPT_VERSION:
+        out->command = PL_COMMAND_VERSION;
+        break;
     case OPT_HELP:
-        out->command =
-            option == OPT_HELP ? PL_COMMAND_HELP : PL_COMMAND_VERSION;
+        out->command = PL_COMMAND_HELP;
         break;
     }
     return err;

@@ -64,8 +64,8 @@ struct pl_reload {
     uint64_t began;  /* monotonic ms */
     uint64_t id;     /* of the generation that serves, or is being taken */
     struct pl_listen_set taking;
-    struct pl_chunks *files;   /* of the site as it was loaded last, or is */
-    struct pl_chunks *serving; /* ... as it serves */
+    struct pl_chunks *files;      /* of the site as it was loaded last, or is */
+    struct pl_chunks *serving;    /* ... as it serves */
     _Atomic(const char *) wanted; /* by who does not wait: why */
     struct pl_reload_request for_all;
     bool asking;       /* for_all is under way, */
