@@ -185,12 +185,13 @@ static ssize_t epoll_recv(void *state, int fd, void *to, size_t len)
 /* send() copies less than sendmsg(): 0.1 us of a small response. */
 static ssize_t epoll_send(void *state, int fd, const struct iovec *iov, int n)
 {
-    struct msghdr msg = {.msg_iov = (struct iovec *)iov,
-                         .msg_iovlen = (size_t)n};
+    struct msghdr msg;
 
     if (n == 1)
         return result_of(RETRY(
             pl_sys_send(fd, iov[0].iov_base, iov[0].iov_len, MSG_NOSIGNAL)));
+    msg = (struct msghdr){.msg_iov = (struct iovec *)iov,
+                          .msg_iovlen = (size_t)n};
     return result_of(RETRY(pl_sys_sendmsg(fd, &msg, MSG_NOSIGNAL)));
 }
 
