@@ -3,6 +3,7 @@
 #define PL_BASE_COMPILER_H
 
 #include <stddef.h>
+#include <string.h>
 
 #define PL_LIKELY(x) __builtin_expect(!!(x), 1)
 #define PL_UNLIKELY(x) __builtin_expect(!!(x), 0)
@@ -28,9 +29,14 @@
 #define PL_UNUSED __attribute__((unused))
 #define PL_TARGET(isa) __attribute__((target(isa)))
 
-/* memset by the C library even where the size is known: for some 100 bytes and
- * more the compiler's own "rep stos" takes longer to get going. */
-void pl_zero(void *ptr, size_t size);
+/* memset by the C library even where the size is known, which the asm hides:
+ * for some 100 bytes and more the compiler's own "rep stos" takes longer to get
+ * going. */
+PL_INLINE void pl_zero(void *ptr, size_t size)
+{
+    __asm__("" : "+r"(size));
+    memset(ptr, 0, size);
+}
 
 /* The struct of which ptr is the given member. */
 #define PL_CONTAINER_OF(ptr, type, member)                                     \

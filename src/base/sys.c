@@ -100,8 +100,3 @@ void pl_random(void *out, size_t len)
         len -= (size_t)n;
     }
 }
-
-void pl_zero(void *ptr, size_t size)
-{
-    memset(ptr, 0, size);
-}
