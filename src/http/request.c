@@ -105,6 +105,24 @@ void pl_request_drop(struct pl_request *req)
     pl_arena_fini(&req->arena);
 }
 
+static void on_task_over(struct pl_task *task)
+{
+    struct pl_request *req = task->owner;
+
+    if (req->task == task)
+        req->task = NULL;
+    pl_request_drop(req);
+}
+
+void pl_request_add_task(struct pl_request *req, struct pl_task *task)
+{
+    task->owner = req;
+    task->over = on_task_over;
+    req->holders++;
+    if (req->meter != NULL)
+        pl_meter_add(req->meter, task);
+}
+
 void pl_request_lost(struct pl_request *req, int why)
 {
     if (req->wire == NULL)

@@ -140,6 +140,10 @@ void pl_request_lost(struct pl_request *req, int why);
 void pl_request_hold(struct pl_request *req);
 void pl_request_drop(struct pl_request *req);
 
+/* A task that has not run yet works for the request: holds it until it is over,
+ * and is measured with it. */
+void pl_request_add_task(struct pl_request *req, struct pl_task *task);
+
 /* Builds the answer that a handler's result (as below) means where the handler
  * has built none itself, and logs an error, once. The head has not left. */
 void pl_request_answer(struct pl_request *req, int result);

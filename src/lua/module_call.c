@@ -22,7 +22,6 @@ struct value {
  * waits until the fiber is over. */
 struct pl_lua_call {
     struct pl_join_op join;
-    struct pl_task_defer end;
     const struct pl_module_name *method;
     struct pl_request *req;
     unsigned nargs, nresults;
@@ -86,16 +85,6 @@ int pl_lua_call_new(lua_State *L)
 
 /* ---- the fiber ---- */
 
-static void end_call(void *arg)
-{
-    struct pl_lua_call *call = arg;
-    struct pl_task *task = pl_task_current();
-
-    task->owner = NULL; /* the watchdog may look */
-    task->meter = NULL;
-    pl_request_drop(call->req);
-}
-
 static int run(void *arg)
 {
     struct pl_lua_call *call = arg;
@@ -115,11 +104,7 @@ int pl_lua_call_begin(lua_State *L)
         lua_pushinteger(L, PL_ERR_NOMEM);
         return 1;
     }
-    task->owner = req;
-    pl_request_hold(req);
-    pl_task_defer(task, &call->end, end_call, call);
-    if (req->meter != NULL)
-        pl_meter_add(req->meter, task);
+    pl_request_add_task(req, task);
     pl_task_join_begin(&call->join, task);
     pl_task_start(task);
     return pl_co_wait(L, co, &call->join.op, 1);

@@ -26,20 +26,7 @@ struct call {
     const struct pl_next *next;
     struct pl_request *req;
     struct pl_then *then;
-    struct pl_task_defer end;
 };
-
-static void drop_request(void *arg)
-{
-    struct pl_request *req = arg;
-    struct pl_task *task = pl_task_current();
-
-    if (req->task == task)
-        req->task = NULL;
-    task->owner = NULL; /* the watchdog may look */
-    task->meter = NULL;
-    pl_request_drop(req);
-}
 
 static int run(void *arg)
 {
@@ -69,14 +56,10 @@ static void start(struct call what, struct pl_request *req)
         return;
     }
     *call = what;
-    task->owner = req;
     task->serves = true;
-    pl_request_hold(req);
-    pl_task_defer(task, &call->end, drop_request, req);
+    pl_request_add_task(req, task);
     if (req->task == NULL)
         req->task = task;
-    if (req->meter != NULL)
-        pl_meter_add(req->meter, task);
     pl_task_start(task);
 }
 

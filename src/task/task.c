@@ -65,6 +65,7 @@ void pl_task_init(struct pl_task *task, const struct pl_task_type *type,
     task->defers = NULL;
     task->exit = NULL;
     task->owner = NULL;
+    task->over = NULL;
     task->meter = parent == NULL ? NULL : parent->meter;
     task->id = ++sched->next_id;
     task->result = 0;
@@ -306,6 +307,8 @@ static void release(struct pl_task *task)
         task->sched->seen = NULL;
     if (task->meter != NULL && task->meter->root == task)
         task->meter->root = NULL;
+    if (task->over != NULL)
+        task->over(task);
     if (task->joins != NULL)
         complete_joins(task);
     task->type->release(task);

@@ -48,7 +48,10 @@ struct pl_task {
     struct pl_task_defer *defers; /* newest first */
     struct pl_task_exit *exit;    /* set while its own defers may wait */
     void *owner;                  /* e.g. the request; for status and logs */
-    struct pl_meter *meter;       /* meter.h; NULL: nobody measures it */
+    /* The task is over, its defers too: what its owner needs to know. On the
+     * loop's stack, so it cannot wait. NULL: nothing. */
+    void (*over)(struct pl_task *task);
+    struct pl_meter *meter; /* meter.h; NULL: nobody measures it */
     uint64_t id;
     int result;
     bool queued, canceled, ended;
