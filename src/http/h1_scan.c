@@ -3,11 +3,12 @@
  * A version is three functions that make such a mask, and one that walks over
  * the blocks. What is left at the end is covered by a last block that ends at
  * len and begins before from: the bits of bytes that were seen are shifted
- * out. So nothing beyond len is read, and only heads shorter than a block are
- * looked at byte by byte. */
+ * out. So nothing beyond len is read. What is shorter than the smallest block
+ * is looked at byte by byte, or put together (short_block()). */
 #include "http/h1_scan.h"
 
 #include <stdint.h>
+#include <string.h>
 
 #include "http/chars.h"
 
@@ -58,8 +59,33 @@ enum { SSE2 = 16 };
 /* Bit i is set if byte i does not belong. */
 typedef unsigned sse2_mask_fn(__m128i block);
 
+PL_INLINE uint64_t load(const char *bytes, size_t len)
+{
+    uint64_t word = 0;
+
+    memcpy(&word, bytes, len);
+    return word;
+}
+
+/* The len (1 to 15) bytes, with zeroes behind them. */
+static __m128i short_block(const char *bytes, size_t len)
+{
+    uint64_t low, high = 0;
+
+    if (len > 8) {
+        low = load(bytes, 8);
+        high = load(bytes + len - 8, 8) >> 8 * (SSE2 - len);
+    } else if (len >= 4) {
+        low = load(bytes, 4) | load(bytes + len - 4, 4) << 8 * (len - 4);
+    } else {
+        low = load(bytes, 1) | load(bytes + len / 2, 1) << 8 * (len / 2) |
+              load(bytes + len - 1, 1) << 8 * (len - 1);
+    }
+    return _mm_set_epi64x((long long)high, (long long)low);
+}
+
 PL_INLINE size_t sse2_scan(const char *bytes, size_t from, size_t len,
-                           sse2_mask_fn *mask, pl_h1_scan_fn *scalar)
+                           sse2_mask_fn *mask)
 {
     unsigned out;
 
@@ -68,8 +94,11 @@ PL_INLINE size_t sse2_scan(const char *bytes, size_t from, size_t len,
         if (out != 0)
             return from + (size_t)__builtin_ctz(out);
     }
-    if (len < SSE2 || from == len)
-        return scalar(bytes, from, len);
+    if (from == len)
+        return len;
+    if (len < SSE2) /* a NUL is in no set: it stops at len */
+        return from +
+               (size_t)__builtin_ctz(mask(short_block(bytes, len)) >> from);
     out = mask(_mm_loadu_si128((const __m128i *)(bytes + len - SSE2)));
     out >>= from - (len - SSE2);
     return out == 0 ? len : from + (size_t)__builtin_ctz(out);
@@ -113,13 +142,13 @@ PL_INLINE unsigned sse2_not_usual(__m128i block)
 
 static size_t sse2_target(const char *bytes, size_t from, size_t len)
 {
-    return sse2_scan(bytes, from, len, sse2_not_target, scalar_target);
+    return sse2_scan(bytes, from, len, sse2_not_target);
 }
 
 static size_t sse2_token(const char *bytes, size_t from, size_t len)
 {
     for (;;) {
-        from = sse2_scan(bytes, from, len, sse2_not_usual, scalar_token);
+        from = sse2_scan(bytes, from, len, sse2_not_usual);
         if (from == len || !pl_char_is(bytes[from], PL_CHAR_TOKEN))
             return from;
         from++;
@@ -128,7 +157,7 @@ static size_t sse2_token(const char *bytes, size_t from, size_t len)
 
 static size_t sse2_value(const char *bytes, size_t from, size_t len)
 {
-    return sse2_scan(bytes, from, len, sse2_not_value, scalar_value);
+    return sse2_scan(bytes, from, len, sse2_not_value);
 }
 
 static const struct pl_h1_scanner sse2 = {"sse2", sse2_target, sse2_token,

@@ -37,18 +37,31 @@ static char *put_line(char *out, struct pl_str name, struct pl_str value)
 
 static char *put_status(char *out, int status)
 {
-    if (status == 200)
-        return PUT(out, "HTTP/1.1 200 OK\r\n");
     out = PUT(out, "HTTP/1.1 ");
     out += pl_u64_format(out, (uint64_t)status);
     *out++ = ' ';
     return put_value(out, pl_status_reason(status));
 }
 
-static inline char *put_date(char *out, struct pl_http *http)
+static PL_NOINLINE char *put_status_date(char *out, struct pl_http *http,
+                                         int status)
 {
-    return put_value(PUT(out, "Date: "),
-                     pl_str(pl_http_date(http), PL_HTTP_DATE_LEN));
+    const char *date = pl_http_date(http);
+
+    return put(put_status(out, status), pl_str(date - 6, PL_HTTP_DATE_LINE));
+}
+
+/* Status, Date and Server (which may be empty, and is left out then). */
+static inline char *put_front(char *out, struct pl_http *http, int status,
+                              struct pl_str server)
+{
+    if (PL_LIKELY(status == 200 && server.len > 0)) {
+        pl_http_date(http);
+        memcpy(out, http->front, PL_HTTP_FRONT_LEN);
+        return put_value(out + PL_HTTP_FRONT_LEN, server);
+    }
+    out = put_status_date(out, http, status);
+    return server.len > 0 ? put_value(PUT(out, "Server: "), server) : out;
 }
 
 static char *put_time(char *out, struct pl_str name, int64_t seconds)
@@ -171,13 +184,11 @@ char *pl_h1_head_write(char *out, struct pl_request *req,
                        const struct pl_h1_framing *framing)
 {
     const struct pl_response *res = &req->response;
-    struct pl_str ready = ready_lines(res);
+    struct pl_str ready = ready_lines(res), server = req->settings->server;
 
-    out = put_status(out, res->status);
-    out = put_date(out, req->http);
-    if (req->settings->server.len > 0 &&
-        !pl_response_says(res, PL_HEADER_SERVER))
-        out = put_value(PUT(out, "Server: "), req->settings->server);
+    if (PL_UNLIKELY(pl_response_says(res, PL_HEADER_SERVER)))
+        server.len = 0;
+    out = put_front(out, req->http, res->status, server);
     if (ready.data != NULL) {
         out = put(out, ready);
     } else {
@@ -246,7 +257,7 @@ size_t pl_h1_plain_write(char *out, struct pl_http *http, int status,
     int len = snprintf(body, sizeof(body), "%d %.*s: %.400s\n", status,
                        PL_STR_ARG(reason), why);
 
-    end = put_date(put_status(out, status), http);
+    end = put_status_date(out, http, status);
     end += sprintf(end,
                    "Content-Type: text/plain; charset=utf-8\r\n"
                    "Content-Length: %d\r\nConnection: close\r\n\r\n%s",

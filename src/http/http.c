@@ -31,7 +31,8 @@ void pl_http_init(struct pl_http *http, struct pl_net *net,
                              .settings = settings,
                              .ops = ops,
                              .arg = arg,
-                             .date_second = INT64_MIN};
+                             .date_second = INT64_MIN,
+                             .front = PL_HTTP_FRONT};
     pl_list_init(&http->requests);
     pl_random(&http->id_seed, sizeof(http->id_seed));
 }
@@ -39,10 +40,11 @@ void pl_http_init(struct pl_http *http, struct pl_net *net,
 const char *pl_http_date(struct pl_http *http)
 {
     int64_t now = pl_loop_wall(http->net->loop);
+    char *date = http->front + PL_HTTP_DATE_AT;
 
     if (http->date_second != now) {
         http->date_second = now;
-        pl_http_date_format(http->date, now);
+        pl_http_date_format(date, now);
     }
-    return http->date;
+    return date;
 }

@@ -64,6 +64,16 @@ struct pl_http_stats {
     uint32_t open;                           /* requests in progress */
 };
 
+/* What most answers of HTTP/1 begin with: a status line, the Date and the name
+ * of the next field. */
+#define PL_HTTP_FRONT                                                          \
+    "HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nServer: "
+enum {
+    PL_HTTP_FRONT_LEN = sizeof(PL_HTTP_FRONT) - 1,
+    PL_HTTP_DATE_AT = 23,
+    PL_HTTP_DATE_LINE = PL_HTTP_DATE_LEN + 8, /* with the name and CRLF */
+};
+
 struct pl_http {
     struct pl_net *net;
     struct pl_sched *sched;
@@ -81,9 +91,9 @@ struct pl_http {
     void (*ws_left)(struct pl_ws *ws); /* ... one of them is closed */
     uint64_t id_seed, id_count;
     int64_t date_second;
-    char date[PL_HTTP_DATE_LEN + 1];
-    struct pl_h1_parser parser; /* for heads that arrive in one piece */
-    struct pl_files *files;     /* what handlers keep of files; or NULL */
+    char front[sizeof(PL_HTTP_FRONT)]; /* of date_second */
+    struct pl_h1_parser parser;        /* for heads that arrive in one piece */
+    struct pl_files *files; /* what handlers keep of files; or NULL */
 };
 
 /* Borrows all. Connections reach it through their listener's arg. */
@@ -99,7 +109,8 @@ extern const struct pl_protocol pl_h1_protocol;
  * their response; WebSockets say goodbye. */
 void pl_http_drain(struct pl_http *http);
 
-/* The Date field's value for now, 29 bytes. */
+/* The Date field's value for now, PL_HTTP_DATE_LEN bytes; http->front is of
+ * now, too, then. */
 const char *pl_http_date(struct pl_http *http);
 
 #endif
