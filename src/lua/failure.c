@@ -37,6 +37,12 @@ void pl_lua_push_error(lua_State *L, int code, const char *call,
     luaL_setmetatable(L, meta_name);
 }
 
+int pl_lua_no_memory(lua_State *L, const char *call)
+{
+    pl_lua_push_error(L, PL_ERR_NOMEM, call, NULL);
+    return lua_error(L);
+}
+
 int pl_lua_return_error(lua_State *L, int code, const char *call,
                         const char *text)
 {

@@ -14,6 +14,9 @@
 void pl_lua_push_error(lua_State *L, int code, const char *call,
                        const char *text);
 
+/* Raises PL_ERR_NOMEM, for which a request is answered by 503. */
+int pl_lua_no_memory(lua_State *L, const char *call);
+
 /* Ends a C function: return pl_lua_return_error(...), which gives `nil, err`.
  */
 int pl_lua_return_error(lua_State *L, int code, const char *call,

@@ -169,7 +169,7 @@ static inline struct pl_str decode(lua_State *L, struct pl_request *req,
     struct pl_str text = pl_uri_decode(part, &req->arena, true);
 
     if (text.data == NULL)
-        luaL_error(L, "not enough memory");
+        pl_lua_no_memory(L, NULL);
     return text;
 }
 
@@ -210,7 +210,7 @@ static int headers(lua_State *L)
         char *lower = pl_arena_bytes(&req->arena, name.len);
 
         if (lower == NULL)
-            return luaL_error(L, "not enough memory");
+            return pl_lua_no_memory(L, NULL);
         pl_str_lower(lower, name);
         set_first(L, pl_str(lower, name.len), pl_request_header(req, name),
                   false);

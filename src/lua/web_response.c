@@ -14,6 +14,8 @@ static struct pl_request *self(lua_State *L)
 /* The error of a call that cannot wait, with the caller's position. */
 static int raise_error(lua_State *L, const char *call, int err)
 {
+    if (err == PL_ERR_NOMEM)
+        return pl_lua_no_memory(L, call);
     return pl_lua_fail(L, "%s: %s", call,
                        err == PL_ERR_STATE
                            ? "the response has been sent already"

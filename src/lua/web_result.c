@@ -21,9 +21,12 @@ PL_COLD static int fail(lua_State *L, const struct pl_request *req,
     return lua_error(L);
 }
 
-static const char *why_not(int err)
+static const char *why_not(lua_State *L, const char *call, int err)
 {
     switch (err) {
+    case PL_ERR_NOMEM:
+        pl_lua_no_memory(L, call);
+        return NULL; /* not reached */
     case PL_ERR_STATE:
         return "the response has been sent already";
     case PL_ERR_DENIED:
@@ -92,7 +95,7 @@ void pl_web_set_json(lua_State *L, struct pl_request *req, int index,
     int err = pl_response_bytes(res, PL_STR(""), NULL, NULL);
 
     if (err < 0)
-        fail(L, req, call, why_not(err));
+        fail(L, req, call, why_not(L, call, err));
     res->text.len = 0;
     if (pl_lua_json_encode(L, index, &res->text, &error) < 0)
         fail(L, req, call, error.text);
@@ -114,7 +117,7 @@ void pl_web_set_body(lua_State *L, struct pl_request *req, int index,
     case LUA_TSTRING:
         err = set_text(L, req, index);
         if (err < 0)
-            fail(L, req, call, why_not(err));
+            fail(L, req, call, why_not(L, call, err));
         return;
     default:
         lua_pushfstring(L, "a body is a string or a table, not %s%s",
@@ -131,7 +134,8 @@ PL_COLD int pl_web_field_failed(lua_State *L, struct pl_request *req,
                                 const char *call, struct pl_str name, int err)
 {
     lua_pushlstring(L, name.data, PL_MIN(name.len, 64));
-    lua_pushfstring(L, "\"%s\": %s", lua_tostring(L, -1), why_not(err));
+    lua_pushfstring(L, "\"%s\": %s", lua_tostring(L, -1),
+                    why_not(L, call, err));
     return fail(L, req, call, lua_tostring(L, -1));
 }
 
@@ -235,7 +239,7 @@ void pl_web_respond(lua_State *L, struct pl_request *req, int index)
     else if (res->content != PL_CONTENT_NONE && lua_isboolean(L, index))
         return; /* return res:write(...), return res:send_file(...) */
     else if (res->started)
-        fail(L, req, NULL, why_not(PL_ERR_STATE));
+        fail(L, req, NULL, why_not(L, NULL, PL_ERR_STATE));
     else if (lua_type(L, index) == LUA_TNUMBER)
         respond_status(L, req, index);
     else

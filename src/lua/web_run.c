@@ -62,7 +62,7 @@ static int judge(lua_State *L, int index, int lua_status,
         return code;
     }
     if (status == 0)
-        status = lua_status == LUA_ERRMEM ? 503 : 500;
+        status = lua_status == LUA_ERRMEM || code == PL_ERR_NOMEM ? 503 : 500;
     pl_response_reset(&req->response);
     pl_response_error(&req->response, status, pl_str(NULL, 0));
     return 0;
@@ -310,7 +310,7 @@ static int next_step(lua_State *L)
         return 1;
     inner = pl_arena_alloc(&req->arena, sizeof(*inner));
     if (inner == NULL)
-        return pl_lua_fail(L, "next: out of memory");
+        return pl_lua_no_memory(L, "next");
     *inner = (struct call){.req = req, .next = link.rest};
     lua_pushlightuserdata(L, inner);
     return 2;

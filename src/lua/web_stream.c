@@ -186,7 +186,7 @@ static int trailers(lua_State *L)
         char *lower = pl_arena_bytes(&req->arena, name.len);
 
         if (lower == NULL)
-            return luaL_error(L, "not enough memory");
+            return pl_lua_no_memory(L, NULL);
         pl_str_lower(lower, name);
         lua_pushlstring(L, lower, name.len);
         lua_pushvalue(L, -1);

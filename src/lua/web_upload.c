@@ -166,7 +166,7 @@ static int open_sink(lua_State *L)
     struct pl_sink *sink = pl_sink_new(req, &spec);
 
     if (sink == NULL)
-        return luaL_error(L, "not enough memory");
+        return pl_lua_no_memory(L, NULL);
     lua_pushinteger(L, (lua_Integer)sink->number);
     return 1;
 }

@@ -18,6 +18,9 @@ pl.post("/body", function(req) return "[" .. req:body() .. "]" end)
 pl.post("/unread", function() return "unread" end)
 pl.post("/large", { max_body = "1k" }, function(req) return req:body() end)
 pl.get("/big", function() return ("x"):rep(50 * 1024 * 1024) end)
+pl.get("/fields", function(_, res)
+  for i = 1, 3000 do res:add_header("x-" .. i, ("v"):rep(10)) end
+end)
 pl.get("/slow", function()
   pl.log.notice "waiting"
   pl.sleep(1000)
@@ -78,6 +81,17 @@ def test_method_version_and_route(start):
         wire.send(b"GET / HTTP/3.0\r\nHost: a\r\n\r\n")
         assert wire.response().status == 505
         wire.expect_closed()
+
+
+def test_no_memory_for_a_request(start):
+    """503 for that one; the log says where it happened."""
+    server = start("request_memory = '20k'")
+    with server.connect() as wire:
+        response = wire.get("/fields")
+        assert response.status == 503
+        assert wire.get("/").text == "hello"
+    server.wait_log("GET /fields .*res:add_header: out of memory")
+    assert "site.lua:" in server.log()
 
 
 # ---- time-outs ----
