@@ -1720,6 +1720,27 @@ PL_API void pl_hex_encode(char *out, struct pl_str bytes);
 /* The same for digits in either case: n characters are n / 2 bytes. */
 PL_API ptrdiff_t pl_hex_decode(char *out, struct pl_str text);
 
+/* A random UUID (RFC 9562, version 4): PL_UUID_LEN characters and a NUL. */
+enum { PL_UUID_LEN = 36 };
+PL_API void pl_uuid(char *out);
+
+/* The media type for the extension of a name ("a.html", "/x/a.html"), texts
+ * with their charset; "application/octet-stream" for an unknown one. Once the
+ * application runs. */
+PL_API struct pl_str pl_mime_type(struct pl_str name);
+
+/* Text inside of other text, in memory of the request: data is NULL when out of
+ * memory, else terminated by NUL.
+ *
+ * pl_escape() is for HTML: element content and attributes in quotes.
+ * pl_url_encode() is for one element of a path, a name or a value of a query:
+ * all but the unreserved characters become %XX (RFC 3986, 2.3).
+ * pl_url_decode() turns %XX into bytes; what is none stays as it is. Parameters
+ * and arguments of requests are decoded already. */
+PL_API struct pl_str pl_escape(struct pl_request *req, struct pl_str text);
+PL_API struct pl_str pl_url_encode(struct pl_request *req, struct pl_str text);
+PL_API struct pl_str pl_url_decode(struct pl_request *req, struct pl_str text);
+
 /* ---- what workers share ---------------------------------------------------
  *
  * Without locks, and nothing waits unless it says so. Any thread may call these

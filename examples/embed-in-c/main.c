@@ -178,6 +178,60 @@ static int uploads(struct pl_request *req, struct pl_response *res, void *arg)
                    : pl_respond(res, 200, "text/plain", pl_builder_str(list));
 }
 
+static int count_word(struct pl_request *req, struct pl_hash *counts,
+                      struct pl_str word)
+{
+    int *count = pl_hash_get(counts, word);
+
+    if (count != NULL) {
+        ++*count;
+        return 0;
+    }
+    count = pl_alloc(req, sizeof(*count));
+    if (count == NULL)
+        return PL_ERR_NOMEM;
+    *count = 1;
+    return pl_hash_put(counts, word, count);
+}
+
+struct page {
+    struct pl_request *req;
+    struct pl_builder *html;
+};
+
+static bool show_word(void *arg, struct pl_str word, void *count)
+{
+    struct page *page = arg;
+    struct pl_str text = pl_escape(page->req, word);
+    struct pl_str in_url = pl_url_encode(page->req, word);
+
+    return pl_builder_addf(
+               page->html, "<li><a href=\"?text=%.*s\">%.*s</a>: %d\n",
+               PL_STR_ARG(in_url), PL_STR_ARG(text), *(int *)count) == 0;
+}
+
+/* GET /words?text=: how often each word is there. */
+static int words(struct pl_request *req, struct pl_response *res, void *arg)
+{
+    struct pl_str text = pl_request_arg(req, PL_STR("text"));
+    struct page page = {req, pl_builder_new(req)};
+    struct pl_hash *counts = pl_hash_new(req);
+    int err = page.html == NULL || counts == NULL ? PL_ERR_NOMEM : 0;
+
+    while (err == 0 && text.len > 0) {
+        const char *space = memchr(text.data, ' ', text.len);
+        size_t len = space != NULL ? (size_t)(space - text.data) : text.len;
+
+        err = count_word(req, counts, (struct pl_str){text.data, len});
+        len += space != NULL;
+        text = (struct pl_str){text.data + len, text.len - len};
+    }
+    if (err < 0)
+        return err;
+    pl_hash_each(counts, show_word, &page);
+    return pl_respond(res, 200, "text/html", pl_builder_str(page.html));
+}
+
 struct pass {
     struct pl_request *req;
     struct pl_child *child;
@@ -524,6 +578,7 @@ static void add_routes(struct pl_app *app, bool with_uploads)
     pl_app_group_end(app);
     pl_app_get(app, "/file", file, NULL);
     pl_app_get(app, "/lines", lines, NULL);
+    pl_app_get(app, "/words", words, NULL);
     pl_app_get(app, "/resolve", resolve, NULL);
     pl_app_get(app, "/visits/:page", visits, NULL);
     pl_app_get(app, "/visits", all_visits, NULL);

@@ -1,5 +1,6 @@
 /* lib_codec.c - the C half of pl.base64, pl.hex and pl.escape: bytes as text,
  * and text inside of other text. */
+#include "base/html.h"
 #include "base/str.h"
 #include "lua/args.h"
 #include "lua/failure.h"
@@ -126,24 +127,6 @@ static struct pl_str check_text(lua_State *L, const char *call)
     return pl_arg_str(L, 1, call, "the text");
 }
 
-static const char *html_of(char c)
-{
-    switch (c) {
-    case '&':
-        return "&amp;";
-    case '<':
-        return "&lt;";
-    case '>':
-        return "&gt;";
-    case '"':
-        return "&quot;";
-    case '\'':
-        return "&#39;";
-    default:
-        return NULL;
-    }
-}
-
 /* escape.html(text): for element content and for attributes in quotes. Text
  * without any of the five characters is returned as it is. */
 static int escape_html(lua_State *L)
@@ -154,7 +137,7 @@ static int escape_html(lua_State *L)
 
     luaL_buffinit(L, &out);
     for (size_t i = 0; i < text.len; i++) {
-        const char *entity = html_of(text.data[i]);
+        const char *entity = pl_html_entity(text.data[i]);
 
         if (entity == NULL)
             continue;

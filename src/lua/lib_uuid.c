@@ -1,45 +1,27 @@
 /* lib_uuid.c - the C half of pl.uuid (RFC 9562). */
 #include "base/str.h"
 #include "base/sys.h"
+#include "base/uuid.h"
 #include "lua/args.h"
 #include "lua/failure.h"
 #include "lua/parts.h"
 #include "lua/wait.h"
 
-enum { BYTES = 16, TEXT = 36 };
-
-/* 8-4-4-4-12 digits: is there a hyphen in front of this byte? */
-static bool follows_hyphen(int byte)
+static void push_text(lua_State *L, const uint8_t *bytes)
 {
-    return byte == 4 || byte == 6 || byte == 8 || byte == 10;
-}
+    char text[PL_UUID_LEN];
 
-static void push_text(lua_State *L, const unsigned char *bytes)
-{
-    char text[TEXT], *at = text;
-
-    for (int i = 0; i < BYTES; i++) {
-        if (follows_hyphen(i))
-            *at++ = '-';
-        pl_hex_encode(at, pl_str((const char *)bytes + i, 1));
-        at += 2;
-    }
-    lua_pushlstring(L, text, TEXT);
-}
-
-static void mark(unsigned char *bytes, int version)
-{
-    bytes[6] = (unsigned char)((bytes[6] & 0x0f) | version << 4);
-    bytes[8] = (unsigned char)((bytes[8] & 0x3f) | 0x80);
+    pl_uuid_write(text, bytes);
+    lua_pushlstring(L, text, sizeof(text));
 }
 
 /* uuid.v4(): 122 random bits (5.4) */
 static int v4(lua_State *L)
 {
-    unsigned char bytes[BYTES];
+    uint8_t bytes[PL_UUID_BYTES];
 
     pl_random(bytes, sizeof(bytes));
-    mark(bytes, 4);
+    pl_uuid_mark(bytes, 4);
     push_text(L, bytes);
     return 1;
 }
@@ -49,14 +31,14 @@ static int v7(lua_State *L)
 {
     uint64_t ms = (uint64_t)lua_tonumber(L, 1);
     unsigned counter = (unsigned)lua_tointeger(L, 2);
-    unsigned char bytes[BYTES];
+    uint8_t bytes[PL_UUID_BYTES];
 
     pl_random(bytes + 8, 8);
     for (int i = 0; i < 6; i++)
-        bytes[i] = (unsigned char)(ms >> (40 - 8 * i));
-    bytes[6] = (unsigned char)(counter >> 8);
-    bytes[7] = (unsigned char)counter;
-    mark(bytes, 7);
+        bytes[i] = (uint8_t)(ms >> (40 - 8 * i));
+    bytes[6] = (uint8_t)(counter >> 8);
+    bytes[7] = (uint8_t)counter;
+    pl_uuid_mark(bytes, 7);
     push_text(L, bytes);
     return 1;
 }
@@ -72,32 +54,16 @@ static int clock_ms(lua_State *L)
     return 2;
 }
 
-static bool parse(struct pl_str text, unsigned char *bytes)
-{
-    const char *at = text.data;
-
-    if (text.len != TEXT)
-        return false;
-    for (int i = 0; i < BYTES; i++) {
-        if (follows_hyphen(i) && *at++ != '-')
-            return false;
-        if (pl_hex_decode((char *)bytes + i, pl_str(at, 2)) < 0)
-            return false;
-        at += 2;
-    }
-    return true;
-}
-
 /* uuid.parse(text) -> 16 bytes, or nil, err */
 static int uuid_parse(lua_State *L)
 {
     struct pl_str text = pl_arg_str(L, 1, "pl.uuid.parse", "the text");
-    unsigned char bytes[BYTES];
+    uint8_t bytes[PL_UUID_BYTES];
 
-    if (!parse(text, bytes))
+    if (!pl_uuid_read(text, bytes))
         return pl_lua_return_error(L, PL_ERR_SYNTAX, "pl.uuid.parse",
                                    "not a UUID");
-    lua_pushlstring(L, (char *)bytes, BYTES);
+    lua_pushlstring(L, (char *)bytes, PL_UUID_BYTES);
     return 1;
 }
 
@@ -106,10 +72,10 @@ static int uuid_format(lua_State *L)
 {
     struct pl_str bytes = pl_arg_str(L, 1, "pl.uuid.format", "the bytes");
 
-    if (bytes.len != BYTES)
+    if (bytes.len != PL_UUID_BYTES)
         return pl_lua_fail(L, "pl.uuid.format: a UUID has 16 bytes, not %d",
                            (int)bytes.len);
-    push_text(L, (const unsigned char *)bytes.data);
+    push_text(L, (const uint8_t *)bytes.data);
     return 1;
 }
 
@@ -118,11 +84,11 @@ static int uuid_format(lua_State *L)
 static int uuid_version(lua_State *L)
 {
     struct pl_str text = {NULL, 0};
-    unsigned char bytes[BYTES];
+    uint8_t bytes[PL_UUID_BYTES];
 
     if (lua_type(L, 1) == LUA_TSTRING)
         text.data = lua_tolstring(L, 1, &text.len);
-    if (!parse(text, bytes))
+    if (!pl_uuid_read(text, bytes))
         lua_pushnil(L);
     else if ((bytes[8] & 0xc0) == 0x80 && bytes[6] >> 4 <= 8)
         lua_pushinteger(L, bytes[6] >> 4);

@@ -54,6 +54,16 @@ def text(server, target: str) -> str:
     return response.body.decode()
 
 
+def test_words_are_counted_and_escaped(example):
+    page = text(example, "/words?text=a%20%3Cb%26%22%3E%20a%20%C3%A9'")
+    assert set(page.splitlines()) == {
+        '<li><a href="?text=a">a</a>: 2',
+        '<li><a href="?text=%3Cb%26%22%3E">&lt;b&amp;&quot;&gt;</a>: 1',
+        "<li><a href=\"?text=%C3%A9%27\">\u00e9&#39;</a>: 1",
+    }
+    assert text(example, "/words") == ""
+
+
 def test_arguments_and_parameters(example):
     assert text(example, "/hello") == "Hello, world!\n"
     assert text(example, "/hello?name=the%20moon") == "Hello, the moon!\n"
