@@ -201,6 +201,6 @@ function FormFile:save(path, options) end
 function Request:hijack() end
 
 ---@async
----@param options? pl.WebSocketOptions
+---@param options? pl.WebSocketStraightOptions
 ---@return pl.WebSocket
 function Request:websocket(options) end

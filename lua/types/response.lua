@@ -83,6 +83,7 @@ function Response:trailer(name, value) end
 ---@field retry? string|number "3s", or seconds
 ---@field ping? string|number|false "15s"
 ---@field headers? table<string, string|string[]>
+---@field handover? boolean subscribe() may end the handler after a reload
 
 ---The response becomes a stream of server-sent events.
 ---@param options? pl.EventsOptions
@@ -95,7 +96,9 @@ function Response:events(options) end
 ---@field retry? number seconds
 
 ---@class pl.Events
----@field last_id? string what the client has seen last
+---@field last_id? string what the client has seen, or was sent, last
+---@field moved? boolean an older generation's handler has left it
+---@field state? pl.Plain the site's own; goes over with events:handover()
 local Events = {}
 
 ---@async
@@ -108,6 +111,13 @@ function Events:send(data, options) end
 ---@param text? string
 ---@return true?, pl.Error? err
 function Events:comment(text) end
+
+---After a reload, now or within seconds, the handler of the new site goes on
+---and this one ends; else false.
+---@async
+---@param seconds? number
+---@return false?, pl.Error?
+function Events:handover(seconds) end
 
 ---@class pl.EventsSubscribeOptions: pl.SubscribeOptions
 ---@field event? string their type

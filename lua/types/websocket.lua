@@ -16,6 +16,9 @@ local pl = {}
 ---@field compress_min? string|number 512
 ---@field window_bits? integer 12
 
+---@class pl.WebSocketStraightOptions: pl.WebSocketOptions
+---@field handover? boolean receive() may end the handler after a reload
+
 ---@class pl.WebSocketCallbacks: pl.WebSocketOptions
 ---@field open? async fun(ws: pl.WebSocket, req: pl.Request)
 ---@field message? async fun(ws: pl.WebSocket, data: string, kind: string)
@@ -28,6 +31,7 @@ function pl.websocket(path, callbacks) end
 
 ---@class pl.WebSocket
 ---@field subprotocol? string what was chosen of the option protocols
+---@field moved? boolean an older generation's handler has left it
 ---@field state? pl.Plain the site's own; goes over to the new code of a reload
 ---@field [any] any the site's own
 local WebSocket = {}
@@ -69,6 +73,13 @@ function WebSocket:subscribe(topic, options) end
 ---@param topic string
 ---@return boolean was it subscribed?
 function WebSocket:unsubscribe(topic) end
+
+---After a reload, now or within seconds, the handler of the new site goes on
+---and this one ends; else false.
+---@async
+---@param seconds? number
+---@return false?, pl.Error?
+function WebSocket:handover(seconds) end
 
 ---@return integer? code, string? reason nil while it is open
 function WebSocket:closed() end

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/options.h"
 #include "base/str.h"
+#include "http/again.h"
 
 /* ---- the text ---- */
 
@@ -202,6 +203,12 @@ static int say_hello(struct pl_event_stream *stream, uint64_t retry_ms)
     return 0;
 }
 
+static void end_if_draining(struct pl_request *req)
+{
+    if (req->http->draining && req->task != NULL)
+        pl_task_cancel(req->task);
+}
+
 int pl_events_begin(struct pl_response *res,
                     const struct pl_events_options *given,
                     struct pl_event_stream **out)
@@ -212,6 +219,12 @@ int pl_events_begin(struct pl_response *res,
     int err;
 
     PL_OPTIONS_READ(&options, given);
+    if (pl_request_is_resumed(req) && res->events != NULL) {
+        pl_request_goes_on(req);
+        *out = res->events;
+        end_if_draining(req);
+        return 0;
+    }
     if (res->started || res->content != PL_CONTENT_NONE)
         return PL_ERR_STATE;
     err = set_fields(res);
@@ -226,8 +239,7 @@ int pl_events_begin(struct pl_response *res,
         return err;
     if (stream->ping > 0 && !res->bodyless)
         start_timer(stream);
-    if (req->http->draining && req->task != NULL)
-        pl_task_cancel(req->task);
+    end_if_draining(req);
     *out = stream;
     return 0;
 }

@@ -5,6 +5,7 @@
 #include "base/features.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "http/again.h"
 #include "http/cookie.h"
 #include "http/form.h"
 #include "http/origin.h"
@@ -83,7 +84,10 @@ void pl_request_drop(struct pl_request *req)
     struct pl_http *http = req->http;
 
     PL_CHECK(req, PL_REQUEST_MAGIC);
-    if (--req->holders > 0)
+    req->holders--;
+    if (pl_request_is_leaving(req) && pl_request_leaves(req))
+        return;
+    if (req->holders > 0)
         return;
     http->stats.by_class[PL_MIN(req->response.status / 100u, 5u)]++;
     http->ops->finished(http->arg, req);
@@ -237,6 +241,12 @@ void pl_request_finish(struct pl_request *req, int result)
     PL_ASSERT(!req->finished);
     req->finished = true;
     pl_request_hold(req); /* the wire may give up its own on the way */
+    if (pl_request_is_leaving(req)) {
+        pl_request_drop(req);
+        return;
+    }
+    if (pl_request_is_resumed(req))
+        result = 0; /* whatever has kept it from going on has been logged */
     report_over(req);
     if (res->started) {
         if (result < 0)
@@ -248,7 +258,10 @@ void pl_request_finish(struct pl_request *req, int result)
     }
     res->ended = true;
     if (req->websocket != NULL)
-        pl_ws_close(req->websocket, result < 0 ? PL_WS_ERROR : PL_WS_NORMAL,
+        pl_ws_close(req->websocket,
+                    pl_request_is_resumed(req) ? PL_WS_RESTART
+                    : result < 0               ? PL_WS_ERROR
+                                               : PL_WS_NORMAL,
                     pl_str(NULL, 0));
     if (req->wire != NULL && req->ws_stream == NULL) {
         if (result < 0 && res->content == PL_CONTENT_STREAM && !res->bodyless &&

@@ -81,6 +81,7 @@ struct pl_request {
     const struct pl_request_tls *tls; /* NULL: not asked for yet, or none */
     struct pl_ws *websocket; /* what it has become, until its handler's end */
     struct pl_ws_stream *ws_stream; /* its stream carries one */
+    struct pl_again *again; /* its handler is called anew (again.h); or NULL */
     void *lua;              /* the Lua object that stands for this request */
     struct pl_meter *meter; /* in the arena; NULL: not measured */
     uint64_t started;       /* monotonic ns */

@@ -1,5 +1,6 @@
 /* response.c - building a response and sending it through its wire.
  * What the status and the request's conditions make of it is semantics.c. */
+#include "http/again.h"
 #include "http/response.h"
 
 #include "base/check.h"
@@ -20,10 +21,16 @@ static struct pl_request *request_of(const struct pl_response *res)
 
 /* ---- status and fields ---- */
 
+/* What filters say of a response that goes on (again.h) was said before. */
+static int too_late(const struct pl_response *res)
+{
+    return pl_request_is_resumed(request_of(res)) ? 0 : PL_ERR_STATE;
+}
+
 int pl_response_status(struct pl_response *res, int status)
 {
     if (res->started)
-        return PL_ERR_STATE;
+        return too_late(res);
     if (status < 200 || status > 999)
         return PL_ERR_INVALID;
     res->status = (uint16_t)status;
@@ -33,7 +40,7 @@ int pl_response_status(struct pl_response *res, int status)
 static int check_field(const struct pl_response *res, struct pl_str name,
                        struct pl_str value, enum pl_header_id *id)
 {
-    if (res->started)
+    if (res->started && too_late(res) < 0)
         return PL_ERR_STATE;
     if (name.len > UINT16_MAX || value.len > UINT32_MAX ||
         !pl_header_name_valid(name) ||
@@ -79,7 +86,7 @@ static int copy_to(struct pl_response *res, struct pl_str *place,
 int pl_response_type(struct pl_response *res, struct pl_str type)
 {
     if (res->started)
-        return PL_ERR_STATE;
+        return too_late(res);
     if (type.data != NULL && !pl_header_value_valid(type))
         return PL_ERR_INVALID;
     return copy_to(res, &res->type, type);

@@ -94,10 +94,15 @@ struct pl_ws *pl_ws_new(struct pl_http *http,
     return ws;
 }
 
-void pl_ws_renew(struct pl_ws *ws, const struct pl_ws_settings *settings)
+void pl_ws_set(struct pl_ws *ws, const struct pl_ws_settings *settings)
 {
     ws->settings = settings;
     set_tick(ws->http, settings);
+}
+
+void pl_ws_renew(struct pl_ws *ws, const struct pl_ws_settings *settings)
+{
+    pl_ws_set(ws, settings);
     if (ws->link != NULL && ws->transport->renew != NULL)
         ws->transport->renew(ws->link);
 }
@@ -191,6 +196,11 @@ void pl_ws_tell(struct pl_ws *ws)
     end_receive(ws, 0);
     if (ws->reader != NULL && ws->reader->ready != NULL)
         ws->reader->ready(ws);
+}
+
+void pl_ws_wake(struct pl_ws *ws)
+{
+    end_receive(ws, 0);
 }
 
 static void tell_writers(struct pl_ws *ws)

@@ -144,8 +144,13 @@ void pl_ws_drop(struct pl_ws *ws);
 /* Its owner lets go of it: closes it with code, if nobody has yet. */
 void pl_ws_release(struct pl_ws *ws, unsigned code);
 
-/* Its reader is now of the generation that serves, and so are its settings. */
+/* Its reader has changed: other settings from now on; and of the generation
+ * that serves. */
+void pl_ws_set(struct pl_ws *ws, const struct pl_ws_settings *settings);
 void pl_ws_renew(struct pl_ws *ws, const struct pl_ws_settings *settings);
+
+/* Who waits for a message looks at what there is, though nothing is new. */
+void pl_ws_wake(struct pl_ws *ws);
 
 /* It packs from now on. TAKES packer; NULL: by the worker's own. Returns 0 or
  * PL_ERR_NOMEM. */

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/sha1.h"
 #include "base/str.h"
+#include "http/again.h"
 #include "http/request.h"
 #include "http/uri.h"
 #include "http/ws_deflate.h"
@@ -250,8 +251,15 @@ int pl_ws_accept_request(struct pl_request *req,
                          struct pl_ws **ws, const char **why)
 {
     struct terms terms = {.extension = 0};
-    int status = check(req, settings, why), err;
+    int status, err;
 
+    if (pl_request_is_resumed(req) && req->websocket != NULL) {
+        pl_request_goes_on(req);
+        pl_ws_set(req->websocket, settings);
+        *ws = req->websocket;
+        return 0;
+    }
+    status = check(req, settings, why);
     if (status != 0)
         return status;
     err = set_fields(req, settings, &terms);

@@ -13,6 +13,7 @@
 #include "base/str.h"
 #include "base/utf8.h"
 #include "handlers/ws_topics.h"
+#include "http/again.h"
 #include "http/ws_handshake.h"
 #include "lua/lib_websocket.h"
 #include "lua/move.h"
@@ -21,7 +22,7 @@
 
 static const char socket_name[] = "pl.websocket";
 
-static struct pl_lua_ws *check_socket(lua_State *L, const char *call)
+struct pl_lua_ws *pl_lua_ws_check(lua_State *L, const char *call)
 {
     struct pl_lua_ws *socket = lua_touserdata(L, 1);
 
@@ -68,6 +69,15 @@ static void on_released(struct pl_ws *ws)
     socket->ws = NULL;
     pl_list_remove(&socket->node);
     pl_vm_settle(socket->vm);
+    luaL_unref(socket->vm->main, LUA_REGISTRYINDEX, socket->table);
+}
+
+void pl_lua_ws_let_go(struct pl_lua_ws *socket)
+{
+    socket->ws->reader = NULL;
+    socket->ws = NULL;
+    socket->moved = true;
+    pl_list_remove(&socket->node);
     luaL_unref(socket->vm->main, LUA_REGISTRYINDEX, socket->table);
 }
 
@@ -262,6 +272,15 @@ struct pl_lua_ws *pl_lua_ws_new(lua_State *L, struct pl_vm *vm, int table)
     return socket;
 }
 
+/* What the handler of an older generation has left. The table is at 3. */
+static void set_state(lua_State *L, const struct pl_request *req)
+{
+    pl_vm_push_packed(L, req->again->state);
+    lua_setfield(L, 3, "state");
+    lua_pushboolean(L, 1);
+    lua_setfield(L, 3, "moved");
+}
+
 /* natives.accept(call, req, table, settings) -> true; or a status and why. The
  * table keeps the settings, and gets the field ref. */
 static int accept_socket(lua_State *L)
@@ -271,7 +290,9 @@ static int accept_socket(lua_State *L)
     const char *why;
     int status;
 
-    if (req->response.started)
+    if (pl_request_is_resumed(req) && req->websocket != NULL)
+        set_state(L, req);
+    else if (req->response.started)
         pl_lua_fail(L, "%s: the response has been started",
                     luaL_checkstring(L, 1));
     socket = pl_lua_ws_new(L, pl_vm_upvalue(L), 3);
@@ -282,6 +303,7 @@ static int accept_socket(lua_State *L)
         lua_pushstring(L, why);
         return 2;
     }
+    socket->req = req;
     socket->ws->user = socket;
     socket->ws->reader = &straight;
     lua_pushboolean(L, 1);
@@ -291,7 +313,7 @@ static int accept_socket(lua_State *L)
 /* natives.serve(ref, req): from now on by callbacks, and apart from req */
 static int serve(lua_State *L)
 {
-    struct pl_lua_ws *socket = check_socket(L, "pl.websocket");
+    struct pl_lua_ws *socket = pl_lua_ws_check(L, "pl.websocket");
     struct pl_ws *ws = pl_ws_adopt(pl_web_check(L, 2, PL_WEB_REQUEST));
 
     ws->reader = &pl_lua_ws_callbacks;
@@ -315,7 +337,7 @@ static int set_runner(lua_State *L)
  * more */
 static int take(lua_State *L)
 {
-    struct pl_lua_ws *socket = check_socket(L, "ws:receive");
+    struct pl_lua_ws *socket = pl_lua_ws_check(L, "ws:receive");
     struct pl_ws_message message;
     int got =
         socket->ws == NULL ? PL_ERR_CLOSED : pl_ws_take(socket->ws, &message);
@@ -335,7 +357,7 @@ static int take(lua_State *L)
 static int receive(lua_State *L)
 {
     static const char call[] = "ws:receive";
-    struct pl_lua_ws *socket = check_socket(L, call);
+    struct pl_lua_ws *socket = pl_lua_ws_check(L, call);
     struct pl_co *co = pl_co_may_wait(L, call);
     double seconds = lua_tonumber(L, 2);
     struct pl_ws_receive_op *wait;
@@ -359,7 +381,7 @@ static int receive(lua_State *L)
 static int send_message(lua_State *L)
 {
     static const char call[] = "ws:send";
-    struct pl_lua_ws *socket = check_socket(L, call);
+    struct pl_lua_ws *socket = pl_lua_ws_check(L, call);
     struct pl_str data = pl_arg_str(L, 2, call, "the message");
     bool binary = lua_toboolean(L, 3);
 
@@ -377,7 +399,7 @@ static int send_message(lua_State *L)
 /* natives.drain(ref) -> 0 when there is room for output again */
 static int drain(lua_State *L)
 {
-    struct pl_lua_ws *socket = check_socket(L, "ws:send");
+    struct pl_lua_ws *socket = pl_lua_ws_check(L, "ws:send");
     struct pl_co *co = pl_co_may_wait(L, "ws:send");
     struct pl_ws_drain_op *wait;
 
@@ -391,7 +413,7 @@ static int drain(lua_State *L)
 /* natives.ping(ref) */
 static int ping(lua_State *L)
 {
-    struct pl_lua_ws *socket = check_socket(L, "ws:ping");
+    struct pl_lua_ws *socket = pl_lua_ws_check(L, "ws:ping");
 
     return push_result(L, socket->ws == NULL ? PL_ERR_CLOSED
                                              : pl_ws_ping(socket->ws));
@@ -412,7 +434,7 @@ static struct pl_str topic_arg(lua_State *L, const char *call)
 static int subscribe(lua_State *L)
 {
     static const char call[] = "ws:subscribe";
-    struct pl_lua_ws *socket = check_socket(L, call);
+    struct pl_lua_ws *socket = pl_lua_ws_check(L, call);
     struct pl_str topic = topic_arg(L, call);
     struct pl_member *member = socket->vm->options.member;
 
@@ -428,7 +450,7 @@ static int subscribe(lua_State *L)
 static int unsubscribe(lua_State *L)
 {
     static const char call[] = "ws:unsubscribe";
-    struct pl_lua_ws *socket = check_socket(L, call);
+    struct pl_lua_ws *socket = pl_lua_ws_check(L, call);
     struct pl_str topic = topic_arg(L, call);
 
     lua_pushboolean(L, socket->ws != NULL &&
@@ -442,7 +464,7 @@ static int unsubscribe(lua_State *L)
 static int close_socket(lua_State *L)
 {
     static const char call[] = "ws:close";
-    struct pl_lua_ws *socket = check_socket(L, call);
+    struct pl_lua_ws *socket = pl_lua_ws_check(L, call);
     unsigned code = PL_WS_NORMAL;
     struct pl_str reason = {NULL, 0};
     int err;
@@ -465,7 +487,7 @@ static int close_socket(lua_State *L)
 /* natives.closed(ref) -> code, reason; nil while it is open */
 static int closed(lua_State *L)
 {
-    struct pl_lua_ws *socket = check_socket(L, "ws:closed");
+    struct pl_lua_ws *socket = pl_lua_ws_check(L, "ws:closed");
     struct pl_str reason;
 
     if (socket->ws == NULL || socket->ws->code == 0)
@@ -488,7 +510,7 @@ void pl_lua_close_websockets(struct pl_vm *vm)
 /* natives.subprotocol(ref) */
 static int subprotocol(lua_State *L)
 {
-    struct pl_lua_ws *socket = check_socket(L, "pl.websocket");
+    struct pl_lua_ws *socket = pl_lua_ws_check(L, "pl.websocket");
 
     pl_lua_push_str(L, pl_ws_protocol(socket->ws));
     return 1;
@@ -497,7 +519,7 @@ static int subprotocol(lua_State *L)
 /* natives.release(ref): the end has been told */
 static int release(lua_State *L)
 {
-    struct pl_lua_ws *socket = check_socket(L, "pl.websocket");
+    struct pl_lua_ws *socket = pl_lua_ws_check(L, "pl.websocket");
 
     if (socket->ws != NULL)
         pl_ws_release(socket->ws, PL_WS_NORMAL);

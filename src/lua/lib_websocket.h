@@ -7,8 +7,9 @@
 
 /* A userdata, the field ref of the table that scripts have. */
 struct pl_lua_ws {
-    struct pl_list node; /* of the VM's, with callbacks */
-    struct pl_ws *ws;    /* NULL: released, or moved */
+    struct pl_list node;    /* of the VM's, with callbacks; or of the willing */
+    struct pl_ws *ws;       /* NULL: released, or moved */
+    struct pl_request *req; /* in straight lines: as long as ws is there */
     struct pl_vm *vm;
     int table;          /* reference: keeps this, too */
     bool due;           /* later is on its way */
@@ -27,6 +28,19 @@ void pl_lua_ws_ready(struct pl_ws *ws);
 /* Pushes one without a socket, which the table at index gets as its ref.
  * [-0, +1, raises] */
 struct pl_lua_ws *pl_lua_ws_new(lua_State *L, struct pl_vm *vm, int table);
+
+/* The first argument, a userdata; raises for anything else, and for one that
+ * has moved. */
+struct pl_lua_ws *pl_lua_ws_check(lua_State *L, const char *call);
+
+/* The request of a socket in straight lines is handed over: this VM has nothing
+ * of it any more. */
+void pl_lua_ws_let_go(struct pl_lua_ws *socket);
+
+/* ---- lib_handover.c ---- */
+
+/* Another VM has taken over. */
+void pl_lua_tell_watches(struct pl_vm *vm);
 
 /* ---- websocket_move.c ---- */
 

@@ -221,6 +221,8 @@ void pl_vm_init_moves(struct pl_vm *vm)
 {
     struct pl_pool *pool = pl_loop_pool(vm->sched->loop);
 
+    pl_list_init(&vm->willing);
+    pl_list_init(&vm->watches);
     vm->persist = vm->websocket_routes = LUA_NOREF;
     pl_buf_init(&vm->carried, pool, NULL, PL_CARRY_MAX);
     pl_buf_init(&vm->inherited, pool, NULL, PL_CARRY_MAX);
@@ -239,5 +241,6 @@ void pl_vm_end_moves(struct pl_vm *vm)
 void pl_vm_take_over(struct pl_vm *vm, struct pl_vm *previous)
 {
     carry_persist(vm, previous);
+    pl_lua_tell_watches(previous);
     sweep_after(previous, 0);
 }

@@ -74,6 +74,7 @@ static const struct part {
     SITE(CORE, websocket, websocket, NULL),
     INNER(CORE, body, pl_lua_body, true),
     INNER(RELOAD, chunk, pl_lua_chunk, false),
+    INNER(RELOAD, handover, pl_lua_handover, true),
     INNER(SOCKETS, hijack, pl_lua_hijack, true),
     INNER(CORE, listen, NULL, true),
     INNER(CORE, options, NULL, false),

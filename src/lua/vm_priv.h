@@ -89,8 +89,10 @@ struct pl_vm {
     int persist;             /* reference: what has pl.persist; or LUA_NOREF */
     struct pl_buf inherited; /* pl.persist of who served before, packed */
     struct pl_buf carried;   /* what is leaving, packed */
-    struct pl_timer sweep;   /* another VM serves: websockets move to it */
-    unsigned unseen;         /* of them in this round */
+    struct pl_list willing;  /* websockets whose receive() ends then, */
+    struct pl_list watches; /* ... and tasks that wait for it: lib_handover.c */
+    struct pl_timer sweep;  /* another VM serves: websockets move to it */
+    unsigned unseen;        /* of them in this round */
 };
 
 /* The VM of a C function that was registered with pl_vm_register(). */

@@ -1,6 +1,7 @@
 /* web_result.c - what Lua says as a response becomes one: bodies, fields, and
  * the results of handlers. */
 #include "base/str.h"
+#include "http/again.h"
 #include "lua/json.h"
 #include "lua/web_priv.h"
 #include "route/router.h"
@@ -238,6 +239,8 @@ void pl_web_respond(lua_State *L, struct pl_request *req, int index)
         raise_result(L, req, index + 1);
     else if (res->content != PL_CONTENT_NONE && lua_isboolean(L, index))
         return; /* return res:write(...), return res:send_file(...) */
+    else if (pl_request_is_resumed(req))
+        return; /* what does not go on ends: http/again.h */
     else if (res->started)
         fail(L, req, NULL, why_not(L, NULL, PL_ERR_STATE));
     else if (lua_type(L, index) == LUA_TNUMBER)

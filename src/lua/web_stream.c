@@ -4,7 +4,10 @@
 #include "base/str.h"
 #include "http/events.h"
 #include "http/trailer.h"
+#include "base/features.h"
+#include "http/again.h"
 #include "lua/json.h"
+#include "lua/move.h"
 #include "lua/parts.h"
 #include "lua/web_priv.h"
 
@@ -62,6 +65,19 @@ static int begin(lua_State *L)
     if (!lua_isnil(L, 3) && options.ping_ms == 0)
         options.ping_ms = UINT64_MAX;
     return push_code(L, pl_events_begin(&req->response, &options, &stream));
+}
+
+/* stream.resumed(res) -> whether an older generation began it, and what that
+ * has left as its state */
+static int resumed(lua_State *L)
+{
+    const struct pl_request *req = self(L);
+
+    lua_pushboolean(L, req->again != NULL);
+    if (req->again == NULL)
+        return 1;
+    pl_vm_push_packed(L, req->again->state);
+    return 2;
 }
 
 /* The result of a push: 1 if others should run now. */
@@ -204,7 +220,13 @@ static int trailers(lua_State *L)
 }
 
 const luaL_Reg pl_lua_stream[] = {
-    {"begin", begin},       {"send", send_event}, {"comment", comment},
-    {"last_id", last_id},   {"inform", inform},   {"trailer", trailer},
-    {"trailers", trailers}, {NULL, NULL},
+    {"begin", begin},
+    {"send", send_event},
+    {"comment", comment},
+    {"last_id", last_id},
+    {"inform", inform},
+    {"trailer", trailer},
+    {"trailers", trailers},
+    {PL_WITH_RELOAD ? "resumed" : NULL, PL_WITH_RELOAD ? resumed : NULL},
+    {NULL, NULL},
 };

@@ -112,7 +112,7 @@ static int bind_limits(struct pl_request *req, const struct pl_route *route)
 {
     int err = route->limited ? own_limits(req, &route->limits) : 0;
 
-    if (err == 0)
+    if (err == 0 && !req->response.started) /* which may go on (http/again.h) */
         pl_body_limit(req, req->limits->max_upload);
     return err;
 }

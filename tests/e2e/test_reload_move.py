@@ -14,6 +14,19 @@ from harness.wait import GUARD, wait_for
 
 websockets = pytest.importorskip("websockets")
 
+# What tells that a generation is gone, with its Lua state.
+GONE = """
+pl.on("start", function()
+  local function tell() io.stderr:write("{0} has gone\\n") end
+  if newproxy then
+    gone = newproxy(true)
+    getmetatable(gone).__gc = tell
+  else
+    gone = setmetatable({{}}, {{ __gc = tell }})
+  end
+end)
+"""
+
 # {0} is which version of the site this is.
 SITE = """
 local pl = require "perilune"
@@ -24,11 +37,7 @@ pl.get("/tell", function(req)
   return ""
 end)
 pl.on("stop", function() pl.log.notice "{0} stops" end)
-pl.spawn(function()
-  pl.defer(function() pl.log.notice "{0} has ended" end)
-  while true do pl.sleep(3600) end
-end)
-pl.group("/group", function()
+""" + GONE + """pl.group("/group", function()
   pl.websocket("/ws", {{
     protocols = {{ "one", "two" }},
     open = function(ws)
@@ -125,7 +134,7 @@ def test_websocket__moves_with_its_state_and_its_topics(server):
             )
             server.get("/tell?text=news")
             assert await ws.recv() == "news"
-            server.wait_log("v1 has ended")
+            server.wait_log("v1 has gone")
             reload_to(server, "v3")
             assert await ws.recv() == "moved to v3 two"
             await ws.close(4000)
@@ -144,14 +153,14 @@ def test_websocket__that_is_busy_moves_when_its_callback_returns(server):
                 await ws.send(str(n))
             reload_to(server, "v2")
             reload_to(server, "v3")  # and passes v2 by
-            assert "v1 has ended" not in server.log()
+            assert "v1 has gone" not in server.log()
             server.get("/go")
             assert await ws.recv() == "v1 1 held"
             assert await ws.recv() == "moved to v3 nil"
             got = [await ws.recv() for _ in range(20)]
             assert got == [f"v3 {n + 2} {n}" for n in range(20)]
-            server.wait_log("v1 has ended")
-            server.wait_log("v2 has ended")
+            server.wait_log("v1 has gone")
+            server.wait_log("v2 has gone")
 
     run(conversation())
 
@@ -165,7 +174,7 @@ def test_websocket__without_a_route_is_closed(server):
             await ws.wait_closed()
             assert ws.close_code == 1012
             server.wait_log("v1 closed: 1012")
-            server.wait_log("v1 has ended")
+            server.wait_log("v1 has gone")
 
     run(conversation())
 
@@ -256,7 +265,7 @@ def test_websocket__moves_over_http2(server):
             assert client.read().data == b"moved to v%d nil" % n
             client.send(frame(TEXT, b"a"))
             assert client.read().data == b"v%d %d a" % (n, n)
-        server.wait_log("v4 has ended")
+        server.wait_log("v4 has gone")
         server.get("/tell?text=news")
         assert client.read().data == b"news"
         client.send(closing(4001))
@@ -292,11 +301,7 @@ LOAD = """
 local pl = require "perilune"
 pl.set {{ reload_drain = "600s" }}
 pl.get("/", function() return "{0}" end)
-pl.spawn(function()
-  pl.defer(function() pl.log.notice "{0} has ended" end)
-  while true do pl.sleep(3600) end
-end)
-pl.websocket("/ws", {{
+""" + GONE + """pl.websocket("/ws", {{
   open = function(ws) ws.state = {{ n = 0 }} end,
   message = function(ws, data)
     if data:byte(-1) % 3 == 0 then pl.sleep(0.001) end
@@ -309,7 +314,11 @@ CLIENTS, RELOADS = 20, 50
 
 
 def test_load__50_reloads_lose_and_double_no_message(serve):
-    server = serve(LOAD.format("v0"), workers=2)
+    reload_under_load(serve, LOAD)
+
+
+def reload_under_load(serve, site):
+    server = serve(site.format("v0"), workers=2)
     done = False
 
     async def talk():
@@ -328,7 +337,7 @@ def test_load__50_reloads_lose_and_double_no_message(serve):
         nonlocal done
         loop = asyncio.get_running_loop()
         for n in range(1, RELOADS + 1):
-            await loop.run_in_executor(None, reload_to, server, f"v{n}", LOAD)
+            await loop.run_in_executor(None, reload_to, server, f"v{n}", site)
         done = True
 
     async def conversation():
@@ -336,7 +345,7 @@ def test_load__50_reloads_lose_and_double_no_message(serve):
         return await asyncio.gather(reloads(), *clients)
 
     run(conversation())
-    server.wait_log("v[0-9]+ has ended", count=2 * RELOADS)
+    server.wait_log("v[0-9]+ has gone", count=2 * RELOADS)
 
 
 def test_load__idle_sockets_hold_no_generation(serve):
@@ -350,7 +359,7 @@ def test_load__idle_sockets_hold_no_generation(serve):
         def rounds(first, count):
             for n in range(first, first + count):
                 reload_to(server, f"v{n}", LOAD)
-                server.wait_log(f"v{n - 1} has ended")
+                server.wait_log(f"v{n - 1} has gone")
 
         rounds(1, 20)
         before = server.proc.rss_kib()
@@ -433,3 +442,284 @@ def test_persist__is_that_of_each_worker(serve):
     reload_to(server, "v2", site)
     for n in range(3):
         server.wait_log(f"v2: {n}={n}")
+
+
+# ---- handlers in straight lines ----
+
+STRAIGHT = """
+local pl = require "perilune"
+pl.set {{ reload_drain = "600s" }}
+pl.get("/", function() return "{0}" end)
+""" + GONE + """pl.use(function(req, res, next)
+  res:header("x-filter", "{0}")
+  return next()
+end)
+local function talk(ws, options)
+  pl.defer(function() pl.log.notice "{0} lets go" end)
+  local state = ws.state or {{ n = 0 }}
+  ws.state = state
+  if ws.moved then ws:send("moved to {0}") end
+  for data in ws:messages() do
+    state.n = state.n + 1
+    if data == "fn" then state.fn = print end
+    ws:send("{0} " .. state.n .. " " .. data)
+    if options.asks then ws:send(tostring(ws:handover())) end
+  end
+end
+pl.get("/asks", function(req) talk(req:websocket(), {{ asks = true }}) end)
+pl.get("/willing/:name", function(req)
+  talk(req:websocket {{ handover = true }}, {{}})
+  pl.log.notice("{0} is over: " .. req.params.name)
+end)
+pl.get("/waits", function(req)
+  local ws = req:websocket()
+  if ws.moved then return ws:close(4002, "{0}") end
+  ws:send("waiting")
+  while not ws:handover(0.01) do end
+end)
+"""
+
+
+def test_handover__is_refused_without_a_newer_generation(serve):
+    server = serve(STRAIGHT.format("v1"), workers=1)
+
+    async def conversation():
+        async with connect(server, "/asks") as ws:
+            assert await ask(ws, "a") == "v1 1 a"
+            assert await ws.recv() == "false"
+            reload_to(server, "v2", STRAIGHT)
+            assert await ask(ws, "fn") == "v1 2 fn"
+            assert await ws.recv() == "moved to v2"
+            server.wait_log("v1 lets go")
+            server.wait_log("v1 has gone")
+            assert await ask(ws, "b") == "v2 3 b"
+            assert await ws.recv() == "false"
+        server.wait_log("ws.state.fn: a function")
+
+    run(conversation())
+
+
+def test_handover__of_who_is_willing_comes_by_itself(serve):
+    server = serve(STRAIGHT.format("v1"), workers=1)
+
+    async def conversation():
+        async with connect(server, "/willing/ada") as ws:
+            assert await ask(ws, "a") == "v1 1 a"
+            for n in range(2, 12):
+                reload_to(server, f"v{n}", STRAIGHT)
+                assert await ws.recv() == f"moved to v{n}"
+                assert await ask(ws, "b") == f"v{n} {n} b"
+                server.wait_log(f"v{n - 1} has gone")
+        server.wait_log("v11 is over: ada")
+        assert "v10 is over" not in server.log()
+
+    run(conversation())
+
+
+def test_handover__may_be_waited_for(serve):
+    server = serve(STRAIGHT.format("v1"), workers=1)
+
+    async def conversation():
+        async with connect(server, "/waits") as ws:
+            assert await ws.recv() == "waiting"
+            reload_to(server, "v2", STRAIGHT)
+            await ws.wait_closed()
+            assert (ws.close_code, ws.close_reason) == (4002, "v2")
+
+    run(conversation())
+
+
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ('"/willing/:name"', '"/other"'),
+        ("local function talk(", 'local function talk() error "no" end '
+         "local function unused("),
+        ("talk(req:websocket {{ handover = true }}, {{}})", "do return 204 "
+         "end"),
+        ("return next()", 'if req.path ~= "/" then return 401 end '
+         "return next()"),
+    ],
+)  # fmt: skip
+def test_handover__to_nobody_closes(serve, old, new):
+    server = serve(STRAIGHT.format("v1"), workers=1)
+
+    async def conversation():
+        async with connect(server, "/willing/ada") as ws:
+            assert await ask(ws, "a") == "v1 1 a"
+            reload(server, STRAIGHT.replace(old, new).format("v2"), "v2")
+            await ws.wait_closed()
+            assert ws.close_code == (1011 if "error" in new else 1012)
+            server.wait_log("v1 has gone")
+
+    run(conversation())
+
+
+def test_handover__over_http2(serve):
+    over_http2 = pytest.importorskip("conformance.websocket.over_http2")
+    server = serve(STRAIGHT.format("v1"), workers=1)
+    path = "/willing/h"
+    with over_http2.Http2Client(server.port, path) as client:
+        client.send(frame(TEXT, b"a"))
+        assert client.read().data == b"v1 1 a"
+        for n in range(2, 6):
+            reload_to(server, f"v{n}", STRAIGHT)
+            assert client.read().data == b"moved to v%d" % n
+            client.send(frame(TEXT, b"a"))
+            assert client.read().data == b"v%d %d a" % (n, n)
+        server.wait_log("v4 has gone")
+        client.send(closing(4001))
+        assert client.read().data[:2] == b"\x0f\xa1"
+
+
+STRAIGHT_LOAD = LOAD.replace(
+    """pl.websocket("/ws", {{
+  open = function(ws) ws.state = {{ n = 0 }} end,
+  message = function(ws, data)
+""",
+    """pl.get("/ws", function(req)
+  local ws = req:websocket {{ handover = true }}
+  ws.state = ws.state or {{ n = 0 }}
+  for data in ws:messages() do
+""",
+).replace("  end,\n}})", "  end\nend)")
+
+
+def test_handover__50_reloads_lose_and_double_no_message(serve):
+    reload_under_load(serve, STRAIGHT_LOAD)
+
+
+# ---- streams of events ----
+
+STREAMS = """
+local pl = require "perilune"
+pl.set {{ reload_drain = "600s" }}
+local room = pl.channel("room", {{ history = 1000 }})
+pl.get("/", function() return "{0}" end)
+""" + GONE + """pl.use(function(req, res, next)
+  res:header("x-filter", "{0}")
+  return next()
+end)
+pl.get("/say", function(req)
+  for n = tonumber(req.args.from), tonumber(req.args.to) do
+    pl.publish("room", tostring(n))
+  end
+  return ""
+end)
+pl.get("/room", function(_, res)
+  local events = res:events {{ handover = true }}
+  events.state = (events.state or 0) + 1
+  pl.log.notice("{0} begins:", events.state, events.moved, events.last_id)
+  return events:subscribe("room", {{ history = true }}, function(value, _, id)
+    return "{0} " .. value, {{ id = id }}
+  end)
+end)
+pl.get("/clock", function(_, res)
+  local events = res:events()
+  local n = events.state or 0
+  repeat
+    n = n + 1
+    events.state = n
+    events:send("{0} " .. n)
+  until events:handover(0.01) ~= false
+end)
+"""
+
+
+class Stream:
+    """The lines of events, over a connection of its own."""
+
+    def __init__(self, server, path):
+        self.wire = server.connect()
+        self.wire.send(
+            f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
+        )
+        self.file = self.wire.socket.makefile("rb")
+        self.head = b""
+        while not self.head.endswith(b"\r\n\r\n"):
+            self.head += self.file.readline()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.wire.close()
+
+    def next(self) -> str:
+        """The data of the next event; "" at the end."""
+        while line := self.file.readline():
+            if line.startswith(b"data: "):
+                return line[6:].decode().strip()
+            if line == b"0\r\n":  # the last chunk
+                break
+        return ""
+
+
+def test_stream__goes_over_with_its_state_and_its_place(serve):
+    server = serve(STREAMS.format("v1"), workers=1)
+    server.get("/say?from=1&to=3")
+    with Stream(server, "/room") as stream:
+        assert b"x-filter: v1" in stream.head
+        assert [stream.next() for _ in range(3)] == ["v1 1", "v1 2", "v1 3"]
+        reload_to(server, "v2", STREAMS)
+        server.wait_log("v2 begins: 2 true [0-9]+")
+        server.wait_log("v1 has gone")
+        server.get("/say?from=4&to=5")
+        assert [stream.next() for _ in range(2)] == ["v2 4", "v2 5"]
+        reload_to(server, "v3", STREAMS)
+        server.wait_log("v3 begins: 3 true [0-9]+")
+        assert server.stop() == 0
+        assert stream.next() == ""
+
+
+def test_stream__loses_and_doubles_nothing_of_a_channel(serve):
+    server = serve(STREAMS.format("v0"), workers=2)
+    with Stream(server, "/room") as one, Stream(server, "/room") as two:
+        for n in range(1, 31):
+            server.get(f"/say?from={10 * n - 9}&to={10 * n - 3}")
+            reload_to(server, f"v{n}", STREAMS)
+            server.get(f"/say?from={10 * n - 2}&to={10 * n}")
+        for stream in (one, two):
+            got = [int(stream.next().split()[1]) for _ in range(300)]
+            assert got == list(range(1, 301))
+    server.wait_log("v[0-9]+ has gone", count=60)
+
+
+def test_stream__of_a_loop_goes_over_when_it_asks(serve):
+    server = serve(STREAMS.format("v1"), workers=1)
+    with Stream(server, "/clock") as stream:
+        assert stream.next() == "v1 1"
+        reload_to(server, "v2", STREAMS)
+        at = 1
+        while (event := stream.next()).startswith("v1"):
+            at += 1
+            assert event == f"v1 {at}"
+        assert event == f"v2 {at + 1}"
+        server.wait_log("v1 has gone")
+
+
+@pytest.mark.parametrize("path", ["/other", "/"])
+def test_stream__to_nobody_ends_whole(serve, path):
+    """Its client comes again."""
+    server = serve(STREAMS.format("v1"), workers=1)
+    with Stream(server, "/room") as stream:
+        site = STREAMS.replace('"/room"', f'"{path}/x"')
+        if path == "/":
+            site = STREAMS.replace(
+                "local events = res:events {{", "do return 204 end "
+                "local events = res:events {{",
+            )
+        reload_to(server, "v2", site)
+        assert stream.next() == ""
+        server.wait_log("v1 has gone")
+
+
+def test_stream__whose_client_leaves_is_over(serve):
+    server = serve(STREAMS.format("v1"), workers=1)
+    for n in range(2, 12):
+        with Stream(server, "/room") as stream:
+            write(server, STREAMS.format(f"v{n}"))
+            server.send_signal(SIGHUP)
+        assert stream is not None
+        reload_to(server, f"v{n}", STREAMS)
+        server.wait_log(f"v{n - 1} has gone")

@@ -79,6 +79,9 @@ local function pump(sub)
   end
 end
 
+-- For handover.lua.
+core.finish_subscription = finish
+
 -- Those of the site end when another generation takes over, which has its own:
 -- what they have got by then is still told.
 local of_site = {}

@@ -74,7 +74,8 @@ core.request_getters.trailers = c.trailers
 local Events = { __name = "pl.events" }
 Events.__index = Events
 
-local known = { retry = "duration", ping = "duration", headers = "fields" }
+local known = { retry = "duration", ping = "duration", headers = "fields",
+  handover = "flag" }
 
 -- false: never
 local function no_ping(options)
@@ -88,7 +89,9 @@ end
 --- res:events([options]) -> events: the response is a stream of events for an
 --- EventSource, and its head is sent. options: retry ("3s": when a client that
 --- was cut off comes again), ping ("15s": a comment after so long a silence;
---- false: none), headers. events.last_id is what the client has seen last.
+--- false: none), headers, handover [false]: after a reload the handler of
+--- the new site goes on with it (events:handover). events.last_id is what the
+--- client has seen last.
 function methods:events(options)
   options = check_options("res:events", known, options)
   local headers = options.headers
@@ -103,7 +106,25 @@ function methods:events(options)
   elseif result < 0 and result ~= CLOSED then
     raise("res:events", result)
   end
-  return setmetatable({ res = self, last_id = c.last_id(self) }, Events)
+  local events =
+    setmetatable({ res = self, last_id = c.last_id(self) }, Events)
+  if c.resumed then -- where sites are reloaded
+    events.moved, events.state = c.resumed(self)
+  end
+  if options.handover then
+    core.load_part "handover"
+    events.willing = core.willing_events
+  end
+  return events
+end
+
+--- events:handover([seconds]): if a reload has brought another generation, now
+--- or within seconds, ends this handler and calls that of the new site, whose
+--- res:events() goes on with the stream: with events.moved, events.last_id and
+--- the plain data of events.state. Else false; or nil, err
+function Events:handover(seconds)
+  core.load_part "handover"
+  return core.hand_events(self, seconds)
 end
 
 local event_options = { event = "text", id = "id", retry = "number" }
@@ -130,6 +151,8 @@ function Events:send(data, options)
   local result = send(self.res, data, event, id, retry and retry * 1000)
   if result == INVALID then
     fail("events:send: an event's type and id are one line, an id without NUL")
+  elseif id then
+    self.last_id = tostring(id)
   end
   return say("events:send", result, self.res)
 end
@@ -172,10 +195,14 @@ function Events:subscribe(topic, options, fn)
   if not sub then
     return nil, err
   end
+  local willing = self.willing and self.willing(self, sub)
   local ok, value, from, number
   repeat
     value, from, number = sub:receive()
     if value == nil then
+      if willing then
+        willing(self)
+      end
       return nil, from
     end
     local data, more

@@ -24,7 +24,7 @@ local known = {
   max_message = "size", ping = "duration", timeout = "duration",
   idle = "duration", close_timeout = "duration", protocols = "list",
   origins = "list", compress = "flag_or_text", compress_min = "size",
-  window_bits = "count",
+  window_bits = "count", handover = "flag",
 }
 
 -- One name or a list of them, for C with spaces between.
@@ -64,7 +64,7 @@ local function read_options(call, options, known_here)
   rest = check_options(call, known_here, rest)
   return settings(call, rest.max_message, rest.ping, rest.timeout, rest.idle,
     rest.close_timeout, lists.protocols, lists.origins, rest.compress,
-    rest.compress_min, rest.window_bits), found
+    rest.compress_min, rest.window_bits), found, rest.handover
 end
 
 -- ---- accepting -------------------------------------------------------------
@@ -89,15 +89,22 @@ local default
 --- req:websocket([options]): the request becomes a WebSocket, which is closed
 --- when the handler returns. A request that is none is answered by 426.
 --- options: max_message, ping, timeout, idle, close_timeout, protocols,
---- origins, compress, compress_min, window_bits
+--- origins, compress, compress_min, window_bits, handover [false]: after a
+--- reload the handler of the new site goes on with it (ws:handover)
 function core.request_methods.websocket(req, options)
+  local handover, _
   if options == nil then
     default = default or settings("req:websocket")
     options = default
   else
-    options = read_options("req:websocket", options, known)
+    options, _, handover = read_options("req:websocket", options, known)
   end
-  return new("req:websocket", req, options)
+  local ws = new("req:websocket", req, options)
+  if handover then
+    core.load_part "handover"
+    ws.willing = core.willing_websocket(ws)
+  end
+  return ws
 end
 
 -- ---- the socket ------------------------------------------------------------
@@ -117,12 +124,17 @@ function WebSocket:receive(timeout)
   if timeout ~= nil and (type(timeout) ~= "number" or not (timeout >= 0)) then
     fail("ws:receive: the timeout must be a number, not negative")
   end
-  local ref = self.ref
+  local ref, willing = self.ref, self.willing
+  if willing then
+    willing(self)
+  end
   local data, kind = take(ref)
   while not data and not kind do
     local result = receive(ref, timeout)
     if result < 0 then
       return failed("ws:receive", result)
+    elseif willing then
+      willing(self)
     end
     data, kind = take(ref)
   end
@@ -211,6 +223,15 @@ end
 --- ws:unsubscribe(topic) -> whether it was subscribed to it
 function WebSocket:unsubscribe(topic)
   return unsubscribe(self.ref, topic)
+end
+
+--- ws:handover([seconds]): if a reload has brought another generation, now or
+--- within seconds, ends this handler and calls that of the new site, whose
+--- req:websocket() gives the same socket, with ws.moved and the plain data of
+--- ws.state. Else false; or nil, err
+function WebSocket:handover(seconds)
+  core.load_part "handover"
+  return core.hand_websocket(self, seconds)
 end
 
 --- ws:closed() -> why it was closed: the code and the reason; nil while it is

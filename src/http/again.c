@@ -1,0 +1,68 @@
+#include "http/again.h"
+
+#include "base/str.h"
+
+int pl_request_again(struct pl_request *req, struct pl_str state)
+{
+    struct pl_again *again = req->again;
+
+    if (again == NULL)
+        again = pl_arena_alloc(&req->arena, sizeof(*again));
+    if (again == NULL)
+        return PL_ERR_NOMEM;
+    *again = (struct pl_again){.req = req, .leaving = true};
+    again->state = pl_arena_str(&req->arena, state);
+    if (state.len > 0 && again->state.data == NULL)
+        return PL_ERR_NOMEM;
+    req->again = again;
+    if (req->task != NULL)
+        pl_task_cancel(req->task);
+    return 0;
+}
+
+/* What it was given by the generation that it leaves. */
+static void forget(struct pl_request *req)
+{
+    if (req->meter != NULL)
+        pl_meter_end(req->meter);
+    req->meter = NULL;
+    req->settings = req->http->settings;
+    req->limits = &req->settings->body;
+    req->route = NULL;
+    req->chain = NULL;
+    req->finished = false;
+}
+
+static void resume(struct pl_op *op)
+{
+    struct pl_request *req = PL_CONTAINER_OF(op, struct pl_again, op)->req;
+    void (*drop)(void *generation) = req->drop_generation;
+    void *old = req->generation;
+
+    if (req->wire == NULL && req->websocket == NULL) { /* its client has left */
+        pl_request_drop(req);
+        return;
+    }
+    forget(req);
+    req->again->resumed = true;
+    req->http->ops->request(req->http->arg, req);
+    if (drop != NULL)
+        drop(old);
+    pl_request_drop(req);
+}
+
+bool pl_request_leaves(struct pl_request *req)
+{
+    struct pl_again *again = req->again;
+    uint32_t wires = (req->wire != NULL) + (req->ws_stream != NULL);
+
+    if (!req->finished || req->holders > wires)
+        return false;
+    again->leaving = false;
+    pl_request_hold(req);
+    pl_op_init(&again->op, req->http->sched, NULL);
+    pl_op_begin(&again->op);
+    pl_op_complete(&again->op, 0);
+    pl_op_then(&again->op, resume);
+    return true;
+}
