@@ -411,6 +411,18 @@ def test_sessions_are_resumed_by_all_workers(start, ca, connect):
             assert wire.socket.session_reused
 
 
+def test_who_comes_with_a_ticket_gets_another(start, ca, connect):
+    """RFC 8446, C.4: a ticket is used once."""
+    server, context, session = start(), ca.context(), None
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    for n in range(5):
+        with connect(server, context, session=session) as wire:
+            wire.request("GET", "/")
+            assert wire.socket.session_reused == (n > 0)
+            assert session is None or wire.socket.session.id != session.id
+            session = wire.socket.session
+
+
 @pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
 def test_sessions_can_be_left_out(start, ca, connect, version):
     server = start("session_tickets = false")

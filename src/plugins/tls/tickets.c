@@ -194,5 +194,9 @@ int pl_tls_on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv,
                          : read_ticket(keys, name, iv, cipher, mac, &secret);
 
     OPENSSL_cleanse(&secret, sizeof(secret));
-    return result;
+    /* A client of TLS 1.3 uses a ticket once (RFC 8446, C.4): it gets another
+     * one, or would soon need a whole handshake. */
+    return !encrypt && result == 1 && pl_tls_is_13(pl_tls_session_of(ssl))
+               ? 2
+               : result;
 }
