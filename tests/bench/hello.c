@@ -1,9 +1,10 @@
 /* hello.c - the least that a program on libperilune can do: what `make bench`
  * measures as "perilune C".
  *
- *     hello PORT [CERT KEY]      with TLS, without tickets */
+ *     hello PORT [CERT KEY [tickets]]     with TLS */
 #include <perilune.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 enum { PIECE = 65536 };
 
@@ -12,6 +13,26 @@ static int hello(struct pl_request *req, struct pl_response *res, void *arg)
     (void)req;
     (void)arg;
     return pl_respond(res, 200, "text/plain", PL_STR("Hello, World!"));
+}
+
+static int wait_long(void *arg)
+{
+    (void)arg;
+    pl_sleep(NULL, 3600 * 1000);
+    return 0;
+}
+
+/* "?n=...": so many more fibers that wait. */
+static int park(struct pl_request *req, struct pl_response *res, void *arg)
+{
+    struct pl_str n = pl_request_arg(req, PL_STR("n"));
+    int err = 0;
+
+    (void)arg;
+    for (int left = atoi(n.data == NULL ? "" : n.data); left > 0; left--)
+        if ((err = pl_spawn(NULL, wait_long, NULL)) < 0)
+            return err;
+    return pl_respond(res, 200, "text/plain", PL_STR("parked"));
 }
 
 static int upload(struct pl_request *req, struct pl_response *res, void *arg)
@@ -62,13 +83,13 @@ static void add_sockets(struct pl_app *app)
     pl_app_websocket(app, "/room", &all, NULL, app);
 }
 
-static void listen_on(struct pl_app *app, char **argv)
+static void listen_on(struct pl_app *app, char **argv, bool tickets)
 {
     const struct pl_app_tls_cert cert = {.cert = argv[2], .key = argv[3]};
     const struct pl_app_tls_options tls = {.size = sizeof(tls),
                                            .certs = &cert,
                                            .ncerts = 1,
-                                           .no_session_tickets = true};
+                                           .no_session_tickets = !tickets};
     const struct pl_app_listen_options options = {
         .size = sizeof(options), .tls = argv[2] == NULL ? NULL : &tls};
     char address[32];
@@ -82,13 +103,14 @@ int main(int argc, char **argv)
     struct pl_app *app = pl_app_new();
     int code;
 
-    if (app == NULL || (argc != 2 && argc != 4))
+    if (app == NULL || argc < 2 || argc == 3 || argc > 5)
         return 2;
     pl_app_get(app, "/", hello, NULL);
+    pl_app_get(app, "/park", park, NULL);
     pl_app_post(app, "/upload", upload, NULL);
     add_sockets(app);
     pl_app_set(app, "workers", "1");
-    listen_on(app, argv);
+    listen_on(app, argv, argc == 5);
     code = pl_app_run(app);
     if (code != 0)
         fprintf(stderr, "%s\n", pl_app_error(app));

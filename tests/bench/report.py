@@ -9,7 +9,7 @@ from subjects import FLOOR, OURS
 
 DISTURBED = 0.05  # of a processor, by others: from here on it is said
 COLUMNS = [
-    ("server", "<16"), ("CPU µs", ">8"), ("±", ">7"), ("user", ">7"),
+    ("server", "<20"), ("CPU µs", ">8"), ("±", ">7"), ("user", ">7"),
     ("system", ">8"), ("/ floor", ">8"), ("calls", ">7"), ("req/s", ">10"),
     ("p50 µs", ">9"), ("p99 µs", ">11"), ("dev. µs", ">9"), ("MiB", ">7"),
     ("CPU %", ">6"), ("others %", ">9"),
@@ -75,6 +75,36 @@ def print_tables(results: Results):
         print(f"  {name:<16}{show(of.get('bytes'), 0):>12}"
               f"{show(of.get('full_mib'), 1):>8}"
               f"{show(began.get('ms'), 1):>10}")  # fmt: skip
+
+
+WEBSOCKETS = ["server", "echo/s", "CPU µs", "to 10 000, /s", "CPU µs",
+              "idle, bytes"]  # fmt: skip
+
+
+def websocket_row(name: str, found: dict) -> list[str]:
+    echo, spread = (found.get(k, (None, None)) for k in ("echo", "spread"))
+    return [name, show(echo[0], 0), show(echo[1]), show(spread[0], 0),
+            show(spread[1]), show(found.get("idle"), 0)]  # fmt: skip
+
+
+def websocket_lines(table: dict) -> list[str]:
+    rows = [websocket_row(name, found) for name, found in table.items()]
+    return [
+        "  " + f"{cells[0]:<20}" + "".join(f"{c:>15}" for c in cells[1:])
+        for cells in [WEBSOCKETS, *rows]
+    ]
+
+
+def print_websockets(results: Results):
+    print("\nWebSockets: messages a second, and of each the CPU time")
+    for line in websocket_lines(results.tables["websocket"]):
+        print(line, flush=True)
+
+
+def websocket_text(results: Results) -> str:
+    table_of = results.tables.get("websocket", {})
+    lines = [strong(websocket_row(*each)) for each in table_of.items()]
+    return table(WEBSOCKETS, lines) if lines else "Not measured."
 
 
 def print_budgets(judged: list[dict], notes: list[str]):
@@ -221,6 +251,7 @@ def page(results, machine, judged, scenarios, charts: dict[str, Path]) -> str:
             chart = charts.get(scenario.key)
             picture = f"![{scenario.title}]({chart})" if chart else ""
             parts.append(scenario_text(results, scenario, picture))
+    parts += ["## WebSockets", websocket_text(results)]
     parts += ["## Idle connections and start", single_text(results)]
     if results.notes:
         notes = "\n".join(f"- {n}" for n in dict.fromkeys(results.notes))

@@ -34,7 +34,7 @@ import servers  # noqa: E402
 from bench import Bench, Plan  # noqa: E402
 from scenarios import QUICK, SCENARIOS  # noqa: E402
 from single import IDLE, Single  # noqa: E402
-from subjects import FILES, FLOOR, OURS, SUBJECTS, TLS, Stable  # noqa: E402
+from subjects import FLOOR, OURS, SUBJECTS, VARIANTS, Stable  # noqa: E402
 
 LAST = Path(__file__).with_name("results") / "last.json"
 
@@ -100,12 +100,14 @@ def carry_out(bench: Bench, options: argparse.Namespace):
                 report.print_scenario(bench.results, scenario)
     single = Single(bench)
     if asked(options, "servers"):
-        others = (FILES, *TLS)  # the same servers once more
         names = [
-            n for n in SUBJECTS if n not in others and bench.plan.wanted(n)
+            n for n in SUBJECTS if n not in VARIANTS and bench.plan.wanted(n)
         ]
         single.tables(names)
         report.print_tables(bench.results)
+    if asked(options, "websocket"):
+        single.websockets()
+        report.print_websockets(bench.results)
     if asked(options, "perilune"):
         single.budgets()
 
@@ -114,6 +116,7 @@ def list_all():
     for scenario in SCENARIOS:
         print(f"{scenario.key:<14} {', '.join(scenario.names)}")
     print("servers        idle connections and start of each")
+    print("websocket      echo, one to 10 000, idle sockets")
     print("perilune       what budgets ask of perilune alone")
 
 

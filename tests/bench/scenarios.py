@@ -4,15 +4,17 @@ from dataclasses import dataclass
 
 from load import Load
 from subjects import (
-    C, CADDY, ECHO, FILE_SIZES, FILES, FLOOR, GO, H2O, JSON, LIGHTTPD, LUA,
-    MAGNET, NGINX, NGINX_LUA, NODE, TLS, UPLOAD, UPLOAD_SIZE, file_path,
+    AGAIN, C, CADDY, ECHO, FILE_SIZES, FILES, FLOOR, GO, H2O, JSON, LIGHTTPD,
+    LUA, MAGNET, NGINX, NGINX_H2, NGINX_LUA, NODE, TLS, UPLOAD, UPLOAD_SIZE,
+    file_path,
 )  # fmt: skip
 
 PLAIN = (C, NGINX, H2O, LIGHTTPD, CADDY, NODE, GO)
 SCRIPTED = (LUA, NGINX_LUA, MAGNET, NODE, GO)
 STATIC = (FILES, NGINX, H2O, LIGHTTPD, CADDY, GO)
 # With QUICK=1 only those that a budget names.
-QUICK = {C, LUA, FILES, FLOOR, NGINX, NGINX_LUA, H2O, LIGHTTPD, *TLS}
+QUICK = {C, LUA, FILES, FLOOR, NGINX, NGINX_LUA, H2O, LIGHTTPD, *TLS,
+         *AGAIN}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,13 @@ def secure() -> list[Scenario]:
             TLS,
             quick=True,
         ),
+        Scenario(
+            "tls-resumed",
+            "A resumed session for each request, 16 at a time",
+            Load("/", 16, tool="tls_load", close=True),
+            AGAIN,
+            quick=True,
+        ),
     ]
 
 
@@ -164,8 +173,7 @@ SCENARIOS = [
         "http2",
         "Hello over HTTP/2, 32 connections of 32 streams",
         Load("/", 32, tool="h2load", streams=32),
-        # nginx speaks it without TLS only where it speaks nothing else
-        (C, LUA, H2O, LIGHTTPD),
+        (C, LUA, NGINX_H2, H2O, LIGHTTPD, CADDY),
         close=(C, H2O, LIGHTTPD),
         quick=True,
         calls=True,

@@ -1,5 +1,6 @@
 """servers - one running server: started, asked, ended."""
 
+import functools
 import os
 import re
 import signal
@@ -23,12 +24,21 @@ class Command:
     port: int  # 0: it chooses, and says which
     env: dict[str, str] = field(default_factory=dict)
     tls: bool = False
+    only_h2: bool = False
 
 
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+@functools.cache
+def any_server() -> ssl.SSLContext:
+    """Of clients that take whoever answers."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
 class Server:
@@ -38,6 +48,7 @@ class Server:
         self.name = name
         self.port = command.port
         self.tls = command.tls
+        self.only_h2 = command.only_h2
         self.log = folder / "log"
         self.process = subprocess.Popen(
             ["taskset", "-c", SERVER_CPU, *map(str, command.words)],
@@ -82,9 +93,7 @@ class Server:
         plain = socket.create_connection(("127.0.0.1", self.port), 10)
         if not self.tls:
             return plain
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        return context.wrap_socket(plain)
+        return any_server().wrap_socket(plain)
 
     @property
     def pid(self) -> int:
@@ -105,6 +114,8 @@ class Server:
     def answer(self, target, body=0, close=False) -> tuple[bytes, bytes]:
         """Head (with the empty line) and body of its answer, as wrk will get
         them. body: the size of what is posted."""
+        if self.only_h2:
+            return b"", self.answer_by_nghttp(target)
         lines = [f"{'POST' if body else 'GET'} {target} HTTP/1.1", "Host: a"]
         if body:
             lines.append(f"Content-Length: {body}")
@@ -126,6 +137,16 @@ class Server:
         if not data.startswith(b"HTTP/1.1 200"):
             raise Failed(f"{self.name} answers {data[:60]!r} to {target}")
         return answer
+
+
+    def answer_by_nghttp(self, target: str) -> bytes:
+        """The body only."""
+        words = ["nghttp", self.base + target]
+        try:
+            done = subprocess.run(words, capture_output=True, check=False)
+        except FileNotFoundError:
+            raise Failed("nghttp is not there") from None
+        return done.stdout
 
 
 def split_answer(data: bytes) -> tuple[bytes, bytes] | None:

@@ -3,19 +3,22 @@ connections, start, size, malloc, system calls of a server that has no rest."""
 
 import subprocess
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import load
+import websocket
 from bench import Bench
+from idle import Crowd, Http2Crowd, idle_memory, parked_memory
 from load import Failed, Load
 from process import Strace, status_kib
-from servers import LOAD_CPU, Server, start_ms
+from servers import LOAD_CPU, start_ms
 from stats import spread
-from subjects import BUILD, C, ECHO, FILES, LUA, SUBJECTS, built, file_path
+from subjects import (
+    BUILD, C, C_TLS, ECHO, FILES, LUA, SUBJECTS, built, file_path,
+)  # fmt: skip
 
 IDLE, STARTS = 10_000, 11
-HEAD = b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n"
+FEWER = 400  # of those that take kilobytes
 
 
 class Single:
@@ -47,6 +50,24 @@ class Single:
             "calls file": (FILES, Load(file_path(6150))),
         }.items():
             self.attempt(name, lambda: self.calls(*what))
+        for name, what in {
+            "idle TLS": (C_TLS, Crowd),
+            "idle HTTP/2": (C, Http2Crowd),
+        }.items():
+            self.attempt(name, lambda: self.waiting(*what))
+        for name, what in {
+            "parked Lua": (LUA, IDLE),
+            "parked fiber": (C, FEWER),
+        }.items():
+            self.attempt(name, lambda: self.parked(*what))
+
+    def websockets(self):
+        table = self.results.tables.setdefault("websocket", {})
+        for name in websocket.SUBJECTS:
+            table[name] = websocket.row(name, self.seconds)
+            failed = table[name].pop("failed", None)
+            if failed is not None:
+                self.results.notes.append(f"WebSockets, {name}: {failed}")
 
     def tables(self, names: list[str]):
         """What is told of every server."""
@@ -71,7 +92,24 @@ class Single:
     def idle(self, name: str) -> dict:
         server = self.stable.start(name)
         try:
-            return idle_memory(server, SUBJECTS[name].path("/"))
+            crowd = Crowd(server, SUBJECTS[name].path("/"))
+            return idle_memory(crowd, IDLE)
+        finally:
+            server.stop()
+
+    def waiting(self, name: str, kind) -> tuple[float, float]:
+        """Bytes of each connection; resident memory grows by pages."""
+        server = self.stable.start(name)
+        try:
+            found = idle_memory(kind(server, "/"), FEWER)
+            return found["bytes"], 4096 / FEWER
+        finally:
+            server.stop()
+
+    def parked(self, name: str, count: int) -> tuple[float, float]:
+        server = self.stable.start(name)
+        try:
+            return parked_memory(server, count), 4096 / count
         finally:
             server.stop()
 
@@ -133,51 +171,3 @@ def stripped_kib() -> tuple[float, float]:
         if subprocess.run(words, check=False).returncode != 0:
             raise Failed("strip failed")
         return Path(stripped.name).stat().st_size / 1024, 0
-
-
-@dataclass
-class Crowd:
-    """Connections that have asked once and are idle now."""
-
-    server: Server
-    target: str
-
-    def __post_init__(self):
-        self.held = []
-
-    def grow(self, to: int):
-        while len(self.held) < to:
-            sock = self.server.connect()
-            sock.sendall(HEAD % self.target.encode())
-            sock.recv(4096)
-            self.held.append(sock)
-
-    def alive(self, sock) -> bool:
-        try:
-            sock.sendall(HEAD % self.target.encode())
-            return sock.recv(4096).startswith(b"HTTP/1.1 200")
-        except OSError:
-            return False
-
-    def leave(self):
-        for sock in self.held:
-            sock.close()
-
-
-def idle_memory(server: Server, target: str) -> dict:
-    """Growth of resident memory by each connection, from a quarter of them on:
-    what grows once, grows before."""
-    crowd = Crowd(server, target)
-    try:
-        crowd.grow(IDLE // 4)
-        before = status_kib(server.pid, "VmRSS")
-        crowd.grow(IDLE)
-        full = status_kib(server.pid, "VmRSS")
-        sample = crowd.held[:: IDLE // 100]
-        alive = sum(map(crowd.alive, sample))
-    finally:
-        crowd.leave()
-    if alive < len(sample):
-        raise Failed(f"only {alive} of {len(sample)} connections are alive")
-    bytes_each = (full - before) * 1024 / (IDLE - IDLE // 4)
-    return {"bytes": bytes_each, "full_mib": full / 1024}

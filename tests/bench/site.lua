@@ -9,6 +9,15 @@ pl.get("/echo", function(req)
   return "Hello, " .. req.args.name .. "!"
 end)
 
+pl.get("/park", function(req) -- so many more that wait
+  for _ = 1, tonumber(req.args.n) do
+    pl.spawn(function()
+      pl.sleep(3600)
+    end)
+  end
+  return "parked"
+end)
+
 pl.get("/json", function()
   return { message = "Hello, World!" }
 end)

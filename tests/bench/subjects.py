@@ -4,19 +4,17 @@ The configuration of the peers is in peers/; @name@ in it is filled in here.
 """
 
 import getpass
-import os
 import re
 import shutil
 import subprocess
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from load import Failed
+from load import BUILD, TOP, Failed
 from servers import Command, Server, free_port
 
 HERE = Path(__file__).resolve().parent
-TOP = HERE.parents[1]
-BUILD = Path(os.environ.get("PERILUNE_BUILD", TOP / "build-bench"))
 PEERS = TOP / "build-bench/peers"  # by tools/bench-peers
 
 C, LUA, FILES, FLOOR = "perilune C", "perilune Lua", "perilune", "floor"
@@ -28,7 +26,14 @@ CADDY, NODE, GO = "Caddy", "Node.js", "Go"
 C_TLS, NGINX_TLS = "perilune C, TLS", "nginx, TLS"
 H2O_TLS, LIGHTTPD_TLS = "h2o, TLS", "lighttpd, TLS"
 TLS = (C_TLS, NGINX_TLS, H2O_TLS, LIGHTTPD_TLS)
-OURS = (C, LUA, FILES, C_TLS)
+# The same with tickets, for clients that come again.
+C_AGAIN, NGINX_AGAIN = "perilune C, tickets", "nginx, tickets"
+H2O_AGAIN, LIGHTTPD_AGAIN = "h2o, tickets", "lighttpd, tickets"
+AGAIN = (C_AGAIN, NGINX_AGAIN, H2O_AGAIN, LIGHTTPD_AGAIN)
+# What has to be set up for HTTP/2 in clear text.
+NGINX_H2 = "nginx, HTTP/2"
+OURS = (C, LUA, FILES, C_TLS, C_AGAIN)
+VARIANTS = (FILES, *TLS, *AGAIN, NGINX_H2)  # the same servers once more
 
 FILE_SIZES = (100, 1000, 6150, 10_000, 100_000, 1 << 20)
 ECHO, JSON, UPLOAD = "/echo?name=moon", "/json", "/upload"
@@ -119,9 +124,9 @@ def perilune_c(place: Place) -> Command:
     return Command([hello, place.port], place.port)
 
 
-def nginx(place: Place, tls="") -> Command:
+def nginx(place: Place, tls="", speaks="") -> Command:
     values = {"modules": "", "http": "", "locations": "", "tls": tls}
-    values["ssl"] = "ssl" if tls else ""
+    values["speaks"] = "ssl" if tls else speaks
     conf = place.configure("nginx.conf", **values)
     words = [installed("nginx"), "-p", place.own, "-c", conf]
     return Command(words, place.port)
@@ -134,7 +139,7 @@ def nginx_lua(place: Place) -> Command:
     conf = place.configure(
         "nginx.conf",
         tls="",
-        ssl="",
+        speaks="",
         modules=f"load_module {modules}/ndk_http_module.so;\n"
         f"load_module {modules}/ngx_http_lua_module.so;",
         http=f'lua_package_path "{PEERS}/usr/share/lua/5.1/?.lua;;";\n'
@@ -144,6 +149,13 @@ def nginx_lua(place: Place) -> Command:
     words = [installed("nginx"), "-p", place.own, "-c", conf]
     env = {"LD_LIBRARY_PATH": str(library)}
     return Command(words, place.port, env)
+
+
+def nginx_h2(place: Place) -> Command:
+    """In clear text it speaks HTTP/2 only where it speaks nothing else."""
+    command = nginx(place, speaks="http2")
+    command.only_h2 = True
+    return command
 
 
 def h2o(place: Place, tls="") -> Command:
@@ -178,40 +190,42 @@ def secure(command: Command) -> Command:
     return command
 
 
-def perilune_c_tls(place: Place) -> Command:
+def perilune_c_tls(place: Place, tickets=False) -> Command:
     command = perilune_c(place)
-    command.words += pair(place)
+    command.words += [*pair(place), *["tickets"] * tickets]
     command.env["PERILUNE_PLUGINS"] = str(BUILD)
     return secure(command)
 
 
-def nginx_tls(place: Place) -> Command:
+def nginx_tls(place: Place, tickets=False) -> Command:
     cert, key = pair(place)
     return secure(nginx(place, tls=f"""
         ssl_certificate {cert};
         ssl_certificate_key {key};
-        ssl_session_tickets off;
+        ssl_protocols TLSv1.2 TLSv1.3;
+        ssl_session_tickets {"on" if tickets else "off"};
         ssl_session_cache off;"""))
 
 
-def h2o_tls(place: Place) -> Command:
+def h2o_tls(place: Place, tickets=False) -> Command:
     cert, key = pair(place)
     return secure(h2o(place, f"""
   ssl:
     certificate-file: {cert}
     key-file: {key}
 ssl-session-resumption:
-  mode: off"""))
+  mode: {"ticket" if tickets else "off"}"""))
 
 
-def lighttpd_tls(place: Place) -> Command:
+def lighttpd_tls(place: Place, tickets=False) -> Command:
     built(Path("/usr/lib/lighttpd/mod_openssl.so"))
     cert, key = pair(place)
+    sign = "" if tickets else "-"
     return secure(lighttpd(place, ', "mod_openssl"', tls=f"""
 ssl.engine = "enable"
 ssl.pemfile = "{cert}"
 ssl.privkey = "{key}"
-ssl.openssl.ssl-conf-cmd = ("Options" => "-SessionTicket")"""))
+ssl.openssl.ssl-conf-cmd = ("Options" => "{sign}SessionTicket")"""))
 
 
 # ---- others ----
@@ -265,6 +279,13 @@ SUBJECTS = {
     NGINX_TLS: Subject(nginx_tls),
     H2O_TLS: Subject(h2o_tls, FILE_FOR_HELLO),
     LIGHTTPD_TLS: Subject(lighttpd_tls, FILE_FOR_HELLO),
+    C_AGAIN: Subject(partial(perilune_c_tls, tickets=True)),
+    NGINX_AGAIN: Subject(partial(nginx_tls, tickets=True)),
+    H2O_AGAIN: Subject(partial(h2o_tls, tickets=True), FILE_FOR_HELLO),
+    LIGHTTPD_AGAIN: Subject(
+        partial(lighttpd_tls, tickets=True), FILE_FOR_HELLO
+    ),
+    NGINX_H2: Subject(nginx_h2),
 }
 
 

@@ -119,6 +119,16 @@ def test_errors_seen_by_h2load_fail_the_run(failed, good):
         load.read_h2load(H2LOAD % (failed, good), load.Load())
 
 
+def test_tls_load_is_read():
+    what = load.Load("/", 16)
+    said = "requests %d resumed %d us 2000000\n"
+    assert load.read_tls_load(said % (1000, 984), what).requests == 1000
+    with pytest.raises(load.Failed, match="resumed"):
+        load.read_tls_load(said % (1000, 983), what)
+    with pytest.raises(load.Failed):
+        load.read_tls_load("no answer", what)
+
+
 def test_words_for_wrk():
     words = load.wrk_words(load.Load("/a", 8, depth=16), "http://b", 3)
     assert {"-c8", "-d3s", "http://b/a", "depth=16"} < set(words)
@@ -199,9 +209,11 @@ def test_every_budget_is_measured_in_a_hurry_too():
                 made.add(scenario.key, name, RUN)
     for name in ("calls C", "calls Lua", "calls file", "mallocs C", "start",
                  "mallocs file", "mallocs close", "mallocs Lua", "resident",
-                 "size"):  # fmt: skip
+                 "size", "idle TLS", "idle HTTP/2", "parked Lua",
+                 "parked fiber"):  # fmt: skip
         made.figures[name] = (0, 0)
     made.tables["idle"] = {C: {"bytes": 80}}
+    made.tables["websocket"] = {C: {"idle": 180}}
     rows, _ = budgets.judge(made)
     assert not [row for row in rows if row["verdict"] == "not measured"]
 
@@ -211,7 +223,7 @@ def test_configurations_leave_nothing_open(tmp_path):
     place = subjects.Place(tmp_path, tmp_path, 1234)
     for path in (TOP / "tests/bench/peers").iterdir():
         values = dict.fromkeys(
-            ("modules", "http", "locations", "magnet", "tls", "ssl"), ""
+            ("modules", "http", "locations", "magnet", "tls", "speaks"), ""
         )
         text = place.configure(path.name, **values).read_text()
         assert "@" not in text, path
