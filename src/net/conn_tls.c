@@ -20,7 +20,7 @@
 #include "net/conn_tls.h"
 
 enum {
-    STEPS = 8,           /* of handshakes in a turn: each takes 0.5 ms */
+    STEPS = 8,           /* handshakes begun in a turn: each takes 0.5 ms */
     SESSION = 14 * 1024, /* what OpenSSL has of an idle one: 13.7 KiB */
 };
 
@@ -159,7 +159,6 @@ static int decrypt(struct pl_conn *conn, struct pl_str records, size_t *len,
     worker->io.in = records.data;
     worker->io.in_len = records.len;
     if (!tls->open) {
-        worker->steps++;
         err = worker->offer->handshake(tls->session);
         if (err < 0)
             return err;
@@ -248,8 +247,10 @@ static void take(struct pl_conn *conn, struct pl_str bytes)
         return;
     }
     whole = pl_conn_tls_worker(conn)->offer->whole(bytes);
-    if (whole > 0 && tls->session == NULL)
+    if (whole > 0 && tls->session == NULL) {
+        pl_conn_tls_worker(conn)->steps++;
         err = begin_session(conn, tls, NULL);
+    }
     if (whole > 0 && err == 0)
         err = decrypt(conn, pl_str_first(bytes, whole), &len, &over);
     if (err < 0 && err != PL_ERR_AGAIN) {
@@ -273,15 +274,17 @@ static void wait_no_more(struct pl_tls *tls)
     pl_list_remove(&tls->node);
 }
 
-/* Has this turn a step left for its handshake? Newcomers are seen first in a
- * turn; were all steps theirs, one that waits would do so while a flood goes
- * on. So half of the steps are for those that wait, in the order in which they
- * came: of who comes again in the next turn, the newest would be the first. */
+/* Has this turn a step left for its handshake? The first is what takes time:
+ * who has had it goes on, and no answer waits for the greetings of others.
+ * Newcomers are seen first in a turn; were all steps theirs, one that waits
+ * would do so while a flood goes on. So half of the steps are for those that
+ * wait, in the order in which they came: of who comes again in the next turn,
+ * the newest would be the first. */
 static bool has_step(struct pl_tls_worker *worker, struct pl_tls *tls)
 {
     bool shared = !pl_list_empty(&worker->waiting);
 
-    if (tls->granted ||
+    if (tls->session != NULL || tls->granted ||
         (!tls->waits && worker->steps < (shared ? STEPS / 2 : STEPS))) {
         wait_no_more(tls);
         return true;

@@ -37,7 +37,7 @@ struct pl_tls_worker {
     char *plain; /* PL_NET_INBOX: decrypted, being shown */
     char *stage; /* to be encrypted together */
     size_t staged;
-    unsigned steps;         /* of handshakes, in this turn */
+    unsigned steps;         /* handshakes begun in this turn */
     struct pl_list waiting; /* pl_tls.node; who waits longest is the first */
     struct pl_tls_stats stats;
 };

@@ -371,6 +371,40 @@ static void test_tls__a_flood_keeps_no_handshake_waiting(void **state)
     turn(1); /* all are accepted */
 }
 
+/* Only the first step of a handshake waits: who was answered is let in before
+ * all who want an answer, those seen earlier in the turn, too. */
+static void test_tls__a_handshake_that_was_answered_goes_on(void **state)
+{
+    enum { WAITING = 20, MORE = 10 };
+    char hello[2048];
+    int far[WAITING + MORE];
+    size_t len;
+
+    (void)state;
+    for (unsigned i = 0; i < PL_COUNT(far); i++)
+        far[i] = pl_script_connect(script, listen_fd);
+    fars[0] = pl_script_connect(script, listen_fd);
+    dial();
+    len = pl_script_received(script, fars[1]).len;
+    CHECK(len <= sizeof(hello), "room");
+    memcpy(hello, pl_script_received(script, fars[1]).data, len);
+    turn(1);
+    carry(1, 0);
+    turn(1);
+    for (unsigned i = 0; i < WAITING; i++)
+        pl_script_send(script, far[i], pl_str(hello, len));
+    CHECK(carry(0, 1), "it was answered");
+    turn(1);
+    for (unsigned i = WAITING; i < PL_COUNT(far); i++)
+        pl_script_send(script, far[i], pl_str(hello, len));
+    carry(1, 0);
+    turn(1);
+    CHECK(ends[0].opened, "it is open");
+    CHECK_INT(0, pl_script_received(script, far[PL_COUNT(far) - 1]).len,
+              "others wait");
+    turn(8);
+}
+
 static void test_tls__survives_a_lack_of_memory(void **state)
 {
     (void)state;
@@ -418,5 +452,6 @@ RUN_TESTS(TLS_TEST(test_tls__carries_bytes_both_ways),
           TLS_TEST(test_tls__a_handshake_has_a_time_limit),
           TLS_TEST(test_tls__a_turn_has_few_handshakes),
           TLS_TEST(test_tls__a_flood_keeps_no_handshake_waiting),
+          TLS_TEST(test_tls__a_handshake_that_was_answered_goes_on),
           TLS_TEST(test_tls__a_context_needs_memory),
           TLS_TEST(test_tls__survives_a_lack_of_memory))
