@@ -38,6 +38,7 @@ void pl_conn_io_put(struct pl_conn *conn)
     if (io->account.used > 0) /* the protocol's */
         return;
     conn->io = NULL;
+    pl_conn_net(conn)->stats.limited += io->account.refused;
     pl_pool_put(pl_conn_net(conn)->pool, io, sizeof(*io));
 }
 

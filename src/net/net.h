@@ -33,6 +33,7 @@ extern const struct pl_net_limits pl_net_default_limits;
 
 struct pl_net_stats {
     uint64_t accepted, closed, timed_out, refused, dialed;
+    uint64_t limited;  /* refusals of memory beyond conn_memory */
     uint64_t crowded;  /* refused for the address that they came from */
     uint32_t open;     /* accepted and not closed */
     uint32_t outgoing; /* opened by this side and not closed */

@@ -55,6 +55,7 @@ static void tell_conns(struct pl_worker *worker, struct pl_json_builder *json)
     pl_admin_u64(json, "timed_out", stats->timed_out);
     pl_admin_u64(json, "refused", stats->refused);
     pl_admin_u64(json, "crowded", stats->crowded);
+    pl_admin_u64(json, "limited", stats->limited);
     pl_admin_u64(json, "outgoing", stats->outgoing);
     pl_admin_u64(json, "http1", wires.http1);
     pl_admin_u64(json, "http2", wires.http2);

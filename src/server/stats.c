@@ -24,6 +24,7 @@ static void add_connections(struct list *list, const struct pl_net_stats *net)
     add(list, "accepted", net->accepted);
     add(list, "refused", net->refused);
     add(list, "crowded", net->crowded);
+    add(list, "limited", net->limited);
     add(list, "timed_out", net->timed_out);
     add(list, "outgoing", net->outgoing);
     add(list, "dialed", net->dialed);

@@ -546,6 +546,7 @@ static void test_h1_conn__heads_are_on_the_account(void **state)
                  "Content-Length: 1\r\n\r\nx");
     expect_status(far, 503, "with one");
     expect_closed(far, "closed");
+    CHECK_INT(1, net.stats.limited, "counted");
 }
 
 static void test_h1_conn__idle_connections_own_nothing(void **state)
