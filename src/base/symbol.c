@@ -11,9 +11,11 @@
 /* ---- what is mapped ---- */
 
 enum { MAPPINGS = 256 };
+#define COPY "/memfd:"
 
 struct mapping {
     uintptr_t start, end, offset; /* offset: of start, in the file */
+    unsigned long inode;
     char path[256];
 };
 
@@ -25,17 +27,18 @@ struct pl_symbols {
 /* "55d0c0a00000-55d0c0a21000 r-xp 00002000 08:01 1234   /usr/bin/perilune" */
 static bool parse_line(const char *line, struct mapping *mapping)
 {
-    unsigned long start, end, offset;
+    unsigned long start, end, offset, inode;
     char rights[8];
     int path = 0;
 
-    if (sscanf(line, "%lx-%lx %7s %lx %*s %*s %n", &start, &end, rights,
-               &offset, &path) < 4 ||
+    if (sscanf(line, "%lx-%lx %7s %lx %*s %lu %n", &start, &end, rights,
+               &offset, &inode, &path) < 5 ||
         rights[2] != 'x' || path == 0 || line[path] != '/')
         return false;
     mapping->start = start;
     mapping->end = end;
     mapping->offset = offset;
+    mapping->inode = inode;
     snprintf(mapping->path, sizeof(mapping->path), "%s", line + path);
     return true;
 }
@@ -225,10 +228,58 @@ static void look_into(const struct image *image, uintptr_t *address, char *name,
         snprintf(name, size, "%s", found);
 }
 
-static void read_file(const char *path, uintptr_t *address, char *name,
-                      size_t size)
+/* ---- files ---- */
+
+/* The names of copies of modules (base/module.c) cannot be opened. */
+static bool is_copy(const struct mapping *mapping)
 {
-    int fd = pl_sys_open(path, O_RDONLY | O_CLOEXEC, 0);
+    return strncmp(mapping->path, COPY, strlen(COPY)) == 0;
+}
+
+static int open_if_same(int folder, const char *name,
+                        const struct mapping *mapping)
+{
+    char path[sizeof(mapping->path) + 1];
+    ssize_t n = pl_sys_readlinkat(folder, name, path, sizeof(path) - 1);
+    struct stat st;
+    int fd;
+
+    path[PL_MAX(n, 0)] = '\0';
+    if (strcmp(path, mapping->path) != 0)
+        return -1;
+    fd = pl_sys_openat(folder, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
+    if (fd < 0 || (pl_sys_fstat(fd, &st) == 0 && st.st_ino == mapping->inode))
+        return fd;
+    pl_sys_close(fd); /* its number has been used again */
+    return -1;
+}
+
+/* They have a descriptor, as long as they are loaded. */
+static int open_copy(const struct mapping *mapping)
+{
+    int fd =
+        pl_sys_open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    DIR *folder = fd < 0 ? NULL : pl_sys_fdopendir(fd);
+    struct dirent *entry;
+    int found = -1;
+
+    if (folder == NULL) {
+        if (fd >= 0)
+            pl_sys_close(fd);
+        return -1;
+    }
+    while (found < 0 && (entry = pl_sys_readdir(folder)) != NULL)
+        found = open_if_same(fd, entry->d_name, mapping);
+    closedir(folder);
+    return found;
+}
+
+static void read_file(const struct mapping *mapping, uintptr_t *address,
+                      char *name, size_t size)
+{
+    int fd = is_copy(mapping)
+                 ? open_copy(mapping)
+                 : pl_sys_open(mapping->path, O_RDONLY | O_CLOEXEC, 0);
     struct image image;
     struct stat st;
     void *bytes;
@@ -247,24 +298,61 @@ static void read_file(const char *path, uintptr_t *address, char *name,
     pl_sys_close(fd);
 }
 
+/* "libc.so.6"; of a copy, the name of what it is one of. */
+static void name_file(const struct mapping *mapping,
+                      char out[static sizeof(mapping->path)])
+{
+    char *end;
+
+    if (!is_copy(mapping)) {
+        strcpy(out, strrchr(mapping->path, '/') + 1);
+        return;
+    }
+    strcpy(out, mapping->path + strlen(COPY));
+    end = strstr(out, " (deleted)");
+    if (end != NULL)
+        *end = '\0';
+}
+
 /* ---- the whole ---- */
 
 size_t pl_symbols_name(const struct pl_symbols *symbols, uintptr_t address,
                        char *out, size_t size)
 {
     const struct mapping *mapping = find(symbols, address);
-    const char *file;
-    char name[256] = "";
+    char file[sizeof(mapping->path)], name[256] = "";
     int n;
 
     if (mapping == NULL) {
         n = snprintf(out, size, "%#lx", (unsigned long)address);
     } else {
-        file = strrchr(mapping->path, '/') + 1;
+        name_file(mapping, file);
         address = address - mapping->start + mapping->offset;
-        read_file(mapping->path, &address, name, sizeof(name));
+        read_file(mapping, &address, name, sizeof(name));
         n = snprintf(out, size, name[0] == '\0' ? "%s%s+%#lx" : "%s (%s+%#lx)",
                      name, file, (unsigned long)address);
     }
     return n < 0 ? 0 : (size_t)n < size ? (size_t)n : size - 1;
+}
+
+size_t pl_symbols_stack(const struct pl_symbols *symbols,
+                        const uintptr_t *words, size_t n, unsigned most,
+                        char *out, size_t size)
+{
+    uintptr_t last = 0;
+    size_t len = 0;
+
+    out[0] = '\0';
+    for (size_t i = 0; i < n && most > 0 && size - len > 4; i++) {
+        if (words[i] == last || /* of a function that calls itself */
+            !pl_symbols_is_return(symbols, words[i]))
+            continue;
+        last = words[i];
+        if (len > 0)
+            len += (size_t)snprintf(out + len, size - len, " < ");
+        /* The function may end with the call. */
+        len += pl_symbols_name(symbols, last - 1, out + len, size - len);
+        most--;
+    }
+    return len;
 }

@@ -31,4 +31,12 @@ size_t pl_symbols_name(const struct pl_symbols *symbols, uintptr_t address,
  * x86-64 and ARM64. */
 bool pl_symbols_is_return(const struct pl_symbols *symbols, uintptr_t address);
 
+/* Writes "f (file+0x1) < g (file+0x2) < ...", cut to size: the innermost calls,
+ * at most `most`, whose return addresses are among the n words of a stack, from
+ * the innermost outwards. Calls that were over may stand between them. Returns
+ * the length; 0: there is none. */
+size_t pl_symbols_stack(const struct pl_symbols *symbols,
+                        const uintptr_t *words, size_t n, unsigned most,
+                        char *out, size_t size);
+
 #endif

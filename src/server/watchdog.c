@@ -46,26 +46,17 @@ static void add_request(struct text *text, const struct pl_inquiry *inquiry)
 }
 
 /* "strlen (libc.so.6+0x9a1) < slow (site+0x12)": the code that ran, and what
- * has called it. Calls that were over may stand between them. */
+ * has called it. */
 static void add_stack(struct text *text, const struct pl_inquiry *inquiry)
 {
     struct pl_symbols *symbols = pl_symbols_new();
-    uintptr_t last = 0;
-    char name[512];
-    int frames = 0;
+    char name[512], calls[2000];
 
     pl_symbols_name(symbols, inquiry->pc, name, sizeof(name));
     add(text, "%s", name);
-    for (unsigned i = 0; i < inquiry->nwords && frames < FRAMES; i++) {
-        if (inquiry->words[i] == last || /* of a function that calls itself */
-            !pl_symbols_is_return(symbols, inquiry->words[i]))
-            continue;
-        last = inquiry->words[i];
-        /* The function may end with the call. */
-        pl_symbols_name(symbols, inquiry->words[i] - 1, name, sizeof(name));
-        add(text, " < %s", name);
-        frames++;
-    }
+    if (pl_symbols_stack(symbols, inquiry->words, inquiry->nwords, FRAMES,
+                         calls, sizeof(calls)) > 0)
+        add(text, " < %s", calls);
     pl_symbols_free(symbols);
 }
 

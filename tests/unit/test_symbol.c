@@ -52,12 +52,36 @@ static void test_symbol__knows_return_addresses(void **state)
     pl_symbols_free(symbols);
 }
 
+static void test_symbol__finds_calls_among_the_words_of_a_stack(void **state)
+{
+    struct pl_symbols *symbols = pl_symbols_new();
+    uintptr_t back = where_it_returns();
+    const uintptr_t words[] = {1, back, (uintptr_t)symbols, back, 0};
+    char text[300], cut[20];
+    size_t len = pl_symbols_stack(symbols, words, PL_COUNT(words), 9, text,
+                                  sizeof(text));
+
+    CHECK_INT((int)strlen(text), (int)len, "the length");
+    CHECK(strstr(text, "test_symbol__finds_calls") == text, text);
+    CHECK(strstr(text, " < ") == NULL, "the same twice in turn is one");
+    len =
+        pl_symbols_stack(symbols, words, PL_COUNT(words), 9, cut, sizeof(cut));
+    CHECK_INT(19, (int)len, "cut");
+    CHECK(memcmp(cut, text, 19) == 0 && cut[19] == '\0', cut);
+    CHECK_INT(0, (int)pl_symbols_stack(symbols, words, 1, 9, text, 300),
+              "none");
+    CHECK_INT(0, (int)pl_symbols_stack(symbols, words, 5, 0, text, 300), "few");
+    CHECK_STR("", pl_str_c(text), "empty");
+    pl_symbols_free(symbols);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_symbol__names_static_functions),
         cmocka_unit_test(test_symbol__what_is_no_code_is_a_number),
         cmocka_unit_test(test_symbol__knows_return_addresses),
+        cmocka_unit_test(test_symbol__finds_calls_among_the_words_of_a_stack),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
