@@ -90,6 +90,7 @@ static void free_question(struct pl_errand *errand)
     struct question *question =
         PL_CONTAINER_OF(errand, struct question, errand);
 
+    pl_admin_stacks_free(question->query.stacks);
     pl_json_builder_free(question->json);
     pl_free(question);
 }
@@ -127,9 +128,11 @@ static struct question *ask(struct pl_admin *admin, struct pl_worker *worker,
     question->worker = worker;
     question->tell = tell;
     question->query = *query;
+    if (query->all != NULL) /* without memory: without them */
+        question->query.stacks = pl_admin_stacks_new();
     question->json = pl_json_builder_new(NULL, PL_JSON_PRETTY);
     if (question->json == NULL) {
-        pl_free(question);
+        free_question(&question->errand);
         return NULL;
     }
     pl_errand_begin(&question->errand, &admin->errands);
@@ -254,6 +257,10 @@ static void tell(struct pl_admin *admin, struct pl_worker *worker,
 
     if (question != NULL && pl_errand_answered(&question->errand))
         text = pl_json_builder_str(question->json);
+    if (text.data != NULL && question->query.stacks != NULL) {
+        pl_admin_add_stacks(question->query.all, question->query.stacks);
+        question->query.stacks = NULL;
+    }
     if (text.data != NULL)
         pl_json_add_raw(json, text);
     else

@@ -12,6 +12,8 @@
 #include "server/errand.h"
 #include "server/server.h"
 
+struct pl_admin_stacks;
+
 struct pl_admin {
     struct pl_server *server;
     struct pl_listen_group *group;
@@ -39,6 +41,10 @@ int pl_admin_routes_new(struct pl_admin *admin, struct pl_router **out);
 struct pl_admin_query {
     unsigned limit;    /* most items of a list, from each worker */
     uint64_t older_ns; /* requests that run for so long */
+    /* Where to keep the stacks of those in C, which admin_ask.c makes for each
+     * worker, and adds to *all when it has answered. NULL: they are not wanted.
+     */
+    struct pl_admin_stacks *stacks, **all;
 };
 
 /* Says something of worker, as one JSON value; on its thread. */
@@ -53,6 +59,16 @@ void pl_admin_ask_workers(struct pl_admin *admin, struct pl_request *req,
                           pl_admin_tell *tell,
                           const struct pl_admin_query *query,
                           struct pl_json_builder *json);
+
+/* TAKES all the stacks: names their functions, and adds the member "stacks". */
+void pl_admin_tell_stacks(struct pl_admin *admin,
+                          struct pl_admin_stacks *stacks,
+                          struct pl_json_builder *json);
+
+struct pl_admin_stacks *pl_admin_stacks_new(void);
+void pl_admin_stacks_free(struct pl_admin_stacks *stacks);
+void pl_admin_add_stacks(struct pl_admin_stacks **all,
+                         struct pl_admin_stacks *stacks);
 
 /* Everything but the workers: members of an object. */
 void pl_admin_tell_process(struct pl_admin *admin,
@@ -76,6 +92,8 @@ pl_handler_fn pl_admin_post_reload;
 void pl_admin_tell_seen(struct pl_worker *worker, struct pl_json_builder *json);
 pl_admin_tell pl_admin_tell_worker, pl_admin_tell_conns, pl_admin_tell_requests,
     pl_admin_tell_routes;
+void pl_admin_keep_stack(struct pl_admin_stacks *stacks,
+                         const struct pl_request *req);
 void pl_admin_tell_generations(const struct pl_worker *worker,
                                struct pl_json_builder *json);
 void pl_admin_tell_request(struct pl_request *req, uint64_t now,

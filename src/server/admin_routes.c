@@ -85,11 +85,13 @@ static int get_status(struct pl_request *req, struct pl_response *res,
     return pl_respond_json_built(res, 200, json);
 }
 
+/* of_c: also where handlers in C wait. */
 static int list(struct pl_request *req, struct pl_response *res,
-                struct pl_admin *admin, pl_admin_tell *tell)
+                struct pl_admin *admin, pl_admin_tell *tell, bool of_c)
 {
     struct pl_json_builder *json;
-    struct pl_admin_query query;
+    struct pl_admin_stacks *stacks = NULL;
+    struct pl_admin_query query = {.all = of_c ? &stacks : NULL};
     double older;
 
     if (!limit_arg(req, &query.limit))
@@ -101,6 +103,8 @@ static int list(struct pl_request *req, struct pl_response *res,
     pl_json_begin_object(json);
     pl_json_key(json, PL_STR("workers"));
     pl_admin_ask_workers(admin, req, tell, &query, json);
+    if (of_c)
+        pl_admin_tell_stacks(admin, stacks, json);
     pl_json_end(json);
     return pl_respond_json_built(res, 200, json);
 }
@@ -108,19 +112,19 @@ static int list(struct pl_request *req, struct pl_response *res,
 static int get_connections(struct pl_request *req, struct pl_response *res,
                            void *arg)
 {
-    return list(req, res, arg, pl_admin_tell_conns);
+    return list(req, res, arg, pl_admin_tell_conns, false);
 }
 
 static int get_requests(struct pl_request *req, struct pl_response *res,
                         void *arg)
 {
-    return list(req, res, arg, pl_admin_tell_requests);
+    return list(req, res, arg, pl_admin_tell_requests, true);
 }
 
 static int get_routes(struct pl_request *req, struct pl_response *res,
                       void *arg)
 {
-    return list(req, res, arg, pl_admin_tell_routes);
+    return list(req, res, arg, pl_admin_tell_routes, false);
 }
 
 /* ---- doing ---- */

@@ -305,6 +305,7 @@ void pl_admin_tell_requests(struct pl_worker *worker,
         }
         left--;
         pl_admin_tell_request(req, now, json);
+        pl_admin_keep_stack(query->stacks, req);
     }
     pl_json_end(json);
     pl_admin_u64(json, "more", more);

@@ -255,9 +255,22 @@ void pl_client_show_status(const struct pl_json *before,
 
 /* ---- lists ---- */
 
-static void print_request(uint64_t worker, const struct pl_json *req)
+/* Where it waits: said with it if that is Lua, else in a list of its own. */
+static struct pl_str where_of(const struct pl_json *answer,
+                              const struct pl_json *req)
 {
     struct pl_str where = pl_client_str(req, "/where");
+
+    return where.len > 0 ? where
+                         : pl_client_str(pl_json_get(find(answer, "/stacks"),
+                                                     pl_client_str(req, "/id")),
+                                         "");
+}
+
+static void print_request(const struct pl_json *answer, uint64_t worker,
+                          const struct pl_json *req)
+{
+    struct pl_str where = where_of(answer, req);
 
     printf("%6llu %9.1fs  %.*s  %.*s %.*s", (unsigned long long)worker,
            pl_client_double(req, "/age_s"),
@@ -271,8 +284,10 @@ static void print_request(uint64_t worker, const struct pl_json *req)
     printf("\n");
 }
 
-static void print_conn(uint64_t worker, const struct pl_json *conn)
+static void print_conn(const struct pl_json *answer, uint64_t worker,
+                       const struct pl_json *conn)
 {
+    (void)answer;
     printf("%6llu  %-28.*s %-10.*s%s  kept %llu  queued %llu\n",
            (unsigned long long)worker, PL_STR_ARG(pl_client_str(conn, "/peer")),
            PL_STR_ARG(pl_client_str(conn, "/protocol")),
@@ -282,7 +297,8 @@ static void print_conn(uint64_t worker, const struct pl_json *conn)
 }
 
 static void print_lists(const struct pl_json *answer, const char *list,
-                        void (*print)(uint64_t worker,
+                        void (*print)(const struct pl_json *answer,
+                                      uint64_t worker,
                                       const struct pl_json *item))
 {
     const struct pl_json *worker, *item;
@@ -294,7 +310,7 @@ static void print_lists(const struct pl_json *answer, const char *list,
         print_held(worker);
         for (item = pl_json_first(find(worker, list)); item != NULL;
              item = pl_json_next(item))
-            print(id, item);
+            print(answer, id, item);
         if (pl_client_u64(worker, "/more") > 0)
             printf("%6llu  ... and %llu more\n", (unsigned long long)id,
                    (unsigned long long)pl_client_u64(worker, "/more"));

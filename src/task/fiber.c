@@ -174,6 +174,29 @@ uintptr_t pl_fiber_stack_end(const struct pl_task *task)
     return task->type == &fiber_type ? (uintptr_t)task : 0;
 }
 
+/* Not instrumented: red zones between variables are read, too. */
+PL_COLD PL_NO_SANITIZE size_t pl_fiber_copy_stack(const struct pl_task *task,
+                                                  uintptr_t *words, size_t n)
+{
+    size_t copied = 0;
+#if PL_CONTEXT_ASM
+    const struct fiber *fiber;
+    const uintptr_t *word;
+
+    if (task->type != &fiber_type || task == pl_task_current())
+        return 0;
+    fiber = PL_CONTAINER_OF(task, const struct fiber, task);
+    word = fiber->context.sp;
+    while (copied < n && (uintptr_t)(word + 1) <= (uintptr_t)fiber)
+        words[copied++] = *word++;
+#else
+    (void)task;
+    (void)words;
+    (void)n;
+#endif
+    return copied;
+}
+
 bool pl_on_fiber(void)
 {
     struct pl_task *task = pl_task_current();

@@ -38,6 +38,12 @@ bool pl_on_fiber(void);
  * none. For signal handlers, too. */
 uintptr_t pl_fiber_stack_end(const struct pl_task *task);
 
+/* Copies what is on the stack of a fiber that waits, the innermost first: at
+ * most n words. Returns how many; 0 if the task is no fiber, runs or has not
+ * begun, or where that is not known. */
+size_t pl_fiber_copy_stack(const struct pl_task *task, uintptr_t *words,
+                           size_t n);
+
 /* Sleeps ms milliseconds: 0 or PL_ERR_CANCELED. On a fiber only. */
 int pl_fiber_sleep(uint64_t ms);
 

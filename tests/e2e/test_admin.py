@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import select
 import shutil
 import socket
@@ -134,6 +135,53 @@ def test_requests_say_how_old_they_are_and_where_they_wait(start, tmp_path):
         wire.response()
 
 
+C_HANDLER = """
+#include <perilune.h>
+PL_MODULE(PL_MODULE_ABI, PL_MODULE_SIZE);
+static int *landed;
+__attribute__((noinline)) static int orbit(struct pl_request *req)
+{
+    int err = 0;
+
+    while (landed == NULL && err == 0)
+        err = pl_sleep(req, 10);
+    return err;
+}
+PL_HANDLER(hold) { return orbit(req) + pl_respond(res, 200, NULL, PL_STR("")); }
+PL_HANDLER(land)
+{
+    static int yes;
+    landed = &yes;
+    return pl_respond(res, 200, NULL, PL_STR(""));
+}
+"""
+
+
+def test_requests_say_where_they_wait_in_c(serve, tmp_path, command):
+    site = """
+    local pl = require "perilune"
+    pl.get("/hold", pl.handler "hold")
+    pl.get("/land", pl.handler "land")
+    """
+    build(C_HANDLER, tmp_path / "hold.so")
+    server = serve(site, "-m", "hold.so", "--pid", "a.pid", workers=1)
+    server.admin = str(tmp_path / "a.admin")
+    with server.connect() as wire:
+        wire.send(GET % b"/hold")
+        wait_for(lambda: total(server, "requests", "open") == 1, "the request")
+        answer = ask(server, "/requests?wait=60").json()
+        ((request,),) = [w["requests"] for w in answer["workers"]]
+        assert "where" not in request
+        assert re.search(
+            r"pl_op_wait \(\S+\) < .*orbit \(\S+\) < ",
+            answer["stacks"][request["id"]],
+        )
+        shown = command("requests", "--pid", "a.pid").stdout
+        assert "GET /hold" in shown and "< orbit (" in shown
+        server.get("/land")
+        assert wire.response().status == 200
+
+
 def test_connections_are_listed(start):
     server = start()
     with server.connect() as one, server.connect() as other:
@@ -242,6 +290,7 @@ def test_the_examples_of_the_document_are_right(start, tmp_path):
             e["workers"] for e in EXAMPLES if e.get("workers")
         )
         same_members(shown, workers[0])
+        assert {"workers", "stacks"} in [set(e) for e in EXAMPLES]
         (tmp_path / "go").touch()
         wire.response()
 
