@@ -10,12 +10,16 @@
 #include "http/query.h"
 #include "http/status.h"
 #include "http/uri.h"
+#include "server/server.h"
 #include "server/trace.h"
 #include "template/fields.h"
 
 extern const char pl_dev_template[];
 
 enum { PAGE_MAX = 4 << 20, PAIRS_MAX = 200 };
+
+/* What live.h adds to a page. */
+#define LIVE "; script-src 'self'; connect-src 'self'"
 
 /* ---- what the template sees ---- */
 
@@ -84,7 +88,7 @@ static bool is_loopback_name(struct pl_str host)
             pl_str_ieq(pl_str_skip(host, host.len - 10), PL_STR(".localhost")));
 }
 
-bool pl_dev_may_show(struct pl_request *req)
+static bool may_show(struct pl_request *req)
 {
     static const struct pl_str proxies[] = {{"forwarded", 9},
                                             {"x-forwarded-for", 15},
@@ -103,6 +107,17 @@ bool pl_dev_may_show(struct pl_request *req)
             pl_str_starts(remote, PL_STR("127.")) ||
             pl_str_starts(remote, PL_STR("::ffff:127."))) &&
            is_loopback_name(pl_request_host(req, NULL));
+}
+
+bool pl_dev_is_on(const struct pl_generation *gen)
+{
+    return gen->worker->server->options.dev != PL_DEV_SITE || gen->site->dev;
+}
+
+bool pl_dev_is_for(const struct pl_generation *gen, struct pl_request *req)
+{
+    return gen->worker->server->options.dev == PL_DEV_ANY ||
+           (pl_dev_is_on(gen) && may_show(req));
 }
 
 /* ---- the request, without its secrets ---- */
@@ -339,31 +354,56 @@ void pl_dev_answer(struct pl_request *req, struct pl_str text,
         return;
     pl_response_set(res, PL_STR("Content-Type"), form->type);
     pl_response_set(res, PL_STR("Cache-Control"), PL_STR("no-store"));
-    pl_response_set(res, PL_STR("Content-Security-Policy"),
-                    PL_STR("default-src 'none'; style-src 'unsafe-inline'"));
+    pl_response_set(
+        res, PL_STR("Content-Security-Policy"),
+        PL_STR("default-src 'none'; style-src 'unsafe-inline'" LIVE));
 }
 
 /* ---- errors of loading ---- */
 
-void pl_dev_say_source(const struct pl_error *error, const char *folder)
+/* Nothing if there is no source to be had. */
+static int write_source(struct pl_buf *out, const struct pl_error *error,
+                        const char *folder)
 {
     struct pl_trace trace;
     struct pl_arena arena;
     struct pl_pool pool;
-    struct pl_buf out;
+    int err;
 
     pl_pool_init(&pool, NULL, 0);
     pl_arena_init(&arena, &pool, NULL);
-    pl_buf_init(&out, &pool, NULL, 0);
-    if (error->where[0] != '\0' &&
-        pl_trace_read(
-            &trace,
-            pl_arena_printf(&arena, "%s: %s", error->where, error->text),
-            folder, &arena) == 0 &&
-        trace.nframes > 0 && trace.frames[0].source &&
-        pl_trace_print(&trace.frames[0], &out) == 0)
-        fprintf(stderr, "\n%.*s", PL_STR_ARG(pl_buf_str(&out)));
-    pl_buf_fini(&out);
+    err = pl_trace_read(
+        &trace, pl_arena_printf(&arena, "%s: %s", error->where, error->text),
+        folder, &arena);
+    if (err == 0 && trace.nframes > 0 && trace.frames[0].source) {
+        pl_buf_addc(out, '\n');
+        err = pl_trace_print(&trace.frames[0], out);
+    }
     pl_arena_fini(&arena);
+    pl_pool_fini(&pool);
+    return err;
+}
+
+int pl_dev_write_fault(struct pl_buf *out, const struct pl_error *error,
+                       const char *folder)
+{
+    if (error->where[0] == '\0')
+        return pl_buf_printf(out, "%s\n", error->text);
+    pl_buf_printf(out, "%s: %s\n", error->where, error->text);
+    return folder == NULL ? out->err : write_source(out, error, folder);
+}
+
+void pl_dev_say_source(const struct pl_error *error, const char *folder)
+{
+    struct pl_pool pool;
+    struct pl_buf out;
+
+    if (error->where[0] == '\0')
+        return;
+    pl_pool_init(&pool, NULL, 0);
+    pl_buf_init(&out, &pool, NULL, 0);
+    if (write_source(&out, error, folder) == 0)
+        fprintf(stderr, "%.*s", PL_STR_ARG(pl_buf_str(&out)));
+    pl_buf_fini(&out);
     pl_pool_fini(&pool);
 }

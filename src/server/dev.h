@@ -12,14 +12,24 @@
 
 #include "http/request.h"
 
-/* Is the peer the one who develops, as told above? */
-bool pl_dev_may_show(struct pl_request *req);
+struct pl_generation;
+
+/* Is anything shown to anybody? */
+bool pl_dev_is_on(const struct pl_generation *gen);
+
+/* Is it to the peer of req, as told above? */
+bool pl_dev_is_for(const struct pl_generation *gen, struct pl_request *req);
 
 /* Makes the response, an error page so far, say text (of an error of a script,
  * as it is in the log): HTML for browsers, JSON for who prefers it, else text.
  * Leaves the response alone if out of memory. folder: of the site. */
 void pl_dev_answer(struct pl_request *req, struct pl_str text,
                    const char *folder);
+
+/* Appends error, of loading a site, with the source around its place. May wait
+ * for the disk. Returns 0 or PL_ERR_*. */
+int pl_dev_write_fault(struct pl_buf *out, const struct pl_error *error,
+                       const char *folder);
 
 /* The source around error->where, on stderr; nothing if there is none. */
 void pl_dev_say_source(const struct pl_error *error, const char *folder);

@@ -9,6 +9,7 @@
 #include "lua/chunks.h"
 #include "net/tls.h"
 #include "server/link.h"
+#include "server/live.h"
 #include "server/server.h"
 #include "server/watcher.h"
 
@@ -179,6 +180,9 @@ static void settle(struct pl_server *server, enum pl_reload_result result,
     tell_result(server);
     answer(reload->running, status);
     reload->running = NULL;
+    if (PL_WITH_WATCH && PL_WITH_PAGES && status->error.code < 0 &&
+        status->error.code != PL_ERR_CANCELED) /* else nobody is there */
+        pl_live_failed(server, &status->error);
     if (PL_WITH_WATCH)
         pl_watcher_renew(server);
 }

@@ -166,15 +166,6 @@ static void on_want_reload(void *ctx, const char *why)
     pl_reload_want(gen->worker->server, why);
 }
 
-static bool is_for_dev(const struct pl_generation *gen, struct pl_request *req)
-{
-    enum pl_dev dev = gen->worker->server->options.dev;
-
-    return PL_WITH_PAGES &&
-           (dev == PL_DEV_ANY ||
-            ((dev == PL_DEV_HERE || gen->site->dev) && pl_dev_may_show(req)));
-}
-
 /* A Lua error that nobody has caught: said once, with the request it belongs
  * to; who develops the site is told, too. */
 static void on_report(void *ctx, struct pl_task *task, struct pl_str text)
@@ -191,7 +182,7 @@ static void on_report(void *ctx, struct pl_task *task, struct pl_str text)
     pl_log(PL_LOG_ERROR, "lua", "%.*s %.*s request=%.16s: %.*s",
            PL_STR_ARG(req->method_name), PL_STR_ARG(req->path), id,
            PL_STR_ARG(text));
-    if (req->response.error_page && is_for_dev(gen, req))
+    if (PL_WITH_PAGES && req->response.error_page && pl_dev_is_for(gen, req))
         pl_dev_answer(req, text, gen->loader->folder);
 }
 

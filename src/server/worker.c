@@ -13,6 +13,8 @@
 #include "net/tls.h"
 #include "route/dispatch.h"
 #include "server/access.h"
+#include "server/dev.h"
+#include "server/live.h"
 #include "server/server.h"
 #include "socket/serve.h"
 
@@ -71,6 +73,9 @@ static void on_upkeep(struct pl_timer *timer)
 
 /* ---- requests ---- */
 
+/* Pages that load themselves again: what that takes is there. */
+enum { LIVE = PL_WITH_WATCH && PL_WITH_PAGES && PL_WITH_RELOAD };
+
 static void drop_generation(void *generation)
 {
     pl_generation_drop(generation);
@@ -124,6 +129,20 @@ static void on_renew(void *arg, struct pl_request *req)
 
 static const struct pl_http_ops http_ops = {on_request, on_finished, on_refused,
                                             PL_WITH_RELOAD ? on_renew : NULL};
+
+/* --dev: errors are shown, and pages load themselves again. */
+static void on_request_of_dev(void *arg, struct pl_request *req)
+{
+    struct pl_worker *worker = arg;
+
+    if (!pl_dev_is_for(worker->generation, req) ||
+        !pl_live_request(worker, req))
+        on_request(arg, req);
+}
+
+static const struct pl_http_ops dev_ops = {on_request_of_dev, on_finished,
+                                           on_refused,
+                                           PL_WITH_RELOAD ? on_renew : NULL};
 
 /* ---- life ---- */
 
@@ -217,6 +236,8 @@ void pl_worker_fini(struct pl_worker *worker)
     pl_member_leave(&worker->member);
     pl_timer_stop(pl_loop_wheel(worker->loop), &worker->upkeep);
     pl_metrics_fini(&worker->metrics);
+    if (LIVE)
+        pl_live_free(worker);
     pl_files_free(worker->http.files);
     if (PL_WITH_SOCKETS)
         pl_sockets_fini(&worker->sockets);
@@ -242,6 +263,8 @@ static void apply_settings(struct pl_worker *worker)
     const struct pl_site *site = worker->generation->site;
 
     worker->http.settings = &site->http;
+    worker->http.ops =
+        LIVE && pl_dev_is_on(worker->generation) ? &dev_ops : &http_ops;
     worker->net.limits = site->net;
     worker->net.limits.head_ms = site->http.header_ms;
     if (worker->net.limits.max_conns == 0)

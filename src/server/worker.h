@@ -58,7 +58,8 @@ struct pl_worker {
     bool discarded;          /* the load that is on its way is for nothing */
     struct pl_member member; /* what others share with it, and send to it */
     struct pl_metrics metrics;
-    bool looking; /* a fiber looks at its messages (app_share.c) */
+    struct pl_live *live; /* NULL: nobody develops, so far */
+    bool looking;         /* a fiber looks at its messages (app_share.c) */
     /* garbage collection between requests */
     struct pl_timer upkeep;
     uint64_t upkeep_requests; /* when the timer was set */

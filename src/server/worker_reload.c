@@ -4,6 +4,7 @@
 #include "base/features.h"
 #include "base/log.h"
 #include "lua/vm.h"
+#include "server/live.h"
 #include "server/server.h"
 #include "socket/serve.h"
 
@@ -186,6 +187,8 @@ static void on_take(struct pl_mail *mail)
                worker->id);
     listen_anew(worker);
     pl_metrics_move(&worker->metrics, worker->generation, pl_now(worker->loop));
+    if (PL_WITH_WATCH)
+        pl_live_changed(worker);
     pl_generation_retire(old);
     end_oldest(worker);
     set(worker, PL_RELOAD_NONE);
