@@ -61,6 +61,14 @@ function Socket:keep() end
 ---@param seconds number|string|false
 function Socket:timeout(seconds) end
 
+---Of pl.tcp: after a reload, now or within seconds, the function of the new
+---site goes on and this one ends; else false. It finds socket.moved, and the
+---plain data of socket.state.
+---@async
+---@param seconds? number
+---@return false?, pl.Error?
+function Socket:handover(seconds) end
+
 ---@param on? boolean
 ---@return true?, pl.Error? err
 function Socket:nodelay(on) end

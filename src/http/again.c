@@ -2,19 +2,39 @@
 
 #include "base/str.h"
 
+/* In the place of the last one if there is room: a connection that lives long
+ * goes over often. */
+static int keep_state(struct pl_again *again, struct pl_str state)
+{
+    if (state.len > again->room) {
+        again->bytes = pl_arena_bytes(&again->req->arena, 2 * state.len);
+        again->room = again->bytes == NULL ? 0 : 2 * state.len;
+    }
+    if (state.len > again->room)
+        return PL_ERR_NOMEM;
+    if (state.len > 0)
+        memcpy(again->bytes, state.data, state.len);
+    again->state = pl_str(again->bytes, state.len);
+    return 0;
+}
+
 int pl_request_again(struct pl_request *req, struct pl_str state)
 {
     struct pl_again *again = req->again;
+    int err;
 
     if (again == NULL)
         again = pl_arena_alloc(&req->arena, sizeof(*again));
     if (again == NULL)
         return PL_ERR_NOMEM;
-    *again = (struct pl_again){.req = req, .leaving = true};
-    again->state = pl_arena_str(&req->arena, state);
-    if (state.len > 0 && again->state.data == NULL)
-        return PL_ERR_NOMEM;
+    if (req->again == NULL)
+        *again = (struct pl_again){.req = req};
     req->again = again;
+    err = keep_state(again, state);
+    if (err < 0)
+        return err;
+    again->leaving = true;
+    again->resumed = false;
     if (req->task != NULL)
         pl_task_cancel(req->task);
     return 0;

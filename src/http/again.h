@@ -19,6 +19,8 @@ struct pl_again {
     struct pl_op op;
     struct pl_request *req;
     struct pl_str state; /* of the handler that has left: see lua/move.h */
+    char *bytes;         /* of that, with this */
+    size_t room;
     bool leaving, resumed;
 };
 

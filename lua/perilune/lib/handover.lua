@@ -1,5 +1,6 @@
 -- handover.lua - handlers in straight lines, from one generation to the next:
--- ws:handover() and events:handover(). Loaded when a site first uses one.
+-- ws:handover(), events:handover(), socket:handover(). Loaded when a site first
+-- uses one.
 
 local core, _, c = ...
 local replaced, watch = c.replaced, c.watch
@@ -36,6 +37,15 @@ function core.hand_events(events, seconds)
   end
   return failed("events:handover",
     c.events(events.res, events.state, events.last_id))
+end
+
+function core.hand_socket(socket, seconds)
+  if not core.hand_tcp then
+    fail("socket:handover: only for connections of pl.tcp")
+  elseif not is_replaced("socket:handover", seconds) then
+    return false
+  end
+  return failed("socket:handover", core.hand_tcp(socket.handle, socket.state))
 end
 
 -- The option handover of a socket: ws:receive() is where it goes over. It comes

@@ -16,8 +16,11 @@ local common = {
   [core.STOPPING] = true,
 }
 
-local function run(fn, timeout, handle)
+core.hand_tcp = c.hand
+
+local function run(fn, timeout, handle, moved, state)
   local socket = socket_of(handle)
+  socket.moved, socket.state = moved, state
   if timeout ~= nil then
     socket:timeout(timeout)
   end
@@ -57,7 +60,8 @@ local function check_addresses(addresses, options)
 end
 
 --- pl.tcp(address, [options,] fn): fn(socket) for each connection that comes,
---- as a task of its own. Options: those of pl.listen, and timeout.
+--- as a task of its own. Options: those of pl.listen, and timeout. See also
+--- socket:handover().
 function pl.tcp(addresses, options, fn)
   if not is_loading() then
     fail("pl.tcp: may only be called while the site is being loaded")
@@ -68,8 +72,8 @@ function pl.tcp(addresses, options, fn)
   check_function("pl.tcp", fn)
   local list, timeout = check_addresses(addresses, options)
   local checked = check_listen(list, "pl.tcp")
-  local service = c.service(function(handle)
-    return run(fn, timeout, handle)
+  local service = c.service(function(handle, moved, state)
+    return run(fn, timeout, handle, moved, state)
   end)
   core.listen(list, checked, service)
 end
