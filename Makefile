@@ -7,6 +7,7 @@
 #   FUZZ_SECONDS=300, JOBS=4
 #   make bench: QUICK=1, WRITE=1 (docs/performance), ONLY=, PEER=, ROUNDS=
 #   make bench-abuse: ONLY=, SECONDS=
+#   make bench-reload: RELOADS=, RATE=, SAVES=, WRITE=1
 
 ifeq ($(origin CC),default)
 CC := gcc
@@ -23,7 +24,7 @@ python := /usr/bin/python3
 check := $(python) tools/check --jobs $(JOBS)
 
 .PHONY: all setup run check quick asan tsan test-faults fuzz bench \
-	bench-abuse install clean help
+	bench-abuse bench-reload install clean help
 
 all: setup
 	@test -f $(BUILD)/build.ninja || \
@@ -83,6 +84,17 @@ bench-abuse:
 		$(addprefix --only ,$(ONLY)) \
 		$(if $(SECONDS),--seconds $(SECONDS))
 
+# What reloads cost those who are served meanwhile, beside nginx -s reload.
+bench-reload:
+	@tools/setup build plugins bench
+	@test -f build-bench/build.ninja || CC=$(CC) meson setup build-bench \
+		-Dlua=$(LUA) -Dtests=false -Db_lto=true
+	@ninja -C build-bench -j $(JOBS)
+	@PYTHONDONTWRITEBYTECODE=1 $(python) tests/bench/reload/run.py \
+		$(if $(RELOADS),--reloads $(RELOADS)) \
+		$(if $(RATE),--rate $(RATE)) $(if $(SAVES),--saves $(SAVES)) \
+		$(if $(WRITE),--write)
+
 install: all
 	meson install -C $(BUILD)
 
@@ -99,6 +111,7 @@ help:
 	@echo 'make fuzz         fuzz each parser for FUZZ_SECONDS'
 	@echo 'make bench        beside its peers, 25 minutes; QUICK=1: 5'
 	@echo 'make bench-abuse  how long others wait during an attack'
+	@echo 'make bench-reload what reloads cost, beside nginx -s reload'
 	@echo 'make install      the program, the library, its header'
 	@echo 'make clean        remove build/ and build-*/'
 	@echo 'Variables: CC=clang LUA=5.4 BUILD=dir JOBS=n'

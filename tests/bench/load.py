@@ -52,7 +52,8 @@ def wrk_words(load: Load, base: str, seconds: int) -> list[str]:
     return words
 
 
-def read_wrk(text: str, load: Load) -> Answers:
+def wrk_errors(text: str) -> tuple[Answers, dict[str, int]]:
+    """What wrk saw, and how many went wrong in which way."""
     line = re.search(r"^wrk: (\w+=.*)$", text, re.MULTILINE)
     if line is None:
         raise Failed(f"wrk: {text[-500:]}")
@@ -60,12 +61,19 @@ def read_wrk(text: str, load: Load) -> Answers:
         name: float(value)
         for name, value in (word.split("=") for word in line[1].split())
     }
-    for kind in ("connect", "broken", "status", "timeout"):
-        # A server may close a connection in its own way when asked to.
-        if got[kind] > 0 and not (kind == "broken" and load.close):
-            raise Failed(f"wrk saw {got[kind]:.0f} errors: {kind}")
+    kinds = ("connect", "broken", "status", "timeout")
+    errors = {kind: int(got[kind]) for kind in kinds}
     latency = {name: got[name] for name in ("p50", "p99", "deviation")}
-    return Answers(int(got["requests"]), got["us"] / 1e6, **latency)
+    return Answers(int(got["requests"]), got["us"] / 1e6, **latency), errors
+
+
+def read_wrk(text: str, load: Load) -> Answers:
+    answers, errors = wrk_errors(text)
+    for kind, count in errors.items():
+        # A server may close a connection in its own way when asked to.
+        if count > 0 and not (kind == "broken" and load.close):
+            raise Failed(f"wrk saw {count} errors: {kind}")
+    return answers
 
 
 def h2load_words(load: Load, base: str, seconds: int) -> list[str]:
