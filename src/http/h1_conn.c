@@ -31,6 +31,10 @@ enum { DRAIN_MAX = 256 * 1024 };
 /* Pipelined requests that are taken in one turn. */
 enum { SHARE = 64 };
 
+/* A request may be on its way to a server that ends, on a connection whose last
+ * answer is not older than this: it is waited for so long. */
+enum { LEAVE_MS = 500 };
+
 enum user { SERVED = 1 }; /* conn->user: a request has come on it */
 
 static struct pl_h1 *h1_new(struct pl_conn *conn)
@@ -109,7 +113,7 @@ static void next_request(struct pl_h1 *h1)
     struct pl_conn *conn = h1->conn;
     struct pl_http *http = pl_h1_http(conn);
 
-    if (!h1->keep || http->draining || h1->body != PL_H1_BODY_NONE) {
+    if (!h1->keep || h1->body != PL_H1_BODY_NONE) {
         bool unread = h1->body != PL_H1_BODY_NONE;
 
         pl_h1_free(h1);
@@ -117,7 +121,10 @@ static void next_request(struct pl_h1 *h1)
         return;
     }
     pl_h1_free(h1);
-    pl_conn_deadline(conn, PL_DEADLINE_IDLE, http->settings->idle_ms);
+    if (http->draining) /* its answer was begun before and did not say so */
+        pl_conn_deadline(conn, PL_DEADLINE_LEAVE, LEAVE_MS);
+    else
+        pl_conn_deadline(conn, PL_DEADLINE_IDLE, http->settings->idle_ms);
     if (pl_conn_congested(conn)) /* no more answers for who does not read */
         pl_conn_pause(conn);
     else if (conn->flags & PL_CONN_PAUSED)
@@ -543,7 +550,8 @@ PL_COLD static void on_timeout(struct pl_conn *conn,
         if (h1 != NULL)
             pl_h1_free(h1);
         refuse(conn, 408, "the request head took too long");
-    } else if (class == PL_DEADLINE_IDLE && pl_conn_secure(conn)) {
+    } else if (class == PL_DEADLINE_LEAVE ||
+               (class == PL_DEADLINE_IDLE && pl_conn_secure(conn))) {
         pl_conn_finish(conn, false); /* TLS has a word for the end */
     } else {
         pl_conn_close(conn, PL_ERR_TIMEOUT);
@@ -563,9 +571,23 @@ static void on_closed(struct pl_conn *conn, int why)
         pl_request_lost(req, why);
 }
 
-static void on_drain(struct pl_conn *conn)
+/* Without a request: was it opened, or answered, just now? */
+static bool was_busy(const struct pl_conn *conn)
 {
-    if (conn->state == NULL)
+    uint32_t now = (uint32_t)pl_now_ms(pl_conn_net(conn)->loop);
+    uint32_t idle_ms = pl_h1_http(conn)->settings->idle_ms;
+
+    return conn->class == PL_DEADLINE_IDLE &&
+           now - (conn->deadline.at - idle_ms) < LEAVE_MS;
+}
+
+PL_COLD static void on_drain(struct pl_conn *conn)
+{
+    if (conn->state != NULL)
+        return;
+    if (was_busy(conn))
+        pl_conn_deadline(conn, PL_DEADLINE_LEAVE, LEAVE_MS);
+    else
         pl_conn_finish(conn, false);
 }
 

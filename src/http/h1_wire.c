@@ -30,7 +30,7 @@ static void drop_hold(void *req)
  * else. */
 static enum pl_h1_connection connection_of(const struct pl_h1 *h1)
 {
-    if (!h1->keep || h1->req->http->draining)
+    if (!h1->keep)
         return PL_H1_CLOSE;
     if (h1->minor0)
         return PL_H1_KEEP_ALIVE;
@@ -51,9 +51,9 @@ static struct pl_h1_framing frame(struct pl_h1 *h1)
         if (h1->minor0) /* the end of the connection ends the body */
             h1->keep = false;
     }
-    /* A body that has failed, or a large one that nobody is going to read: say
-     * that we shall close. */
-    if (req->last || req->body.err < 0)
+    /* The server ends, or a body has failed, or a large one is there that
+     * nobody is going to read: say that we shall close. */
+    if (req->last || req->http->draining || req->body.err < 0)
         h1->keep = false;
     if (h1->body != PL_H1_BODY_NONE && res->content != PL_CONTENT_STREAM &&
         !pl_h1_worth_draining(h1))

@@ -19,6 +19,7 @@ enum pl_deadline_class {
     PL_DEADLINE_LIVE,   /* a look at a peer that may be silent for long */
     PL_DEADLINE_WRITE,  /* the peer does not read */
     PL_DEADLINE_LINGER, /* after our FIN, until theirs */
+    PL_DEADLINE_LEAVE,  /* between requests, while the server ends */
     PL_DEADLINE_CLASSES
 };
 

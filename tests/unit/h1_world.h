@@ -52,14 +52,33 @@ static void cancel_gate(struct pl_op *op)
     pl_op_complete(op, PL_ERR_CANCELED);
 }
 
-static int park(struct pl_request *req, struct pl_response *res, void *arg)
+static int wait_gate(struct pl_request *req)
 {
     note('p');
     pl_op_init(&gate, req->http->sched, cancel_gate);
     pl_op_begin(&gate);
     gate_result = pl_op_wait(&gate);
     note(gate_result == PL_ERR_CANCELED ? 'x' : 'g');
-    return gate_result < 0 ? gate_result : say(res, "parked");
+    return gate_result;
+}
+
+static int park(struct pl_request *req, struct pl_response *res, void *arg)
+{
+    int err = wait_gate(req);
+
+    return err < 0 ? err : say(res, "parked");
+}
+
+/* The first half has left when it waits. */
+static int halves(struct pl_request *req, struct pl_response *res, void *arg)
+{
+    int err = pl_response_set(res, PL_STR("Content-Length"), PL_STR("2"));
+
+    if (err == 0)
+        err = pl_response_push(res, PL_STR("a"));
+    if (err == 0)
+        err = wait_gate(req);
+    return err < 0 ? err : pl_response_push(res, PL_STR("b"));
 }
 
 PL_UNUSED static void open_gate(void)
@@ -235,6 +254,7 @@ PL_UNUSED static int make(void **state)
     add_route(POST, "/echo", echo);
     add_route(POST, "/whole", echo_whole);
     add_route(GET | POST, "/park", park);
+    add_route(GET, "/halves", halves);
     add_route(POST, "/park-and-echo", park_and_echo);
     add_route(POST, "/behind", stay_behind);
     add_route(GET, "/stream", stream);

@@ -462,9 +462,12 @@ static void test_h1_conn__upgrades(void **state)
 
 static void test_h1_conn__draining(void **state)
 {
-    int idle = connect_far(), busy = connect_far(), begun = connect_far();
+    int idle = connect_far(), busy, begun;
 
     (void)state;
+    pass(500);
+    busy = connect_far();
+    begun = connect_far();
     request(busy, "GET /park HTTP/1.1\r\n" HOST "\r\n"
                   "GET / HTTP/1.1\r\n" HOST "\r\n");
     request(begun, "GET / HTTP/1.1\r\n");
@@ -482,6 +485,38 @@ static void test_h1_conn__draining(void **state)
     CHECK(answer.close, "said");
     settle();
     expect_closed(busy, "the second one was not begun");
+}
+
+/* What is on its way when the server begins to end is answered. */
+static void test_h1_conn__draining_waits_for_who_was_busy(void **state)
+{
+    int asked = connect_far(), fresh = connect_far(), quiet = connect_far();
+    int halved = connect_far();
+
+    (void)state;
+    request(asked, "GET / HTTP/1.1\r\n" HOST "\r\n");
+    expect_answer(asked, 200, "hello", "before");
+    request(halved, "GET /halves HTTP/1.1\r\n" HOST "\r\n");
+    pl_http_drain(&http);
+    settle();
+    request(asked, "GET / HTTP/1.1\r\n" HOST "\r\n");
+    expect_answer(asked, 200, "hello", "asked before it could know");
+    CHECK(answer.close, "said");
+    expect_closed(asked, "closed");
+    request(fresh, "GET / HTTP/1.1\r\n" HOST "\r\n");
+    expect_answer(fresh, 200, "hello", "its first one");
+    expect_closed(fresh, "closed");
+    open_gate();
+    expect_answer(halved, 200, "ab", "begun before");
+    CHECK(!answer.close, "not said in time");
+    request(halved, "GET / HTTP/1.1\r\n" HOST "\r\n");
+    expect_answer(halved, 200, "hello", "so another one is answered");
+    CHECK(answer.close, "said");
+    expect_closed(halved, "closed");
+    pass(499);
+    expect_open(quiet, "it may still ask");
+    pass(2);
+    expect_closed(quiet, "it did not");
 }
 
 /* ---- memory ---- */
@@ -590,6 +625,7 @@ RUN_TESTS(BOTH(test_h1_conn__keeps_the_connection),
           BOTH(test_h1_conn__a_head_cut_off_is_closed),
           BOTH(test_h1_conn__a_client_that_leaves_a_stream),
           BOTH(test_h1_conn__upgrades), BOTH(test_h1_conn__draining),
+          BOTH(test_h1_conn__draining_waits_for_who_was_busy),
           WHOLE(test_h1_conn__steady_state_needs_no_malloc),
           WHOLE(test_h1_conn__heads_are_on_the_account),
           WHOLE(test_h1_conn__idle_connections_own_nothing))
