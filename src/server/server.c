@@ -385,8 +385,10 @@ int pl_server_run(struct pl_server *server)
 {
     int code;
 
-    if (server->options.own_process)
+    if (server->options.own_process) {
         signal(SIGPIPE, SIG_IGN);
+        signal(SIGXFSZ, SIG_IGN); /* a file as large as is allowed */
+    }
     if (server->options.own_process)
         pl_systemd_open(&server->systemd);
     pl_mime_load(MIME_TYPES);

@@ -508,6 +508,7 @@ static bool mind(struct pl_supervisor *sup, struct pl_server_link *link)
 
 static void fini(struct pl_supervisor *sup)
 {
+    pl_upgrade_end(sup);
     pl_held_close(sup);
     pl_free(sup->held);
     pl_free(sup->program);
@@ -556,6 +557,7 @@ static int begin(struct pl_supervisor *sup)
     if (open_signals(sup) < 0)
         return pl_exit_text(PL_EXIT_FAILURE, "cannot watch for signals");
     signal(SIGPIPE, SIG_IGN); /* whoever reads our log may go */
+    signal(SIGXFSZ, SIG_IGN); /* a limit of its size is an error, too */
     sup->program = find_program();
     resumed = pl_upgrade_resume(sup, &error);
     if (resumed < 0)

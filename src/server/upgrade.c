@@ -163,6 +163,14 @@ void pl_upgrade_give_up(struct pl_supervisor *sup)
     pl_sys_kill(sup->upgrade->pid, SIGKILL); /* then it is reaped */
 }
 
+void pl_upgrade_end(struct pl_supervisor *sup)
+{
+    if (sup->upgrade == NULL)
+        return;
+    pl_upgrade_give_up(sup);
+    drop(sup);
+}
+
 /* Does what it printed end as ours does? Any program may exit with 0. */
 static bool said_good(const struct pl_upgrade *upgrade)
 {
