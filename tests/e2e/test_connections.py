@@ -3,10 +3,12 @@
 import resource
 import selectors
 import socket
+from signal import SIGHUP
 
 import pytest
 
 from harness.server import sanitized
+from harness.wait import wait_for
 
 MANY = 10_000
 SOME = 64
@@ -33,7 +35,7 @@ def connect(port: int, count: int) -> list[socket.socket]:
     ]
 
 
-def ask_all(peers, batch: int = 500):
+def ask_all(peers, batch: int = 500, wanted: bytes = b"\r\n\r\nhello"):
     """One request on each of them, many at a time; all must be answered."""
     for at in range(0, len(peers), batch):
         some = peers[at : at + batch]
@@ -49,7 +51,7 @@ def ask_all(peers, batch: int = 500):
                 for key, _ in ready:
                     answer = key.fileobj.recv(4096)
                     assert answer.startswith(b"HTTP/1.1 200 OK\r\n"), answer
-                    assert answer.endswith(b"\r\n\r\nhello"), answer
+                    assert answer.endswith(wanted), answer
                     waiting.unregister(key.fileobj)
                     answered += 1
 
@@ -77,6 +79,39 @@ def test_many_idle_connections(serve, descriptors):
         for peer in peers:
             peer.close()
     assert server.get("/").text == "hello"
+
+
+def test_a_reload_while_many_are_open(serve, descriptors):
+    """All of them are served by the new site, at no more memory."""
+    count = 2_000 if sanitized() else MANY
+    if descriptors < count * 8 // 7 + 200:
+        pytest.skip(f"descriptors are limited to {descriptors}")
+    server = serve(SITE.replace("hello", "hullo"), workers=2)
+    site = server.folder / "site.lua"
+
+    def reload(text: str, number: int):
+        site.write_text(text)
+        server.send_signal(SIGHUP)
+        server.wait_log(f"reloaded: generation={number}")
+
+    reload(SITE, 2)
+    peers = connect(server.port, count)
+    try:
+        ask_all(peers)
+        before = server.proc.fds(), server.proc.rss_kib()
+        for number in range(3, 8):
+            reload(SITE.replace("hello", f'{number} " .. "hello'), number)
+            ask_all(peers[number::10], wanted=b"\r\n\r\n%d hello" % number)
+        reload(SITE, 8)
+        ask_all(peers)
+        assert server.proc.fds() == before[0]
+        assert sanitized() or wait_for(
+            lambda: server.proc.rss_kib() - before[1] < 2048, "its memory"
+        )
+    finally:
+        for peer in peers:
+            peer.close()
+    wait_for(lambda: server.proc.fds() < before[0] - count + 50, "the end")
 
 
 def test_connections_of_several_workers(serve):

@@ -1,18 +1,16 @@
 """Reloads while requests, WebSockets and streams are under way: nothing of them
-is lost, and nothing of what was replaced stays."""
+is lost, and nothing of what was replaced stays. Under load: test_load_reload."""
 
 import asyncio
 import os
 import shutil
 import socket
 import ssl
-import subprocess
-from signal import SIGHUP, SIGINT
+from signal import SIGHUP
 
 import pytest
 
 from harness.certs import Authority
-from harness.server import sanitized
 from harness.wait import GUARD, wait_for
 
 # {0} is which version of the site this is.
@@ -354,57 +352,3 @@ def test_websocket__in_straight_lines_ends_with_the_drain_limit(serve):
             return ws.close_code
 
     assert asyncio.run(asyncio.wait_for(run(), GUARD)) == 1012
-
-
-# ---- under load ----
-
-
-@pytest.fixture
-def wrk():
-    """Asks for ever; stop() gives what it says then."""
-    running = []
-
-    def begin(url, connections=32):
-        words = ["wrk", "-t1", f"-c{connections}", "-d9999s", url]
-        running.append(
-            subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
-        )
-
-        def stop():
-            running[-1].send_signal(SIGINT)
-            return running[-1].communicate(timeout=GUARD)[0]
-
-        return stop
-
-    yield begin
-    for process in running:
-        process.kill()
-        process.communicate()
-
-
-@pytest.mark.skipif(shutil.which("wrk") is None, reason="needs wrk")
-def test_load__100_reloads_lose_no_request_no_memory_no_descriptor(start, wrk):
-    """Every tenth site is broken, and changes nothing."""
-    server = start()
-    reload_to(server, "v0")  # offload threads, and whatever else is made once
-    sockets, fds = server.proc.sockets(), server.proc.fds()
-    stop = wrk(server.url("/wait"))
-
-    def rounds(first, count):
-        for n in range(first, first + count):
-            if n % 10 == 0:
-                write(server, "error 'broken'")
-                assert shown(server, "/reload").startswith("state")
-            else:
-                reload_to(server, f"v{n}")
-
-    rounds(1, 40)
-    before = server.proc.rss_kib()
-    rounds(41, 60)
-    told = stop()
-    assert "requests in" in told
-    assert "Socket errors" not in told and "Non-2xx" not in told, told
-    if not sanitized(): # the last generations are collected step by step
-        wait_for(lambda: server.proc.rss_kib() - before < 4096, "flat memory")
-    wait_for(lambda: server.proc.sockets() <= sockets, "connections are gone")
-    wait_for(lambda: server.proc.fds() <= fds, "descriptors are gone")

@@ -3,6 +3,7 @@
 import os
 import shutil
 import socket
+import subprocess
 from pathlib import Path
 from signal import SIGKILL, SIGUSR2
 
@@ -21,6 +22,10 @@ local function exists(name)
 end
 if exists "bad" then error("bad site") end
 if exists "worse" and pl.workers.count > 1 then error("worse site") end
+if exists "slow" and pl.workers.count > 1 then
+  pl.log.notice "it hangs"
+  while exists "slow" do pl.sleep(0.002) end
+end
 pl.get("/", function() return "hello" end)
 pl.get("/wait", function()
   pl.log.notice "waiting"
@@ -53,10 +58,25 @@ def start(serve, tmp_path):
     return begin
 
 
-def install(server, source: Path | bytes | None = None):
-    """Another file takes its place, as a package manager does it."""
+HANGS = """
+#include <stdio.h>
+#include <unistd.h>
+int main(void) { fputs("checking\\n", stderr); return pause(); }
+"""
+
+
+def compile_to(source: str, out: Path):
+    words = ["cc", "-xc", "-", "-o", str(out)]
+    subprocess.run(words, input=source, text=True, check=True)
+
+
+def install(server, source: Path | bytes | str | None = None):
+    """Another file takes its place, as a package manager does it. A text is
+    compiled."""
     new = server.folder / "perilune.new"
-    if isinstance(source, bytes):
+    if isinstance(source, str):
+        compile_to(source, new)
+    elif isinstance(source, bytes):
         new.write_bytes(source)
         new.chmod(0o755)
     else:
@@ -137,22 +157,62 @@ def test_a_stop_waits_for_the_old_one_too(start, tmp_path):
         (Path("/bin/true"), "no perilune that could take over"),
         (Path("/bin/false"), "its check failed, see above"),
         (b"#!/bin/sh\nexit 0\n", "its check failed, see above"),
+        ("#include <stdlib.h>\nint main(void) { abort(); }",
+         "its check crashed"),
     ],
-    ids=["nonsense", "another", "fails", "script"],
+    ids=["nonsense", "another", "fails", "script", "crashes"],
 )
 def test_a_broken_program_changes_nothing(start, source, why):
     server = start()
     old = server.serving().pid
-    load = Load(server.port)
+    load = Load(server.port, kept=2, sockets=2)
     install(server, source)
     server.send_signal(SIGUSR2)
     server.wait_log(f"no upgrade to .*: .*{why}; everything goes on as it was")
     load.more(10)
     load.end()
-    assert load.cut == 0 and server.serving().pid == old
+    assert load.cut == 0 and not load.closed
+    assert server.serving().pid == old
     install(server)
     upgrade(server, 1)
     assert server.get("/").text == "hello"
+
+
+def test_a_program_that_hangs_in_its_check_holds_nobody(start):
+    server = start()
+    old = server.serving()
+    load = Load(server.port, kept=2, sockets=2)
+    install(server, HANGS)
+    server.send_signal(SIGUSR2)
+    server.wait_log("checking")
+    load.more(100)
+    assert load.cut == 0 and not load.closed
+    check = server.serving()  # the youngest
+    assert check.pid != old.pid
+    os.kill(old.pid, SIGKILL)
+    server.wait_log("a new server process serves")
+    load.more(100)
+    load.end()
+    assert server.stop() == 0
+    assert not check.alive()
+
+
+def test_one_that_hangs_while_it_starts_leaves_the_old_one(start, tmp_path):
+    server = start()
+    old = server.serving().pid
+    load = Load(server.port, kept=2, sockets=2)
+    (tmp_path / "slow").touch()
+    server.send_signal(SIGUSR2)
+    server.wait_log("it hangs")
+    load.more(100)
+    assert load.cut == 0 and not load.closed
+    assert old in server.proc.children()
+    (tmp_path / "slow").unlink()
+    server.wait_log("a new server process serves")
+    server.wait_log("the old server process has ended")
+    load.more(100)
+    load.end()
+    assert load.cut == 0 and set(load.closed) <= {1001}
 
 
 def test_a_program_that_is_gone_changes_nothing(start):
