@@ -1,5 +1,6 @@
 """Reloads while requests, WebSockets and streams are under way: nothing of them
-is lost, and nothing of what was replaced stays. Under load: test_load_reload."""
+is lost, and nothing of what was replaced stays. Under load: test_load_reload.
+"""
 
 import asyncio
 import os
