@@ -260,6 +260,8 @@ static void test_events__a_stop_ends_them_whole(void **state)
     next_answer(far);
     CHECK_STR(":\n\n", pl_str(answer.body, answer.len), "with a last chunk");
     CHECK_INT(PL_ERR_CANCELED, ended_with, "at once");
+    expect_open(far, "nothing has said so");
+    pass(501);
     expect_closed(far, "closed");
 }
 
