@@ -95,7 +95,7 @@ def test_the_tables_have_both_servers(tmp_path, monkeypatch):
     monkeypatch.setattr(page.machine, "describe", lambda: here)
     monkeypatch.setattr(page, "PAGE", tmp_path / "reload.md")
     monkeypatch.setattr(page, "FIGURES", tmp_path / "reload.json")
-    page.write(text, [], SAVES, SimpleNamespace(reloads=1000))
+    page.write(text, [], SAVES, SimpleNamespace(reloads=1000, load=0.1))
     assert "nginx 1.22" in (tmp_path / "reload.md").read_text()
     figures = json.loads((tmp_path / "reload.json").read_text())
     assert figures["saves_ms"] == SAVES

@@ -88,18 +88,25 @@ def tables(rows, saves: list[float], watch: bool, budgets) -> str:
 
 
 def machine_text(here: dict) -> str:
-    wanted = ("perilune", "nginx", "wrk", "LuaJIT")
     found = here["versions"]
-    versions = [f"{name} {found[name]}" for name in wanted if name in found]
+    versions = [found.get("perilune", "perilune ?")]
+    versions += [
+        f"{name} {found[name]}"
+        for name in ("nginx", "wrk", "LuaJIT")
+        if name in found
+    ]
     return (
         f"{here['date']}; {here['processor']}, {here['processors']} "
         f"processors, {here['memory_gib']} GiB;\n{here['kernel']}; "
         f"{here['compiler']}.\n" + ";\n".join(versions) + ".\n"
+        f"Load of the machine before: {here['load']:.1f}. "
+        "Turns are measured by the clock: what\n"
+        "others take of the processor meanwhile counts, too.\n"
     )
 
 
 def write(text: str, rows: list[dict], saves: list[float], options):
-    here = machine.describe()
+    here = {**machine.describe(), "load": options.load}
     PAGE.write_text(HEAD + text + "\n## The machine\n\n" + machine_text(here))
     figures = {"machine": here, "asked": vars(options), "rows": rows,
                "saves_ms": saves}  # fmt: skip

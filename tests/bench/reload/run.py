@@ -196,6 +196,7 @@ def parse() -> argparse.Namespace:
 
 def main() -> int:
     options = parse()
+    options.load = os.getloadavg()[0]
     if (os.cpu_count() or 1) < 2:
         print("bench-reload: one processor: server and load share it")
     watch = can_watch()
