@@ -183,6 +183,25 @@ function pl.listen(addresses) end
 ---@field watchdog_warn? string|number
 ---@field watchdog_abort? string|number
 ---@field watchdog_kill? boolean
+---@field sandbox? boolean|pl.SandboxSettings what the process gives up
+---@field sandbox_chroot? string|false
+---@field sandbox_drop_capabilities? boolean
+---@field sandbox_landlock? boolean
+---@field sandbox_no_new_privs? boolean
+---@field sandbox_processes? boolean
+---@field sandbox_seccomp? "refuse"|"kill"|"log"|false
+---@field sandbox_strict? boolean
+
+---@class pl.SandboxSettings
+---@field read? string|string[] paths that may be read
+---@field write? string|string[] ... and written
+---@field processes? boolean|string[] programs that may be run; true: any
+---@field seccomp? boolean|"refuse"|"kill"|"log" what becomes of other calls
+---@field landlock? boolean
+---@field drop_capabilities? boolean
+---@field no_new_privs? boolean
+---@field chroot? string|false a folder that is the root of all paths
+---@field strict? boolean no start without all of it
 
 ---@class pl.Budget
 ---@field wall? string|number|false

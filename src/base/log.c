@@ -508,8 +508,8 @@ static int start_writer(void)
     return err;
 }
 
-int pl_log_start(const char *error_path, const char *access_path,
-                 struct pl_error *error)
+int pl_log_open(const char *error_path, const char *access_path,
+                struct pl_error *error)
 {
     int err;
 
@@ -518,17 +518,27 @@ int pl_log_start(const char *error_path, const char *access_path,
     pthread_mutex_lock(&draining);
     err = open_sinks(error_path, access_path, error);
     pthread_mutex_unlock(&draining);
-    if (err < 0)
-        return err;
-    err = start_writer();
+    return err;
+}
+
+int pl_log_run(struct pl_error *error)
+{
+    int err = start_writer();
+
     if (err < 0) {
-        pthread_mutex_lock(&draining);
-        close_sinks();
-        pthread_mutex_unlock(&draining);
+        pl_log_stop();
         pl_error_set(error, err, "", "cannot start the log's writer: %s",
                      pl_err_text(err));
     }
     return err;
+}
+
+int pl_log_start(const char *error_path, const char *access_path,
+                 struct pl_error *error)
+{
+    int err = pl_log_open(error_path, access_path, error);
+
+    return err < 0 ? err : pl_log_run(error);
 }
 
 void pl_log_flush(void)
@@ -542,10 +552,10 @@ void pl_log_flush(void)
 
 void pl_log_stop(void)
 {
-    if (atomic_load(&state) == DIRECT)
-        return;
-    ask(STOP);
-    pthread_join(writer, NULL);
+    if (atomic_load(&state) != DIRECT) {
+        ask(STOP);
+        pthread_join(writer, NULL);
+    }
     /* From here on each thread drains; what was published before is ours. */
     atomic_store(&state, DIRECT);
     pthread_mutex_lock(&draining);

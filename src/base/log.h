@@ -75,8 +75,16 @@ void pl_log_access(struct pl_str line);
 /* ---- by the thread that runs the process ---- */
 
 /* Where lines go: error_path NULL or "-" is stderr; access_path NULL is nowhere
- * and "-" stdout. Starts the writer thread. Returns 0 or PL_ERR_*, and then
- * *error (which may be NULL) names the path that could not be opened. */
+ * and "-" stdout. Who logs writes there itself until pl_log_run() starts the
+ * writer thread. Returns 0 or PL_ERR_*, and then *error (which may be NULL)
+ * names the path that could not be opened. */
+int pl_log_open(const char *error_path, const char *access_path,
+                struct pl_error *error);
+
+/* Closes the files again if it fails. */
+int pl_log_run(struct pl_error *error);
+
+/* Both. */
 int pl_log_start(const char *error_path, const char *access_path,
                  struct pl_error *error);
 

@@ -392,6 +392,14 @@ void pl_module_drop(struct pl_module *module)
     free_module(module);
 }
 
+void pl_modules_keep(void)
+{
+    lock();
+    for (struct pl_module *at = registry.first; at != NULL; at = at->next)
+        at->refs += at->refs > 0;
+    unlock();
+}
+
 /* ---- opening ---- */
 
 static int say(const struct pl_module *module, int err, struct pl_error *error)

@@ -36,6 +36,10 @@ int pl_module_open(const char *path, struct pl_module **out,
  * the caller's stack. */
 void pl_module_drop(struct pl_module *module);
 
+/* All that are loaded stay so until the process ends: where a copy could not be
+ * loaded a second time, because there is no /proc. */
+void pl_modules_keep(void);
+
 /* What it exports; constant. */
 const struct pl_module_info *pl_module_info(const struct pl_module *module);
 void *pl_module_symbol(const struct pl_module *module, const char *name);

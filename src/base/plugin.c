@@ -83,13 +83,45 @@ static const struct pl_plugin *open_file(const char *path,
     return NULL;
 }
 
+/* Those that are loaded: they are found, whatever becomes of the files. */
+static struct known {
+    char name[32]; /* "": nobody */
+    const struct pl_plugin *plugin;
+} known[8];
+
+static const struct pl_plugin *remembered(const char *name)
+{
+    for (size_t i = 0; i < PL_COUNT(known) && known[i].plugin != NULL; i++)
+        if (strcmp(known[i].name, name) == 0)
+            return known[i].plugin;
+    return NULL;
+}
+
+static const struct pl_plugin *remember(const char *name,
+                                        const struct pl_plugin *plugin)
+{
+    size_t i = 0;
+
+    while (i < PL_COUNT(known) && known[i].plugin != NULL)
+        i++;
+    if (plugin != NULL && i < PL_COUNT(known) &&
+        strlen(name) < sizeof(known[i].name)) {
+        strcpy(known[i].name, name);
+        known[i].plugin = plugin;
+    }
+    return plugin;
+}
+
 static const struct pl_plugin *open_plugin(const char *name,
                                            struct pl_error *error)
 {
+    const struct pl_plugin *plugin = remembered(name);
     char path[PATH_MAX_LEN];
 
+    if (plugin != NULL)
+        return plugin;
     if (find(name, path, sizeof(path)))
-        return open_file(path, error);
+        return remember(name, open_file(path, error));
     pl_error_set(error, PL_ERR_NOT_FOUND, "",
                  "there is no perilune-%s.so: install the package "
                  "perilune-%s, or build with -D%s=enabled",
@@ -113,11 +145,12 @@ static int load(const struct pl_plugin_want *want, const void **offer,
     return 0;
 }
 
+/* Once in the life of whoever asks, and never on the way of a request. */
+static pthread_mutex_t opening = PTHREAD_MUTEX_INITIALIZER;
+
 int pl_plugin_load(const struct pl_plugin_want *want, const void **offer,
                    struct pl_error *error)
 {
-    /* Once in the life of whoever asks, and never on the way of a request. */
-    static pthread_mutex_t opening = PTHREAD_MUTEX_INITIALIZER;
     struct pl_error local;
     int err;
 
@@ -130,9 +163,34 @@ int pl_plugin_load(const struct pl_plugin_want *want, const void **offer,
 bool pl_plugin_libraries(const char *name, char *out, size_t size)
 {
     struct pl_error error;
-    const struct pl_plugin *plugin = open_plugin(name, &error);
+    const struct pl_plugin *plugin;
 
+    pthread_mutex_lock(&opening);
+    plugin = open_plugin(name, &error);
+    pthread_mutex_unlock(&opening);
     if (plugin != NULL)
         plugin->libraries(out, size);
     return plugin != NULL;
+}
+
+void pl_plugin_keep(const char *name)
+{
+    struct pl_error error;
+
+    pthread_mutex_lock(&opening);
+    (void)open_plugin(name, &error);
+    pthread_mutex_unlock(&opening);
+}
+
+void pl_plugin_folders(void (*see)(void *arg, const char *folder), void *arg)
+{
+    const char *said = secure_getenv("PERILUNE_PLUGINS");
+    char own[PATH_MAX_LEN];
+
+    own_folder(own, sizeof(own));
+    if (said != NULL && said[0] != '\0')
+        see(arg, said);
+    if (own[0] != '\0')
+        see(arg, own);
+    see(arg, PL_PLUGIN_FOLDER);
 }

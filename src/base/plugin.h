@@ -56,6 +56,13 @@ struct pl_plugin_want {
 int pl_plugin_load(const struct pl_plugin_want *want, const void **offer,
                    struct pl_error *error);
 
+/* Loads it for who may ask for it when its file cannot be reached any more: one
+ * that is loaded is not looked for again. Does nothing if there is none. */
+void pl_plugin_keep(const char *name);
+
+/* Where they are looked for. */
+void pl_plugin_folders(void (*see)(void *arg, const char *folder), void *arg);
+
 /* Writes the libraries of a plug-in for people; false if there is none. */
 bool pl_plugin_libraries(const char *name, char *out, size_t size);
 

@@ -1,7 +1,13 @@
 #include "base/sys.h"
 
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/landlock.h>
 #include <linux/openat2.h>
+#include <linux/seccomp.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -25,6 +31,61 @@ int pl_sys_pidfd_open(pid_t pid)
 int pl_sys_waitid(pid_t pid, siginfo_t *info, int options)
 {
     return PL_SYS_DO(waitid, NULL, -1, waitid(P_PID, (id_t)pid, info, options));
+}
+
+int pl_sys_setgroups(size_t count, const gid_t *groups)
+{
+    return PL_SYS_DO(setgroups, NULL, -1, setgroups(count, groups));
+}
+
+int pl_sys_forgo(int what, unsigned long a, unsigned long b)
+{
+    return PL_SYS_DO(forgo, NULL, -1, prctl(what, a, b, 0ul, 0ul));
+}
+
+int pl_sys_capset(uint64_t effective, uint64_t permitted)
+{
+    struct __user_cap_header_struct header = {.version =
+                                                  _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {
+        {.effective = (uint32_t)effective, .permitted = (uint32_t)permitted},
+        {.effective = (uint32_t)(effective >> 32),
+         .permitted = (uint32_t)(permitted >> 32)}};
+
+    return PL_SYS_DO(capset, NULL, -1, (int)syscall(SYS_capset, &header, data));
+}
+
+int pl_sys_seccomp(unsigned flags, const void *filter, unsigned short count)
+{
+    struct sock_fprog program = {.len = count, .filter = (void *)filter};
+
+    return PL_SYS_DO(seccomp, NULL, -1,
+                     (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+                                  flags | SECCOMP_FILTER_FLAG_TSYNC, &program));
+}
+
+int pl_sys_landlock_create_ruleset(const void *ruleset, size_t size,
+                                   uint32_t flags)
+{
+    return PL_SYS_DO(
+        landlock_create_ruleset, NULL, -1,
+        (int)syscall(SYS_landlock_create_ruleset, ruleset, size, flags));
+}
+
+int pl_sys_landlock_add_rule(int ruleset, int parent, uint64_t access)
+{
+    struct landlock_path_beneath_attr rule = {.allowed_access = access,
+                                              .parent_fd = parent};
+
+    return PL_SYS_DO(landlock_add_rule, NULL, -1,
+                     (int)syscall(SYS_landlock_add_rule, ruleset,
+                                  LANDLOCK_RULE_PATH_BENEATH, &rule, 0));
+}
+
+int pl_sys_landlock_restrict_self(int ruleset)
+{
+    return PL_SYS_DO(landlock_restrict_self, NULL, -1,
+                     (int)syscall(SYS_landlock_restrict_self, ruleset, 0));
 }
 
 enum { WAKE_TRIES = 10 };

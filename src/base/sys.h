@@ -109,7 +109,17 @@
     X(fork)                                                                    \
     X(socketpair)                                                              \
     X(recvmsg)                                                                 \
-    X(memfd_create)
+    X(memfd_create)                                                            \
+    X(forgo)                                                                   \
+    X(capset)                                                                  \
+    X(chroot)                                                                  \
+    X(setgroups)                                                               \
+    X(setresgid)                                                               \
+    X(setresuid)                                                               \
+    X(seccomp)                                                                 \
+    X(landlock_create_ruleset)                                                 \
+    X(landlock_add_rule)                                                       \
+    X(landlock_restrict_self)
 
 enum pl_sys_call {
 #define PL_SYS_ENUM(name) PL_SYS_##name,
@@ -584,6 +594,42 @@ PL_INLINE int pl_sys_memfd_create(const char *name, unsigned flags)
 {
     return PL_SYS_DO(memfd_create, NULL, -1, memfd_create(name, flags));
 }
+
+/* ---- what the process may ---- */
+
+PL_INLINE int pl_sys_chroot(const char *path)
+{
+    return PL_SYS_DO(chroot, NULL, -1, chroot(path));
+}
+
+/* glibc does it for all threads, as POSIX wants it. */
+PL_INLINE int pl_sys_setresgid(gid_t real, gid_t effective, gid_t saved)
+{
+    return PL_SYS_DO(setresgid, NULL, -1, setresgid(real, effective, saved));
+}
+
+PL_INLINE int pl_sys_setresuid(uid_t real, uid_t effective, uid_t saved)
+{
+    return PL_SYS_DO(setresuid, NULL, -1, setresuid(real, effective, saved));
+}
+
+int pl_sys_setgroups(size_t count, const gid_t *groups);
+
+/* prctl(), for what takes rights away. */
+int pl_sys_forgo(int what, unsigned long a, unsigned long b);
+
+/* Those of the calling thread: bits by CAP_* of <linux/capability.h>. */
+int pl_sys_capset(uint64_t effective, uint64_t permitted);
+
+/* A filter of count struct sock_filter, for all threads. flags:
+ * SECCOMP_FILTER_FLAG_*. */
+int pl_sys_seccomp(unsigned flags, const void *filter, unsigned short count);
+
+/* glibc has no wrappers. ruleset NULL, size 0: flags ask for the version. */
+int pl_sys_landlock_create_ruleset(const void *ruleset, size_t size,
+                                   uint32_t flags);
+int pl_sys_landlock_add_rule(int ruleset, int parent, uint64_t access);
+int pl_sys_landlock_restrict_self(int ruleset);
 
 /* ---- threads ---- */
 

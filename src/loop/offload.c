@@ -312,10 +312,8 @@ int pl_offload_new(unsigned threads, unsigned queue, struct pl_offload **out)
     return 0;
 }
 
-void pl_offload_free(struct pl_offload *offload)
+static void end_threads(struct pl_offload *offload)
 {
-    if (offload == NULL)
-        return;
     atomic_store(&offload->stopping, true);
     for (unsigned i = 0; i < offload->max; i++)
         sem_post(&offload->tokens);
@@ -324,6 +322,25 @@ void pl_offload_free(struct pl_offload *offload)
             pthread_join(offload->places[i].thread, NULL);
     }
     PL_ASSERT(atomic_load(&offload->queued) == 0);
+}
+
+void pl_offload_rest(struct pl_offload *offload)
+{
+    end_threads(offload);
+    for (unsigned i = 0; i < offload->max; i++)
+        atomic_store(&offload->places[i].state, 0);
+    /* Tokens without a sleeper would be taken for ones with a job. */
+    sem_destroy(&offload->tokens);
+    sem_init(&offload->tokens, 0, 0);
+    atomic_store(&offload->sleepers, 0);
+    atomic_store(&offload->stopping, false);
+}
+
+void pl_offload_free(struct pl_offload *offload)
+{
+    if (offload == NULL)
+        return;
+    end_threads(offload);
     sem_destroy(&offload->tokens);
     pl_free(offload->cells);
     pl_free(offload);

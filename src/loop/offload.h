@@ -29,6 +29,11 @@ int pl_offload_new(unsigned threads, unsigned queue, struct pl_offload **out);
  * loops. */
 void pl_offload_free(struct pl_offload *offload);
 
+/* Ends the threads as pl_offload_free() does, and is ready for the next job:
+ * for what binds only threads that are made after it. Nobody submits meanwhile.
+ */
+void pl_offload_rest(struct pl_offload *offload);
+
 /* TAKES job until done(). Any thread. Returns 0; PL_ERR_LIMIT when the queue is
  * full, or PL_ERR_NOMEM when there is no thread and none can be started (job
  * stays the caller's). */

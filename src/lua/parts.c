@@ -79,6 +79,7 @@ static const struct part {
     INNER(CORE, listen, NULL, true),
     INNER(CORE, options, NULL, false),
     INNER(CORE, require, pl_lua_signal, false),
+    INNER(SANDBOX, sandbox, pl_lua_sandbox, true),
     INNER(CORE, response, pl_lua_response, true),
     INNER(PROXY, proxy, pl_lua_proxy, true),
     INNER(STREAMS, stream, pl_lua_stream, true),

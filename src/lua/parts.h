@@ -54,6 +54,7 @@ extern const luaL_Reg pl_lua_filter[];
 extern const luaL_Reg pl_lua_module[];
 extern const luaL_Reg pl_lua_response[];
 extern const luaL_Reg pl_lua_scope[];
+extern const luaL_Reg pl_lua_sandbox[];
 extern const luaL_Reg pl_lua_settings[];
 extern const luaL_Reg pl_lua_static[];
 extern const luaL_Reg pl_lua_proxy[];  /* PROXY headers */

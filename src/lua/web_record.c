@@ -216,6 +216,12 @@ static bool read_listing(lua_State *L, struct pl_static_options *options,
 
     if (!lua_toboolean(L, 14))
         return true;
+    if (listing.template != NULL &&
+        pl_site_name_path(site_of(L), pl_str_c(listing.template),
+                          PL_PATH_READ) < 0) {
+        pl_error_set(error, PL_ERR_NOMEM, "", "out of memory");
+        return false;
+    }
     options->folder = pl_listing_new(&listing, error);
     return options->folder != NULL;
 }
@@ -233,6 +239,8 @@ static int mount_static(lua_State *L)
     struct pl_static_options options;
     struct pl_handler *handler;
 
+    if (pl_site_name_path(site_of(L), arg_str(L, 3), PL_PATH_READ) < 0)
+        return pl_lua_fail(L, "%s: out of memory", arg_text(L, 1));
     read_static(L, &options);
     if (!read_listing(L, &options, &error))
         return refuse(L, arg_text(L, 1), &error);

@@ -55,6 +55,7 @@ struct pl_tls_context {
     struct stamp *stamps; /* of what was last read, or tried */
     struct stamp *fresh;  /* while they are being looked at */
     unsigned nstamps;
+    bool unread; /* the last try failed; by who has set loading */
 };
 
 /* ---- the plug-in ---- */
@@ -300,10 +301,12 @@ static int replace_set(struct pl_tls_context *context, struct pl_error *error)
 /* On an offload thread, or where there is none on the worker. */
 static void reload(struct pl_job *job)
 {
+    struct pl_tls_context *context =
+        PL_CONTAINER_OF(job, struct pl_tls_context, job);
     struct pl_error error;
 
-    if (replace_set(PL_CONTAINER_OF(job, struct pl_tls_context, job), &error) <
-        0)
+    context->unread = replace_set(context, &error) < 0;
+    if (context->unread)
         pl_log(PL_LOG_ERROR, "tls", "the certificates stay the old ones: %s",
                error.text);
 }
@@ -368,8 +371,9 @@ PL_COLD int pl_tls_context_refresh(struct pl_tls_context *context,
     if (context->nstamps == 0 || atomic_exchange(&context->loading, true))
         return 0;
     take_stamps(context, context->fresh);
-    if (memcmp(context->fresh, context->stamps, size) != 0)
+    if (context->unread || memcmp(context->fresh, context->stamps, size) != 0)
         err = replace_set(context, error);
+    context->unread = err < 0;
     if (err == 0)
         memcpy(context->stamps, context->fresh, size);
     atomic_store(&context->loading, false);

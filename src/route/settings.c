@@ -17,6 +17,14 @@ static bool is_level(struct pl_str text)
     return pl_log_level_parse(text, &level);
 }
 
+#if PL_WITH_SANDBOX
+static bool is_action(struct pl_str text)
+{
+    return pl_str_eq(text, PL_STR("refuse")) ||
+           pl_str_eq(text, PL_STR("kill")) || pl_str_eq(text, PL_STR("log"));
+}
+#endif
+
 /* The last argument says what it is for. That of a text is told to who gives
  * one that is not possible, the others are for readers of this file. */
 #define ROW(label, kind_, member, low_, high_, doc_)                           \
@@ -66,6 +74,24 @@ static const struct pl_setting settings[] = {
         "... before it is aborted; 0: never"),
     ROW("watchdog_kill", BOOL, watch.kill, 0, 1,
         "end the process when that is not possible"),
+#if PL_WITH_SANDBOX
+    ROW("sandbox", BOOL, sandbox.on, 0, 1,
+        "keep the process to what the site needs, after start-up"),
+    ROW("sandbox_strict", BOOL, sandbox.strict, 0, 1,
+        "do not start without all of it"),
+    ROW("sandbox_no_new_privs", BOOL, sandbox.no_new_privs, 0, 1,
+        "programs that it starts get no rights by set-user-ID bits"),
+    ROW("sandbox_drop_capabilities", BOOL, sandbox.drop_capabilities, 0, 1,
+        "give up the rights of root that it still has"),
+    ROW("sandbox_landlock", BOOL, sandbox.landlock, 0, 1,
+        "open only files that the site names"),
+    ROW("sandbox_processes", BOOL, sandbox.processes, 0, 1,
+        "programs may be run"),
+    TEXT("sandbox_seccomp", sandbox.seccomp, true, is_action,
+         "refuse, kill or log: other system calls than those of the list"),
+    TEXT("sandbox_chroot", sandbox.chroot, true, NULL,
+         "a folder that is the root of all paths, after start-up"),
+#endif
     ROW("budget_wall", DURATION, http.budget.wall_ms, 0, DAY,
         "how long a request may take, waits included; 0: no limit; then 503"),
     ROW("budget_cpu", DURATION, http.budget.cpu_ms, 0, DAY,
@@ -393,5 +419,10 @@ int pl_site_settings_check(const struct pl_site *site, struct pl_error *error)
         return pl_error_set(error, PL_ERR_INVALID, "",
                             "settings 'max_line' and 'max_head' together are "
                             "above 'conn_memory'");
+    if (PL_WITH_SANDBOX && site->sandbox.on && !site->sandbox.no_new_privs &&
+        (site->sandbox.landlock || site->sandbox.seccomp != NULL))
+        return pl_error_set(error, PL_ERR_INVALID, "",
+                            "setting 'sandbox_no_new_privs' is off, which "
+                            "the kernel wants for landlock and seccomp");
     return 0;
 }

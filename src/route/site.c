@@ -182,6 +182,7 @@ struct pl_site *pl_site_new(void)
     pl_arena_init(&site->arena, &site->pool, NULL);
     pl_list_init(&site->listeners);
     pl_list_init(&site->services);
+    pl_list_init(&site->paths);
     site->http = pl_http_default_settings;
     site->net = pl_net_default_limits;
     site->stop_ms = 30000;
@@ -191,6 +192,10 @@ struct pl_site *pl_site_new(void)
     site->admin = "";
     site->watch = (struct pl_watch_settings){
         .on = true, .warn_ms = 5000, .abort_ms = 30000};
+    site->sandbox = (struct pl_sandbox_settings){.no_new_privs = true,
+                                                 .drop_capabilities = true,
+                                                 .landlock = true,
+                                                 .seccomp = "refuse"};
     site->router = pl_router_new();
     site->scope = pl_arena_alloc(&site->arena, sizeof(*site->scope));
     if (site->router == NULL || site->scope == NULL) {
@@ -297,6 +302,21 @@ int pl_site_add_header(struct pl_site *site, struct pl_str name,
                                 .name_len = (uint16_t)name.len,
                                 .id = (uint8_t)id};
     http->headers_size += name.len + value.len + 4;
+    return 0;
+}
+
+int pl_site_name_path(struct pl_site *site, struct pl_str path, unsigned access)
+{
+    struct pl_site_path *named;
+
+    if (!PL_WITH_SANDBOX)
+        return 0;
+    named = pl_arena_alloc(&site->arena, sizeof(*named));
+    path = pl_arena_str(&site->arena, path);
+    if (named == NULL || path.data == NULL)
+        return PL_ERR_NOMEM;
+    *named = (struct pl_site_path){.path = path.data, .access = access};
+    pl_list_push(&site->paths, &named->node);
     return 0;
 }
 

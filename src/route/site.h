@@ -41,6 +41,29 @@ struct pl_watch_settings {
     uint32_t warn_ms, abort_ms; /* 0: never */
 };
 
+/* What the site may do below a path, or with a file, inside the sandbox. */
+enum pl_path_access {
+    PL_PATH_READ = 1,
+    PL_PATH_WRITE = 2,   /* and make and remove */
+    PL_PATH_RUN = 4,     /* as a program */
+    PL_PATH_SOCKETS = 8, /* make and remove UNIX sockets there */
+    PL_PATH_LOGS = 16,   /* append, and make files */
+};
+
+struct pl_site_path {
+    struct pl_list node;
+    const char *path;
+    unsigned access;
+};
+
+/* Of the process: pl.set { sandbox = ... }, server/sandbox.h. */
+struct pl_sandbox_settings {
+    bool on, strict;
+    bool no_new_privs, drop_capabilities, landlock, processes;
+    const char *seccomp; /* "refuse", "kill", "log"; NULL: none */
+    const char *chroot;  /* NULL: none */
+};
+
 struct pl_site {
     struct pl_router *router;
     struct pl_http_settings http;
@@ -61,6 +84,8 @@ struct pl_site {
     const char *forwarded; /* NULL: the usual fields */
     bool dev;
     struct pl_watch_settings watch;
+    struct pl_sandbox_settings sandbox;
+    struct pl_list paths; /* struct pl_site_path: what is named, as it came */
     const char *error_pages; /* a template's file; NULL: none */
     /* scopes while loading: pl.host, pl.group, pl.use */
     struct pl_site_scope *scope;
@@ -85,6 +110,12 @@ int pl_site_own(struct pl_site *site, void (*drop)(void *arg), void *arg);
 int pl_site_add_header(struct pl_site *site, struct pl_str name,
                        struct pl_str value, const char *where,
                        struct pl_error *error);
+
+/* The site names a path that it wants in its sandbox. COPIES. 0 or
+ * PL_ERR_NOMEM.
+ */
+int pl_site_name_path(struct pl_site *site, struct pl_str path,
+                      unsigned access);
 
 /* ---- listeners ---- */
 

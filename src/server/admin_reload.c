@@ -137,8 +137,8 @@ static struct order *ask_for_reload(struct pl_admin *admin)
         return NULL;
     order->errand.free = free_order;
     order->server = admin->server;
-    order->request =
-        (struct pl_reload_request){.why = "admin", .done = on_reloaded};
+    order->request = (struct pl_reload_request){
+        .why = "admin", .by_operator = true, .done = on_reloaded};
     pl_errand_begin(&order->errand, &admin->errands);
     pl_reload_ask(admin->server, &order->request);
     return order;

@@ -9,6 +9,7 @@
 #include "base/sys.h"
 #include "net/listener.h"
 #include "server/admin_priv.h"
+#include "server/sandbox.h"
 #include "share/share.h"
 
 /* ---- the process ---- */
@@ -128,6 +129,30 @@ static void tell_log(struct pl_json_builder *json)
     pl_json_end(json);
 }
 
+/* ---- the sandbox ---- */
+
+static void tell_sandbox(const struct pl_sandbox *sandbox,
+                         struct pl_json_builder *json)
+{
+    static const char *const states[] = {
+        [PL_LAYER_OFF] = "off",
+        [PL_LAYER_ON] = "on",
+        [PL_LAYER_MISSING] = "missing",
+    };
+
+    pl_admin_object(json, "sandbox");
+    pl_admin_bool(json, "on", sandbox != NULL);
+    for (int i = 0; sandbox != NULL && i < PL_LAYERS; i++) {
+        pl_admin_object(json, pl_layer_name((enum pl_layer)i));
+        pl_admin_str(json, "state", states[sandbox->layers[i].state]);
+        pl_admin_str(json, "note", sandbox->layers[i].note);
+        pl_json_end(json);
+    }
+    if (sandbox != NULL)
+        pl_admin_u64(json, "refused", sandbox->calls);
+    pl_json_end(json);
+}
+
 void pl_admin_tell_process(struct pl_admin *admin, struct pl_json_builder *json)
 {
     struct pl_server *server = admin->server;
@@ -155,4 +180,6 @@ void pl_admin_tell_process(struct pl_admin *admin, struct pl_json_builder *json)
     pl_admin_tell_modules(json);
     tell_shared(server->share, json);
     tell_log(json);
+    if (PL_WITH_SANDBOX)
+        tell_sandbox(server->sandbox, json);
 }

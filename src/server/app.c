@@ -234,6 +234,9 @@ int pl_app_static(struct pl_app *app, const char *prefix, const char *folder,
     files.no_precompressed = given.no_precompressed;
     route.expires = pl_str_c(given.expires);
     route.cache_control = pl_str_c(given.cache_control);
+    err = pl_site_name_path(app->site, pl_str_c(folder), PL_PATH_READ);
+    if (err < 0)
+        return pl_app_note(app, err, "pl_app_static", prefix, pl_err_text(err));
     handler = open_listing(&given, &files, &error)
                   ? pl_static_new(&files, &error)
                   : NULL;

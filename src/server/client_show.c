@@ -2,9 +2,11 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "base/features.h"
 #include "base/str.h"
 #include "server/client.h"
 #include "server/figures.h"
+#include "server/sandbox.h"
 
 static const struct pl_json *find(const struct pl_json *value,
                                   const char *pointer)
@@ -173,6 +175,35 @@ static void print_log(const struct pl_json *now)
            (unsigned long long)pl_client_u64(now, "/log/suppressed"));
 }
 
+/* "sandbox user www-data  capabilities none  landlock ABI 7, 31 paths" */
+static void print_sandbox(const struct pl_json *now)
+{
+    static const char *const layers[] = {
+#define WORD(name, word) word,
+        PL_LAYER_MAP(WORD)
+#undef WORD
+    };
+    const struct pl_json *sandbox = find(now, "/sandbox");
+
+    if (!pl_figure_true(find(sandbox, "/on")))
+        return;
+    printf("sandbox");
+    for (size_t i = 0; i < PL_COUNT(layers); i++) {
+        char state[48], note[48];
+
+        snprintf(state, sizeof(state), "/%s/state", layers[i]);
+        snprintf(note, sizeof(note), "/%s/note", layers[i]);
+        printf("  %s %.*s", layers[i],
+               PL_STR_ARG(pl_client_str(sandbox, state)));
+        if (pl_client_str(sandbox, note).len > 0)
+            printf(" (%.*s)", PL_STR_ARG(pl_client_str(sandbox, note)));
+    }
+    if (pl_client_u64(sandbox, "/refused") > 0)
+        printf("  refused %llu",
+               (unsigned long long)pl_client_u64(sandbox, "/refused"));
+    printf("\n");
+}
+
 /* ---- workers ---- */
 
 static void print_held(const struct pl_json *worker)
@@ -245,6 +276,8 @@ void pl_client_show_status(const struct pl_json *before,
     print_each(find(now, "/modules"), print_module);
     print_each(find(now, "/shared"), print_dict);
     print_log(now);
+    if (PL_WITH_SANDBOX)
+        print_sandbox(now);
     printf("worker  stage      conns    requests       r/s   open       p50"
            "       p99       lua\n");
     for (item = pl_json_first(find(now, "/workers")); item != NULL;

@@ -9,6 +9,7 @@
 #include "server/admin.h"
 #include "server/exit.h"
 #include "server/listeners.h"
+#include "server/sandbox.h"
 #include "server/server.h"
 
 /* What a worker gets on top of its own limits before it is left behind. */
@@ -167,7 +168,7 @@ static void on_signal(struct pl_server *server, uint32_t number)
         break;
     case SIGHUP:
         if (PL_WITH_RELOAD)
-            pl_reload_want(server, "SIGHUP");
+            pl_reload_want(server, PL_RELOAD_SIGNAL);
         else
             pl_log(PL_LOG_ERROR, "server",
                    "SIGHUP: " PL_WITHOUT PL_FEATURE_RELOAD);
@@ -331,6 +332,8 @@ void pl_control_until(struct pl_server *server,
             last = last_moment(server, step);
         }
         tell_workers(server);
+        if (PL_WITH_SANDBOX)
+            pl_sandbox_turn(server->sandbox);
         if (PL_WITH_RELOAD)
             pl_reload_turn(server);
         if (step >= PL_STOP_DRAIN && server->listening.ngroups > 0 &&

@@ -65,6 +65,10 @@ struct pl_loader {
     const char *folder; /* of its scripts; NULL: there are none */
     bool fixed;         /* loading it again would give the same */
     void *arg;
+    /* root becomes the root of all paths: what it keeps is called by its name
+     * inside from now on. stays: the working folder is inside, relative paths
+     * stay as they are. 0 or PL_ERR_*. NULL: it keeps none. */
+    int (*enter)(void *arg, const char *root, bool stays);
     /* Fills load->gen (site, vm) as a task on the loop of its worker, and
      * completes load->op, which has been begun. */
     void (*begin)(void *arg, struct pl_load *load);

@@ -1,6 +1,7 @@
 #include "server/process.h"
 
 #include <grp.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <sys/file.h>
@@ -134,22 +135,60 @@ int pl_user_find(const char *user, const char *group, struct pl_user *out,
     return 0;
 }
 
-int pl_user_become(const struct pl_user *user, struct pl_error *error)
+static int cannot_become(const struct pl_user *user, struct pl_error *error)
 {
+    return pl_error_set(error, pl_err_from_errno(errno), "",
+                        "cannot become user '%s': %s", user->name,
+                        strerror(errno));
+}
+
+int pl_user_join(const struct pl_user *user, struct pl_error *error)
+{
+    gid_t groups[NGROUPS_MAX];
     const struct passwd *entry;
-    int err;
+    int count = PL_COUNT(groups);
 
     if (user->name == NULL)
         return 0;
     entry = getpwuid(user->uid);
-    err = entry == NULL ? setgroups(1, &user->gid)
-                        : initgroups(entry->pw_name, user->gid);
-    if (err < 0 || setresgid(user->gid, user->gid, user->gid) < 0 ||
-        setresuid(user->uid, user->uid, user->uid) < 0)
-        return pl_error_set(error, pl_err_from_errno(errno), "",
-                            "cannot become user '%s': %s", user->name,
-                            strerror(errno));
-    return 0;
+    groups[0] = user->gid;
+    if (entry == NULL)
+        count = 1;
+    else if (getgrouplist(entry->pw_name, user->gid, groups, &count) < 0)
+        count = PL_COUNT(groups); /* as many as the kernel takes */
+    return pl_sys_setgroups((size_t)count, groups) < 0
+               ? cannot_become(user, error)
+               : 0;
+}
+
+/* Nothing of the old user is left, and there is no way back. */
+static bool is_for_good(const struct pl_user *user)
+{
+    uid_t uids[3];
+    gid_t gids[3];
+
+    if (getresuid(&uids[0], &uids[1], &uids[2]) < 0 ||
+        getresgid(&gids[0], &gids[1], &gids[2]) < 0)
+        return false;
+    for (int i = 0; i < 3; i++)
+        if (uids[i] != user->uid || gids[i] != user->gid)
+            return false;
+    return user->uid == 0 || setuid(0) < 0;
+}
+
+int pl_user_become(const struct pl_user *user, struct pl_error *error)
+{
+    if (user->name == NULL)
+        return 0;
+    if (pl_sys_setresgid(user->gid, user->gid, user->gid) < 0 ||
+        pl_sys_setresuid(user->uid, user->uid, user->uid) < 0)
+        return cannot_become(user, error);
+    if (is_for_good(user))
+        return 0;
+    return pl_error_set(error, PL_ERR_DENIED, "",
+                        "cannot become user '%s' for good: the system would "
+                        "let us be root again",
+                        user->name);
 }
 
 /* ---- descriptors ---- */

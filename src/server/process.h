@@ -42,7 +42,10 @@ struct pl_user {
 int pl_user_find(const char *user, const char *group, struct pl_user *out,
                  struct pl_error *error);
 
-/* Becomes that user for good, with the groups it is a member of. */
+/* Becomes that user in two steps, between which a chroot may be: takes on the
+ * groups that it is a member of, and no other; then becomes it for good, which
+ * is looked at. Threads that run already follow (glibc's doing). */
+int pl_user_join(const struct pl_user *user, struct pl_error *error);
 int pl_user_become(const struct pl_user *user, struct pl_error *error);
 
 /* ---- descriptors ---- */

@@ -10,6 +10,7 @@
 #include "net/tls.h"
 #include "server/link.h"
 #include "server/live.h"
+#include "server/sandbox.h"
 #include "server/server.h"
 #include "server/watcher.h"
 
@@ -33,9 +34,20 @@ void pl_reload_ask(struct pl_server *server, struct pl_reload_request *request)
     pl_server_wake(server);
 }
 
+/* A signal is the operator's; what the site wants at the same time is in it. */
+static bool is_operators(const char *why)
+{
+    return strcmp(why, PL_RELOAD_SIGNAL) == 0;
+}
+
 void pl_reload_want(struct pl_server *server, const char *why)
 {
-    atomic_store(&server->reload.wanted, why);
+    const char *none = NULL;
+
+    if (is_operators(why))
+        atomic_store(&server->reload.wanted, why);
+    else
+        atomic_compare_exchange_strong(&server->reload.wanted, &none, why);
     pl_server_wake(server);
 }
 
@@ -62,12 +74,13 @@ static void ask_for_all(struct pl_server *server, const char *why)
     struct pl_reload *reload = &server->reload;
 
     if (reload->asking) {
-        reload->again = why;
+        if (reload->again == NULL || is_operators(why))
+            reload->again = why;
         return;
     }
     reload->asking = true;
-    reload->for_all =
-        (struct pl_reload_request){.why = why, .done = on_done_for_all};
+    reload->for_all = (struct pl_reload_request){
+        .why = why, .by_operator = is_operators(why), .done = on_done_for_all};
     pl_reload_ask(server, &reload->for_all);
 }
 
@@ -228,6 +241,8 @@ static const char *fixed_setting(const struct pl_server_options *options,
         was->watch.warn_ms != is->watch.warn_ms ||
         was->watch.abort_ms != is->watch.abort_ms)
         return "watchdog";
+    if (PL_WITH_SANDBOX && !pl_sandbox_same(was, is))
+        return "sandbox";
     return NULL;
 }
 
@@ -243,18 +258,54 @@ static void begin_taking(struct pl_server *server)
         pl_worker_take(&server->workers[i]);
 }
 
-/* The supervisor starts a process that begins with what the site says now. */
+static bool by_operator(const struct pl_server *server)
+{
+    const struct pl_reload_request *at = server->reload.running;
+
+    while (at != NULL && !at->by_operator)
+        at = at->next;
+    return at != NULL;
+}
+
+/* The supervisor starts a process that begins with what the site says now. Who
+ * is in a sandbox does not get out of it by asking for a reload. */
 static void replace(struct pl_server *server, const char *setting)
 {
     struct pl_error error = {.code = 0};
+    const char *who =
+        !pl_link_is(server->link) ? "which needs a restart"
+        : PL_WITH_SANDBOX && server->sandbox != NULL && !by_operator(server)
+            ? "for which the operator has to reload it"
+            : NULL;
 
-    if (pl_link_is(server->link))
+    if (who == NULL)
         pl_link_say(server->link, PL_LINK_REPLACE);
     else
-        pl_error_set(&error, PL_ERR_STATE, "",
-                     "setting '%s' has changed, which needs a restart",
-                     setting);
+        pl_error_set(&error, PL_ERR_STATE, "", "setting '%s' has changed, %s",
+                     setting, who);
     discard(server, PL_RELOADED_BESIDE, &error);
+}
+
+/* What has failed may be within the reach of a process that is not in the
+ * sandbox yet: certificates, new folders. A site that is broken is not, and the
+ * new process would say so once more. */
+static bool is_confined(const struct pl_server *server, int err)
+{
+    return PL_WITH_SANDBOX && server->sandbox != NULL &&
+           pl_link_is(server->link) && by_operator(server) &&
+           err != PL_ERR_SYNTAX && err != PL_ERR_TIMEOUT;
+}
+
+static void give_up_load(struct pl_server *server, const struct pl_error *error)
+{
+    if (is_confined(server, error->code)) {
+        pl_log(PL_LOG_NOTICE, "server",
+               "a new process tries what failed in the sandbox: %s%s%s",
+               error->where, error->where[0] == '\0' ? "" : ": ", error->text);
+        replace(server, "sandbox");
+    } else {
+        discard(server, PL_RELOADED_NOT, error);
+    }
 }
 
 /* All have loaded the same site: the first one's says what the process needs.
@@ -274,7 +325,7 @@ static void commit(struct pl_server *server)
     }
     err = pl_listeners_prepare(server, site, &server->reload.taking, &error);
     if (err < 0) {
-        discard(server, PL_RELOADED_NOT, &error);
+        give_up_load(server, &error);
     } else if (err > 0) {
         replace(server, "listen");
     } else {
@@ -333,6 +384,11 @@ static bool begin(struct pl_server *server)
         refresh(server);
         return true;
     }
+    if (PL_WITH_SANDBOX && pl_link_is(server->link) && by_operator(server) &&
+        pl_sandbox_stale(server->sandbox)) {
+        replace(server, "sandbox");
+        return true;
+    }
     begin_files(server);
     reload->stage = PL_RELOAD_LOADS;
     pl_worker_reload(&server->workers[0]);
@@ -348,7 +404,7 @@ static bool load_on(struct pl_server *server)
 
     if (state == PL_RELOAD_FAILED) {
         error = worker->error;
-        discard(server, PL_RELOADED_NOT, &error);
+        give_up_load(server, &error);
     } else if (state == PL_RELOAD_LOADED &&
                ++reload->loaded == server->nworkers) {
         commit(server);

@@ -39,10 +39,14 @@ struct pl_reload_status {
     struct pl_error error;
 };
 
+/* Why, when it was SIGHUP. */
+#define PL_RELOAD_SIGNAL "SIGHUP"
+
 /* The caller's memory until done(). */
 struct pl_reload_request {
     struct pl_reload_request *next;
-    const char *why; /* "SIGHUP": for the log */
+    const char *why;  /* "SIGHUP": for the log */
+    bool by_operator; /* not the site: may have what only a new process gets */
     /* On the main thread; status is that of the reload which has answered it,
      * or of none that was possible any more (PL_ERR_CANCELED). */
     void (*done)(struct pl_reload_request *request,

@@ -14,6 +14,7 @@
 #include "server/control.h"
 #include "server/dev.h"
 #include "server/listeners.h"
+#include "server/sandbox.h"
 #include "server/watcher.h"
 
 enum {
@@ -56,6 +57,8 @@ int pl_server_init(struct pl_server *server,
 void pl_server_fini(struct pl_server *server)
 {
     pl_listeners_free(server);
+    if (PL_WITH_SANDBOX)
+        pl_sandbox_free(server->sandbox);
     pl_free(server->workers);
     pl_offload_free(server->names);
     pl_offload_free(server->offload);
@@ -116,8 +119,8 @@ static const char *either(const char *option, const char *setting)
     return option != NULL ? option : setting;
 }
 
-static int start_logs(const struct pl_server *server,
-                      const struct pl_site *site, struct pl_error *error)
+static int open_logs(const struct pl_server *server, const struct pl_site *site,
+                     struct pl_error *error)
 {
     const struct pl_server_options *options = &server->options;
     const char *level = either(options->log_level, site->log_level);
@@ -131,8 +134,8 @@ static int start_logs(const struct pl_server *server,
     if (access == NULL && (options->dev != PL_DEV_SITE || site->dev) &&
         isatty(STDOUT_FILENO))
         access = "-";
-    return pl_log_start(either(options->error_log, site->error_log), access,
-                        error);
+    return pl_log_open(either(options->error_log, site->error_log), access,
+                       error);
 }
 
 static unsigned worker_count(const struct pl_server *server,
@@ -182,7 +185,8 @@ static int open_admin(struct pl_server *server, const struct pl_site *site,
 
 /* In an order that needs no way back: what only the old user may do comes
  * before becoming the new one, and the pid file before everything that a
- * running server would suffer from. */
+ * running server would suffer from. The first thread of ours is the log's
+ * writer, behind the sandbox. */
 static int prepare(struct pl_server *server, const struct pl_generation *gen)
 {
     const struct pl_site *site = gen->site;
@@ -203,15 +207,17 @@ static int prepare(struct pl_server *server, const struct pl_generation *gen)
         return say_listen(err, &error);
     if (pl_watchdog_open(server, gen->vm != NULL, &server->watchdog) < 0)
         return pl_exit_text(PL_EXIT_FAILURE, "out of memory");
-    if (start_logs(server, site, &error) < 0)
+    if (open_logs(server, site, &error) < 0)
         return pl_exit_say(PL_EXIT_FAILURE, &error);
     pl_link_log(server->link);
     err = open_admin(server, site, &error);
-    if (err < 0 || pl_user_become(&user, &error) < 0) {
+    if (err < 0 || pl_sandbox_enter(server, gen, &user, &error) < 0) {
         pl_log_stop();
         return err < 0 ? pl_exit_say(PL_EXIT_LISTEN, &error)
                        : pl_exit_say(PL_EXIT_FAILURE, &error);
     }
+    if (pl_log_run(&error) < 0)
+        return pl_exit_say(PL_EXIT_FAILURE, &error);
     return PL_EXIT_OK;
 }
 

@@ -52,6 +52,8 @@ struct pl_server_options {
     struct pl_server_link *link; /* to the supervisor; NULL: there is none */
 };
 
+struct pl_sandbox;
+
 struct pl_server {
     struct pl_server_options options;
     const struct pl_loader *loader;
@@ -77,6 +79,7 @@ struct pl_server {
     struct pl_source signals;    /* a signalfd, or -1 */
     struct pl_watcher *watcher;  /* NULL: files are not watched */
     struct pl_admin *admin;      /* NULL: there is no admin socket */
+    struct pl_sandbox *sandbox;  /* what we are kept to; NULL: nothing */
     _Atomic unsigned stop; /* how far we are asked to stop, and exit status */
 };
 

@@ -1,6 +1,7 @@
 #include "server/site_file.h"
 
 #include <stdio.h>
+#include <sys/param.h>
 
 #include "base/features.h"
 #include "base/log.h"
@@ -280,14 +281,50 @@ static void drop(void *arg, struct pl_generation *gen)
     gen->site = NULL;
 }
 
+/* path as it is called below root, in which it is. */
+static int move_inside(char **path, const char *root, bool stays)
+{
+    size_t len = strcmp(root, "/") == 0 ? 0 : strlen(root);
+    char real[PATH_MAX], *moved;
+
+    if (*path == NULL || (stays && (*path)[0] != '/'))
+        return 0;
+    if (pl_sys_realpath(*path, real) == NULL)
+        return pl_err_from_errno(errno);
+    if (strncmp(real, root, len) != 0)
+        return PL_ERR_NOT_FOUND;
+    moved = real[len] == '\0' ? copy_text("/", 1)
+                              : copy_text(real + len, strlen(real + len));
+    if (moved == NULL)
+        return PL_ERR_NOMEM;
+    pl_free(*path);
+    *path = moved;
+    return 0;
+}
+
+static int enter(void *arg, const char *root, bool stays)
+{
+    struct pl_site_file *file = arg;
+    int err = move_inside(&file->script, root, stays);
+
+    if (err == 0)
+        err = move_inside(&file->folder, root, stays);
+    if (err == 0)
+        err = move_inside(&file->root, root, stays);
+    file->loader.folder = file->folder;
+    return err;
+}
+
 int pl_site_file_init(struct pl_site_file *file, const char *path,
                       struct pl_error *error)
 {
-    *file = (struct pl_site_file){.loader = {.name = path,
-                                             .arg = file,
-                                             .begin = begin,
-                                             .cancel = cancel,
-                                             .drop = drop}};
+    *file = (struct pl_site_file){
+        .loader = {.name = path,
+                   .arg = file,
+                   .enter = PL_WITH_SANDBOX ? enter : NULL,
+                   .begin = begin,
+                   .cancel = cancel,
+                   .drop = drop}};
     if (is_kind(path, S_IFDIR))
         set_folder(file, path);
     else if (is_kind(path, S_IFREG))

@@ -223,7 +223,7 @@ def test_configurations_leave_nothing_open(tmp_path):
     place = subjects.Place(tmp_path, tmp_path, 1234)
     for path in (TOP / "tests/bench/peers").iterdir():
         values = dict.fromkeys(
-            ("modules", "http", "locations", "magnet", "tls", "speaks", "ssl",
+            ("modules", "http", "locations", "magnet", "tls", "speaks",
              "version"), ""
         )
         text = place.configure(path.name, **values).read_text()

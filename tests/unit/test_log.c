@@ -355,6 +355,27 @@ static void test_log__flush_writes_what_was_queued(void **state)
     CHECK(!pl_log_access_enabled(), "ended");
 }
 
+/* Before it has a writer: who logs writes, to the files. */
+static void test_log__is_open_before_it_runs(void **state)
+{
+    struct pl_error error = {0};
+
+    (void)state;
+    clear();
+    CHECK_INT(0, pl_log_open(error_path, access_path, &error), error.text);
+    LOG("net", "before");
+    CHECK_STR("warn net: before", pl_str_c(line_of(error_path, 0)), "at once");
+    CHECK_INT(0, pl_log_run(&error), error.text);
+    LOG("net", "behind");
+    pl_log_flush();
+    CHECK_STR("warn net: behind", pl_str_c(line_of(error_path, 1)), "flushed");
+    pl_log_stop();
+    CHECK_INT(0, pl_log_open(error_path, access_path, &error), error.text);
+    pl_log_stop(); /* what never ran is closed, too */
+    CHECK(!pl_log_access_enabled(), "closed");
+    CHECK_INT(STDERR_FILENO, pl_log_fd(), "stderr again");
+}
+
 static void test_log__says_which_file_cannot_be_opened(void **state)
 {
     struct pl_error error = {0};
@@ -630,6 +651,7 @@ int main(void)
         cmocka_unit_test(test_log__lines_arrive_by_themselves),
         cmocka_unit_test(test_log__reopens_after_rotation),
         cmocka_unit_test(test_log__flush_writes_what_was_queued),
+        cmocka_unit_test(test_log__is_open_before_it_runs),
         cmocka_unit_test(test_log__says_which_file_cannot_be_opened),
         cmocka_unit_test(test_log__start_survives_failing_calls),
         cmocka_unit_test(test_log__journal_gets_priorities),

@@ -381,6 +381,30 @@ static void test_offload__without_a_thread_the_job_is_refused(void **state)
     pl_loop_free(loop);
 }
 
+static void test_offload__rests_and_goes_on(void **state)
+{
+    struct pl_offload *offload = new_offload(3, 8);
+    struct pl_loop *loop = new_loop();
+    struct gates gates;
+
+    (void)state;
+    pl_offload_rest(offload); /* that nothing was asked of */
+    for (unsigned round = 1; round <= 20; round++) {
+        init_gates(&gates, loop);
+        for (int i = 0; i < 3; i++)
+            CHECK_INT(0, submit_gate(offload, &gates, i), "submit");
+        for (int i = 0; i < 3; i++)
+            sem_post(&gates.open);
+        pl_offload_rest(offload);
+        CHECK_INT(0, pl_offload_threads(offload), "no thread is left");
+        CHECK_INT(3, atomic_load(&gates.inside), "what was taken was done");
+        while (gates.done < 3)
+            CHECK(pl_loop_step(loop, -1) >= 0, "and is told");
+    }
+    pl_offload_free(offload);
+    pl_loop_free(loop);
+}
+
 static void test_offload__opening_may_run_out_of_memory(void **state)
 {
     (void)state;
@@ -401,4 +425,5 @@ RUN_TESTS(cmocka_unit_test(test_offload__results_come_back_to_the_loop),
           cmocka_unit_test(test_offload__many_loops_share_it),
           cmocka_unit_test(test_offload__threads_are_named_and_take_no_signals),
           cmocka_unit_test(test_offload__without_a_thread_the_job_is_refused),
+          cmocka_unit_test(test_offload__rests_and_goes_on),
           cmocka_unit_test(test_offload__opening_may_run_out_of_memory))

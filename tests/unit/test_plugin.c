@@ -2,6 +2,7 @@
  * reason. PERILUNE_PLUGINS is the build folder. */
 #include "check.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -52,6 +53,28 @@ static void test_plugin__one_that_is_there(void **state)
               "offer");
 }
 
+/* Its file may be out of reach when it is asked for again. The name is not
+ * kept: who has asked first may have freed it. */
+static void test_plugin__one_that_is_loaded_is_found(void **state)
+{
+    const char *folder = getenv("PERILUNE_PLUGINS");
+    char libraries[100], name[] = "crypto", kept[1024];
+
+    (void)state;
+    pl_plugin_keep("nothing");
+    pl_plugin_keep(name);
+    memset(name, 'x', sizeof(name) - 1);
+    snprintf(kept, sizeof(kept), "%s", folder == NULL ? "" : folder);
+    if (!pl_plugin_libraries("crypto", libraries, sizeof(libraries)))
+        skip(); /* -Dcrypto=disabled */
+    setenv("PERILUNE_PLUGINS", "/no/such", 1);
+    CHECK_INT(
+        0,
+        load("crypto", sizeof(struct pl_lua_host), sizeof(struct pl_lua_offer)),
+        error.text);
+    setenv("PERILUNE_PLUGINS", kept, 1);
+}
+
 static void test_plugin__one_that_is_not_there(void **state)
 {
     char libraries[100];
@@ -93,5 +116,6 @@ static void test_plugin__files_that_are_none(void **state)
 }
 
 RUN_TESTS(cmocka_unit_test(test_plugin__one_that_is_there),
+          cmocka_unit_test(test_plugin__one_that_is_loaded_is_found),
           cmocka_unit_test(test_plugin__one_that_is_not_there),
           cmocka_unit_test(test_plugin__files_that_are_none))

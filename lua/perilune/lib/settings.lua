@@ -54,6 +54,9 @@ function pl.set(settings)
       and type(value) == "table" then
       core.load_part("listen")
       set(name, core.words("pl.set", name, value))
+    elseif name == "sandbox" then
+      core.load_part("sandbox")
+      core.set_sandbox(value, set)
     elseif nested[name] and type(value) == "table" then
       set_group(name, value)
     else
