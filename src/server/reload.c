@@ -8,7 +8,7 @@
 #include "base/sys.h"
 #include "lua/chunks.h"
 #include "net/tls.h"
-#include "server/link.h"
+#include "process/link.h"
 #include "server/live.h"
 #include "server/sandbox.h"
 #include "server/server.h"

@@ -2,8 +2,8 @@
 #ifndef PL_SERVER_SANDBOX_PRIV_H
 #define PL_SERVER_SANDBOX_PRIV_H
 
+#include "process/process.h"
 #include "server/generation.h"
-#include "server/process.h"
 #include "server/sandbox.h"
 #include "server/server.h"
 

@@ -14,12 +14,12 @@
 #include <unistd.h>
 
 #include "net/listener.h"
-#include "server/exit.h"
+#include "process/exit.h"
+#include "process/link.h"
+#include "process/process.h"
+#include "process/systemd.h"
 #include "server/generation.h"
-#include "server/link.h"
-#include "server/systemd.h"
 #include "server/listeners.h"
-#include "server/process.h"
 #include "server/reload.h"
 #include "server/watchdog.h"
 #include "server/worker.h"

@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "base/sys.h"
-#include "server/link.h"
-#include "server/upgrade_state.h"
+#include "process/link.h"
+#include "process/upgrade_state.h"
 
 static int pair[2];
 

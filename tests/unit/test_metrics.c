@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "check.h"
-#include "server/figures.h"
+#include "command/figures.h"
 #include "server/metrics.h"
 
 static void test_metrics__each_time_has_its_bucket(void **state)

@@ -1,0 +1,28 @@
+/* site_file.h - the loader of Lua sites: one file, or a folder. */
+#ifndef PL_APP_SITE_FILE_H
+#define PL_APP_SITE_FILE_H
+
+#include "server/generation.h"
+
+struct pl_server;
+
+struct pl_site_file {
+    struct pl_loader loader;
+    struct pl_server *server; /* for pl.stop(); may be NULL */
+    char *script;             /* NULL: a folder without main.lua */
+    char *folder;             /* of the script: first in package.path */
+    char *root;               /* served at "/"; NULL: nothing is */
+};
+
+/* path names a Lua file or a folder:
+ *
+ *     FOLDER/main.lua      is run if it is there
+ *     FOLDER/public_html/  is served at "/" if it is there
+ *     FOLDER/              is served itself if neither is
+ *
+ * Returns 0 or PL_ERR_* with *error. COPIES path. */
+int pl_site_file_init(struct pl_site_file *file, const char *path,
+                      struct pl_error *error);
+void pl_site_file_fini(struct pl_site_file *file);
+
+#endif

@@ -1,0 +1,90 @@
+/* template.c - templates of C programs (perilune.h): a set (template/set.h)
+ * that the site owns, filled from structs (template/fields.h). */
+#include <stdio.h>
+
+#include "app/app.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "http/request.h"
+#include "template/fields.h"
+#include "template/set.h"
+
+static void drop(void *set)
+{
+    pl_template_set_free(set);
+}
+
+/* TAKES set; NULL: error says why. what: the name or path of it. */
+static const struct pl_template_set *own(struct pl_app *app, const char *call,
+                                         const char *what,
+                                         struct pl_template_set *set,
+                                         struct pl_error *error)
+{
+    char why[sizeof(error->where) + sizeof(error->text) + 2];
+
+    if (set != NULL && pl_site_own(app->site, drop, set) < 0) {
+        pl_error_set(error, PL_ERR_NOMEM, what, "out of memory");
+        set = NULL;
+    }
+    if (set == NULL) {
+        snprintf(why, sizeof(why), "%s: %s", error->where, error->text);
+        pl_app_note(app, error->code, call, what, why);
+    }
+    return set;
+}
+
+const struct pl_template_set *pl_app_template(struct pl_app *app,
+                                              const char *path)
+{
+    struct pl_error error = {.code = 0};
+
+    if (app->running)
+        return NULL;
+    return own(app, "pl_app_template", path, pl_template_set_load(path, &error),
+               &error);
+}
+
+const struct pl_template_set *
+pl_app_template_text(struct pl_app *app, const char *name, struct pl_str source)
+{
+    struct pl_error error = {.code = 0};
+
+    if (app->running)
+        return NULL;
+    return own(app, "pl_app_template_text", name,
+               pl_template_set_text(pl_str_c(name), source, &error), &error);
+}
+
+int pl_render(struct pl_request *req, const struct pl_template_set *set,
+              const struct pl_field *type, const void *at, struct pl_str *text)
+{
+    const struct pl_data data = pl_fields_data(type, at);
+    struct pl_error error = {.code = 0};
+    struct pl_buf *out = pl_request_buf(req);
+    int err;
+
+    if (out == NULL)
+        return PL_ERR_NOMEM;
+    err = pl_template_set_render(set, &data, out, &error);
+    if (err < 0)
+        pl_log(PL_LOG_ERROR, "app", "cannot fill a template: %s: %s",
+               error.where, error.text);
+    else
+        *text = out->len == 0 ? PL_STR("") : pl_buf_str(out);
+    return err;
+}
+
+int pl_respond_template(struct pl_response *res, int status,
+                        const struct pl_template_set *set,
+                        const struct pl_field *type, const void *data)
+{
+    struct pl_request *req = PL_CONTAINER_OF(res, struct pl_request, response);
+    struct pl_str text, name = PL_STR("Content-Type");
+    int err = pl_render(req, set, type, data, &text);
+
+    if (err == 0)
+        err = pl_response_status(res, status);
+    if (err == 0 && pl_response_get(res, name).data == NULL)
+        err = pl_response_set(res, name, PL_STR("text/html; charset=utf-8"));
+    return err < 0 ? err : pl_response_bytes(res, text, NULL, NULL);
+}
