@@ -7,8 +7,8 @@
 #include "base/features.h"
 #include "base/str.h"
 #include "lua/failure.h"
-#include "lua/parts.h"
 #include "lua/move.h"
+#include "lua/parts.h"
 #include "lua/vm_priv.h"
 
 struct call {
