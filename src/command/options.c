@@ -119,10 +119,8 @@ static int apply_log(enum option option, const char *value,
     else if (pl_log_level_parse(pl_str_c(value), &level))
         server->log_level = value;
     else
-        return pl_error_set(error, PL_ERR_INVALID, "",
-                            "--log-level %s: debug, info, notice, warn or "
-                            "error is wanted",
-                            value);
+        return pl_error_set(error, PL_ERR_INVALID, "", "--log-level %s: use %s",
+                            value, "debug, info, notice, warn or error");
     return 0;
 }
 
@@ -263,21 +261,14 @@ static int take_command(int argc, char **argv, struct pl_options *out)
     return 2;
 }
 
-static bool is_command(const char *word)
-{
-    return strcmp(word, "check") == 0 || strcmp(word, "run") == 0;
-}
-
 static int take_word(char **argv, int i, struct pl_options *out,
                      struct pl_error *error)
 {
-    if (out->path != NULL && is_command(out->path))
-        return pl_error_set(error, PL_ERR_INVALID, "",
-                            "a command comes first: perilune %s ...",
-                            out->path);
     if (out->path != NULL)
         return pl_error_set(error, PL_ERR_INVALID, "",
-                            "one site only: %s is too much", argv[i]);
+                            "one site only: %s is too much (commands come "
+                            "first)",
+                            argv[i]);
     out->path = argv[i];
     if (out->path[0] == '\0')
         return pl_error_set(error, PL_ERR_INVALID, "",

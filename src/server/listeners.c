@@ -111,9 +111,8 @@ static int check_limits(const struct pl_site *site, struct pl_error *error)
 {
     if (PL_WITH_CROWD || site->net.max_per_address == 0)
         return 0;
-    return pl_error_set(
-        error, PL_ERR_UNSUPPORTED, "",
-        "setting 'max_per_address': " PL_WITHOUT PL_FEATURE_CROWD);
+    return pl_error_set(error, PL_ERR_UNSUPPORTED, "",
+                        "max_per_address: " PL_WITHOUT PL_FEATURE_CROWD);
 }
 
 /* Into arena, for as long as addresses are opened. */

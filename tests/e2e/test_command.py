@@ -95,7 +95,7 @@ def test_bad_option_is_named(command):
 
 
 def test_a_command_that_does_not_come_first_is_named(command):
-    refused(command("-p", "0", "check", "a.lua"), USAGE, "perilune check")
+    refused(command("-p", "0", "check", "a.lua"), USAGE, "commands come first")
 
 
 # ---- what is served ----
