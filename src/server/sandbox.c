@@ -59,24 +59,39 @@ int pl_layer_is_missing(struct pl_sandbox *sandbox, enum pl_layer layer,
 
 /* ---- alone ---- */
 
+enum { LEAVE_MS = 1000 };
+
+/* How many threads there are but ours: /proc counts a folder for each, and the
+ * two that all folders have. */
+static unsigned others(void)
+{
+    struct stat tasks;
+
+    if (pl_sys_fstatat(AT_FDCWD, "/proc/self/task", &tasks, 0) < 0 ||
+        tasks.st_nlink <= 2 + THREADS)
+        return 0;
+    return (unsigned)(tasks.st_nlink - 2 - THREADS);
+}
+
 /* What the load of the site has begun ends; a thread of its own would be
- * outside. */
+ * outside. One that was joined is still counted until the kernel has let it go.
+ */
 static int be_alone(struct pl_sandbox *sandbox, struct pl_error *error)
 {
+    const struct timespec moment = {.tv_nsec = 1000000};
     struct pl_server *server = sandbox->server;
-    struct stat tasks;
 
     pl_offload_rest(server->offload);
     if (server->names != NULL)
         pl_offload_rest(server->names);
-    /* /proc counts a folder for each, and the two that all folders have */
-    if (pl_sys_fstatat(AT_FDCWD, "/proc/self/task", &tasks, 0) < 0 ||
-        tasks.st_nlink <= 2 + THREADS)
+    for (int ms = 0; ms < LEAVE_MS && others() > 0; ms++)
+        nanosleep(&moment, NULL);
+    if (others() == 0)
         return 0;
     return pl_error_set(error, PL_ERR_STATE, "",
                         "sandbox: the site has started %u threads while it was "
                         "loaded, which would be outside of it",
-                        (unsigned)(tasks.st_nlink - 2 - THREADS));
+                        others());
 }
 
 /* ---- the user ---- */
