@@ -31,6 +31,10 @@ root_only = pytest.mark.skipif(
 own_processes = pytest.mark.skipif(
     sanitized(), reason="the leak checker is a process: they may be made"
 )
+without_tsan = pytest.mark.skipif(
+    b"__tsan_init" in program().read_bytes(),
+    reason="TSan has threads, and handlers of signals, of its own",
+)
 pytestmark = pytest.mark.skipif(
     os.uname().machine != "x86_64", reason="numbers of system calls are its"
 )
@@ -317,6 +321,7 @@ def inside(start, place, attacks):
     return start(spool(place) if os.geteuid() == 0 else "sandbox = true")
 
 
+@without_tsan
 def test_no_system_call_of_an_attack_gets_through(inside):
     theirs = {"ptrace", "fork", "personality"} if sanitized() else set()
     refused = set(REFUSED) - theirs
@@ -442,6 +447,7 @@ def test_only_the_programs_that_it_names(start):
     assert not said["ok"] and said["code"] == "denied", said
 
 
+@without_tsan
 def test_native_modules_are_loaded_and_replaced(start, place):
     source = """
     #include <perilune.h>
