@@ -1,23 +1,37 @@
 #!/usr/bin/python3
 """embed.py - Lua sources as C arrays, for src/lua/library.h.
 
-Comment lines and indentation are left out, line numbers stay. (Long strings
-with such lines would be changed: the library has none, and must not.) What is
-left is compressed: a quarter of the program would be Lua, else. Files in a
+Comments and needless blanks are left out, line numbers stay. What is left is
+compressed (RFC 1951): a quarter of the program would be Lua, else. Files in a
 folder `core`, which are all needed at the start, are one text; it is the
 dictionary for the others.
 
     tools/embed.py OUT ROOT FILE...
 
-FILE is below ROOT: with the root `lua`, lua/perilune/x.lua becomes the module
-"perilune.x" with the chunk name "=perilune/x.lua".
+FILE is below ROOT: with the root `lua`, lua/perilune/x.lua has the chunk name
+"=perilune/x.lua".
 """
 
+import re
 import sys
 import zlib
 from pathlib import Path
 
 PER_LINE = 16
+TOKEN = re.compile(
+    rb"""
+      (?P<comment> --\[(?P<c>=*)\[.*?\](?P=c)\] | --[^\n]* )
+    | (?P<blank>   [ \t\r]+ )
+    | \n
+    | \w+
+    | "(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*'
+    | \[(?P<s>=*)\[.*?\](?P=s)\]
+    | .
+    """,
+    re.DOTALL | re.VERBOSE,
+)
+# What would become something else without the blank between.
+TOUCHING = re.compile(rb"\w\w|\d\.|\.[\d.]|--|\[\[|\[=")
 
 
 def array(text: bytes) -> str:
@@ -30,13 +44,23 @@ def array(text: bytes) -> str:
 
 
 def strip(text: bytes) -> bytes:
-    lines = (line.strip() for line in text.split(b"\n"))
-    return b"\n".join(b"" if line.startswith(b"--") else line for line in lines)
+    kept, apart = [b"\n"], False
+    for token in TOKEN.finditer(text):
+        word = token.group()
+        if token["blank"] or token["comment"]:
+            apart = True
+            word = b"\n" * word.count(b"\n")
+        elif apart and TOUCHING.match(kept[-1][-1:] + word[:1]):
+            word = b" " + word
+        if word:
+            apart = False
+            kept.append(word)
+    return b"".join(kept[1:])
 
 
 def pack(text: bytes, dictionary: bytes) -> bytes:
     options = {"zdict": dictionary} if dictionary else {}
-    packer = zlib.compressobj(9, memLevel=9, **options)
+    packer = zlib.compressobj(9, wbits=-15, memLevel=9, **options)
     return packer.compress(text) + packer.flush()
 
 
@@ -54,12 +78,11 @@ class Sources:
         return f"{name}, {len(packed)}, 0, {len(text)}"
 
     def add(self, path: Path, text: bytes) -> None:
-        name = ".".join(path.with_suffix("").parts).removesuffix(".init")
         if is_core(path):
             place = f"0, 0, {self.core.index(text)}, {len(text)}"
         else:
             place = self.pack(f"s{len(self.rows)}", text, self.core)
-        self.rows.append(f'    {{"{name}", "={path}", {place}}},\n')
+        self.rows.append(f'    {{"={path}", {place}}},\n')
 
     def text(self) -> str:
         core = ""
@@ -67,7 +90,7 @@ class Sources:
             place = self.pack("core", self.core, b"")
             core = (
                 "\nconst struct pl_lua_source pl_lua_core = "
-                f'{{"core", "=core", {place}}};\n'
+                f'{{"=core", {place}}};\n'
             )
         return (
             "/* Made by tools/embed.py. */\n"
@@ -76,7 +99,7 @@ class Sources:
             + core
             + "\nconst struct pl_lua_source pl_lua_sources[] = {\n"
             + "".join(self.rows)
-            + "    {0, 0, 0, 0, 0, 0},\n};\n"
+            + "    {0, 0, 0, 0, 0},\n};\n"
             + f"_Atomic(void *) pl_lua_compiled[{len(self.rows)}];\n"
         )
 

@@ -40,14 +40,13 @@ static char *unpack(const struct pl_lua_source *source, const char *dictionary)
                   .avail_in = source->packed_len,
                   .next_out = (Bytef *)text,
                   .avail_out = source->len};
-    int status = text == NULL ? Z_MEM_ERROR : inflateInit(&z);
+    int status = text == NULL ? Z_MEM_ERROR : inflateInit2(&z, -MAX_WBITS);
 
     if (status == Z_OK) {
-        status = inflate(&z, Z_FINISH);
-        if (status == Z_NEED_DICT && dictionary != NULL &&
+        if (dictionary != NULL)
             inflateSetDictionary(&z, (const Bytef *)dictionary,
-                                 pl_lua_core.len) == Z_OK)
-            status = inflate(&z, Z_FINISH);
+                                 pl_lua_core.len);
+        status = inflate(&z, Z_FINISH);
         inflateEnd(&z);
     }
     if (status == Z_STREAM_END)

@@ -11,20 +11,20 @@ static const char *const core_files[] = {
     "coroutine", "error", "options", "task", "event", "require", "site",
 };
 
-#define CORE "perilune.core."
-#define LIB "perilune.lib."
+#define CORE "=perilune/core/"
+#define LIB "=perilune/lib/"
 
-static bool is_in(const char *name, const char *folder)
+static bool is_in(const char *path, const char *folder)
 {
-    return strncmp(name, folder, strlen(folder)) == 0;
+    return strncmp(path, folder, strlen(folder)) == 0;
 }
 
-static const struct pl_lua_source *find(const char *name)
+static const struct pl_lua_source *find(const char *path)
 {
     const struct pl_lua_source *source;
 
-    for (source = pl_lua_sources; source->name != NULL; source++) {
-        if (strcmp(source->name, name) == 0)
+    for (source = pl_lua_sources; source->path != NULL; source++) {
+        if (strcmp(source->path, path) == 0)
             return source;
     }
     return NULL;
@@ -34,9 +34,11 @@ static const struct pl_lua_source *find(const char *name)
 static int find_module(lua_State *L)
 {
     const char *name = luaL_checkstring(L, 1);
-    const struct pl_lua_source *source = find(name);
+    const char *path =
+        lua_pushfstring(L, "=%s.lua", luaL_gsub(L, name, ".", "/"));
+    const struct pl_lua_source *source = find(path);
 
-    if (source == NULL || is_in(name, CORE) || is_in(name, LIB)) {
+    if (source == NULL || is_in(path, CORE) || is_in(path, LIB)) {
         lua_pushfstring(L, "\n\tno module '%s' in perilune", name);
         return 1;
     }
@@ -55,10 +57,10 @@ void pl_lua_push_core(lua_State *L)
 
 static const struct pl_lua_source *find_in(const char *folder, const char *name)
 {
-    char full[64];
+    char path[64];
 
-    snprintf(full, sizeof(full), "%s%s", folder, name);
-    return find(full);
+    snprintf(path, sizeof(path), "%s%s.lua", folder, name);
+    return find(path);
 }
 
 /* Calls the function on top with core, pl and the n values below it, all of

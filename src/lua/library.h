@@ -12,14 +12,13 @@
 #include "lua/compat.h"
 
 struct pl_lua_source {
-    const char *name;   /* "perilune.core.task" */
     const char *path;   /* chunk name: "=perilune/core/task.lua" */
-    const char *packed; /* by zlib; NULL: in the text of core/, see below */
+    const char *packed; /* RFC 1951; NULL: in the text of core/, see below */
     unsigned packed_len;
     unsigned from, len; /* where in the text that is unpacked */
 };
 
-extern const struct pl_lua_source pl_lua_sources[]; /* ends with name NULL */
+extern const struct pl_lua_source pl_lua_sources[]; /* ends with path NULL */
 extern _Atomic(void *) pl_lua_compiled[];           /* one each: compiled.c */
 
 /* The files of core/ are packed as one text, and the others with that text as
