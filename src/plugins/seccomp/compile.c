@@ -82,7 +82,7 @@ static int without_clone3(scmp_filter_ctx ctx)
 /* The C library makes these with all signals blocked (posix_spawn), or in a
  * signal handler of its own in each thread (setuid): SIGSYS would end us there.
  * So the kernel answers them itself. */
-static int refuse_by_kernel(scmp_filter_ctx ctx)
+static int refuse_by_kernel(scmp_filter_ctx ctx, bool processes)
 {
     static const char *const names[] = {
         "fork",      "vfork",    "execve",   "execveat",  "setuid",
@@ -90,8 +90,10 @@ static int refuse_by_kernel(scmp_filter_ctx ctx)
         "setgroups", "setfsuid", "setfsgid"};
     const struct scmp_arg_cmp no_thread =
         SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0);
-    int err = seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO(EPERM),
-                                     SCMP_SYS(clone), 1, &no_thread);
+    int err = processes
+                  ? 0
+                  : seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO(EPERM),
+                                           SCMP_SYS(clone), 1, &no_thread);
 
     for (size_t i = 0; i < sizeof(names) / sizeof(*names) && err == 0; i++)
         err = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM),
@@ -105,8 +107,8 @@ static int fill(scmp_filter_ctx ctx, const struct pl_seccomp_wish *wish)
     const struct pl_call_check *check = pl_call_checks;
     int err = without_clone3(ctx);
 
-    if (err == 0 && wish->action == PL_SECCOMP_TRAP && !wish->sanitizers)
-        err = refuse_by_kernel(ctx);
+    if (err == 0 && wish->action == PL_SECCOMP_TRAP)
+        err = refuse_by_kernel(ctx, wish->sanitizers);
     for (; group->calls != NULL && err == 0; group++)
         if (is_for(wish, group->who))
             err = allow_group(ctx, group->calls);
