@@ -8,9 +8,10 @@ gives `const char NAME_packed[]` for uncompress() of zlib, and the lengths
 """
 
 import sys
+import zlib
 from pathlib import Path
 
-from embed import array, pack
+from embed import array
 
 
 def main(out: str, *pairs: str):
@@ -18,7 +19,7 @@ def main(out: str, *pairs: str):
     for pair in pairs:
         name, _, file = pair.partition("=")
         text = Path(file).read_bytes()
-        packed = pack(text, b"")
+        packed = zlib.compress(text, 9)
         parts.append(
             f"extern const char {name}_packed[];\n"
             f"extern const unsigned long {name}_packed_len, {name}_len;\n"
