@@ -180,108 +180,100 @@ void pl_ws_done(struct pl_ws *ws)
 
 /* ---- who is told ---- */
 
-static void end_receive(struct pl_ws *ws, int result)
+/* Where the first of one kind hangs; NULL is there if none does. */
+static struct pl_ws_wait_op **first(struct pl_ws *ws, bool drains)
 {
-    struct pl_ws_receive_op *receive = ws->receiver;
+    struct pl_ws_wait_op **at = &ws->waiters;
 
-    if (receive == NULL)
-        return;
-    ws->receiver = NULL;
-    pl_timer_stop(pl_loop_wheel(ws->http->net->loop), &receive->timer);
-    pl_op_complete(&receive->op, result);
+    while (*at != NULL && (*at)->drains != drains)
+        at = &(*at)->next;
+    return at;
 }
 
-void pl_ws_tell(struct pl_ws *ws)
+static void end_wait(struct pl_ws_wait_op *wait, int result)
 {
-    end_receive(ws, 0);
-    if (ws->reader != NULL && ws->reader->ready != NULL)
-        ws->reader->ready(ws);
+    struct pl_ws_wait_op **at = &wait->ws->waiters;
+
+    while (*at != wait)
+        at = &(*at)->next;
+    *at = wait->next;
+    pl_timer_stop(pl_loop_wheel(wait->ws->http->net->loop), &wait->timer);
+    pl_op_complete(&wait->op, result);
 }
 
 void pl_ws_wake(struct pl_ws *ws)
 {
-    end_receive(ws, 0);
+    struct pl_ws_wait_op *receiver = *first(ws, false);
+
+    if (receiver != NULL)
+        end_wait(receiver, 0);
 }
 
-static void tell_writers(struct pl_ws *ws)
+void pl_ws_tell(struct pl_ws *ws)
 {
-    struct pl_ws_drain_op *drain;
-
-    while ((drain = ws->drainers) != NULL) {
-        ws->drainers = drain->next;
-        drain->ws = NULL;
-        pl_op_complete(&drain->op, 0);
-    }
+    pl_ws_wake(ws);
+    if (ws->reader != NULL && ws->reader->ready != NULL)
+        ws->reader->ready(ws);
 }
 
 void pl_ws_drained(struct pl_ws *ws)
 {
-    tell_writers(ws);
+    struct pl_ws_wait_op *writer;
+
+    while ((writer = *first(ws, true)) != NULL)
+        end_wait(writer, 0);
 }
 
-static void cancel_receive(struct pl_op *op)
+static void cancel_wait(struct pl_op *op)
 {
-    end_receive(PL_CONTAINER_OF(op, struct pl_ws_receive_op, op)->ws,
-                PL_ERR_CANCELED);
+    end_wait(PL_CONTAINER_OF(op, struct pl_ws_wait_op, op), PL_ERR_CANCELED);
 }
 
-static void on_receive_late(struct pl_timer *timer)
+static void on_late(struct pl_timer *timer)
 {
-    end_receive(PL_CONTAINER_OF(timer, struct pl_ws_receive_op, timer)->ws,
-                PL_ERR_TIMEOUT);
+    end_wait(PL_CONTAINER_OF(timer, struct pl_ws_wait_op, timer),
+             PL_ERR_TIMEOUT);
 }
 
-void pl_ws_receive_begin(struct pl_ws_receive_op *receive,
-                         struct pl_sched *sched, struct pl_ws *ws, uint64_t due)
+/* now: the result; PL_ERR_AGAIN: there is none yet. */
+static void begin_wait(struct pl_ws_wait_op *wait, struct pl_sched *sched,
+                       struct pl_ws *ws, bool drains, int now)
 {
-    int now = ws->receiver != NULL                         ? PL_ERR_BUSY
+    struct pl_ws_wait_op **at = &ws->waiters;
+
+    pl_op_init(&wait->op, sched, cancel_wait);
+    pl_op_begin(&wait->op);
+    pl_timer_init(&wait->timer, on_late);
+    wait->ws = ws;
+    wait->next = NULL;
+    wait->drains = drains;
+    if (now != PL_ERR_AGAIN) {
+        pl_op_complete(&wait->op, now);
+        return;
+    }
+    while (*at != NULL)
+        at = &(*at)->next;
+    *at = wait;
+}
+
+void pl_ws_receive_begin(struct pl_ws_wait_op *wait, struct pl_sched *sched,
+                         struct pl_ws *ws, uint64_t due)
+{
+    int now = *first(ws, false) != NULL                    ? PL_ERR_BUSY
               : has_message(ws) || ws->state != PL_WS_OPEN ? 0
                                                            : PL_ERR_AGAIN;
 
-    pl_op_init(&receive->op, sched, cancel_receive);
-    pl_op_begin(&receive->op);
-    pl_timer_init(&receive->timer, on_receive_late);
-    receive->ws = ws;
-    if (now != PL_ERR_AGAIN) {
-        pl_op_complete(&receive->op, now);
-        return;
-    }
-    ws->receiver = receive;
-    if (due != 0)
-        pl_timer_start(pl_loop_wheel(ws->http->net->loop), &receive->timer,
-                       due);
+    begin_wait(wait, sched, ws, false, now);
+    if (now == PL_ERR_AGAIN && due != 0)
+        pl_timer_start(pl_loop_wheel(ws->http->net->loop), &wait->timer, due);
 }
 
-static void cancel_drain(struct pl_op *op)
-{
-    struct pl_ws_drain_op *drain =
-        PL_CONTAINER_OF(op, struct pl_ws_drain_op, op);
-    struct pl_ws_drain_op **at = &drain->ws->drainers;
-
-    while (*at != drain)
-        at = &(*at)->next;
-    *at = drain->next;
-    drain->ws = NULL;
-    pl_op_complete(op, PL_ERR_CANCELED);
-}
-
-void pl_ws_drain_begin(struct pl_ws_drain_op *drain, struct pl_sched *sched,
+void pl_ws_drain_begin(struct pl_ws_wait_op *wait, struct pl_sched *sched,
                        struct pl_ws *ws)
 {
-    struct pl_ws_drain_op **at = &ws->drainers;
+    bool full = ws->state == PL_WS_OPEN && ws->transport->congested(ws->link);
 
-    pl_op_init(&drain->op, sched, cancel_drain);
-    pl_op_begin(&drain->op);
-    drain->ws = ws;
-    drain->next = NULL;
-    if (ws->state != PL_WS_OPEN || !ws->transport->congested(ws->link)) {
-        drain->ws = NULL;
-        pl_op_complete(&drain->op, 0);
-        return;
-    }
-    while (*at != NULL) /* first come, first served */
-        at = &(*at)->next;
-    *at = drain;
+    begin_wait(wait, sched, ws, true, full ? PL_ERR_AGAIN : 0);
 }
 
 /* ---- closing ---- */
@@ -308,7 +300,7 @@ static void leave_open(struct pl_ws *ws, enum pl_ws_state state)
     if (open) {
         if (ws->places != NULL)
             ws->http->ws_left(ws);
-        tell_writers(ws);
+        pl_ws_drained(ws);
         pl_ws_tell(ws);
     }
 }
@@ -436,12 +428,12 @@ void pl_ws_release(struct pl_ws *ws, unsigned code)
     ws->reader = NULL;
     if (ws->state == PL_WS_OPEN)
         (void)pl_ws_close(ws, code, pl_str(NULL, 0));
-    PL_ASSERT(ws->receiver == NULL); /* it was told of the end */
+    PL_ASSERT(*first(ws, false) == NULL); /* it was told of the end */
     if (reader != NULL && reader->released != NULL)
         reader->released(ws);
     pl_ws_done(ws);
     drop_message(ws);
-    tell_writers(ws);
+    pl_ws_drained(ws);
     ws->settings = &pl_ws_default_settings;
     pl_ws_drop(ws);
 }

@@ -106,8 +106,8 @@ struct pl_ws {
     bool paused : 1, pinged : 1, told : 1;
     bool busy : 1;     /* the reader's: it looks by itself what is new */
     bool packs : 1;    /* permessage-deflate was agreed */
-    uint16_t code;     /* of the first close frame, either way; 0: none */
     uint8_t protocol;  /* number in settings->protocols, from 1; 0: none */
+    uint16_t code;     /* of the first close frame, either way; 0: none */
     uint16_t controls; /* control frames in the window */
     uint32_t window;   /* ms: when it began */
     uint32_t heard;    /* ms: when a frame was last read, */
@@ -117,17 +117,18 @@ struct pl_ws {
     void *link; /* NULL: gone */
     struct pl_http *http;
     const struct pl_ws_settings *settings;
-    const struct pl_ws_reader *reader; /* NULL: waits by receive_op */
+    const struct pl_ws_reader *reader; /* NULL: waits by pl_ws_wait_op */
     void *user;                        /* the reader's */
     void *own;                         /* pl_ws_state() */
     struct pl_ws_work *work;
-    struct pl_ws_rare *rare;           /* or NULL */
-    struct pl_ws_receive_op *receiver; /* or NULL */
-    struct pl_ws_drain_op *drainers;   /* who waits for the output */
-    struct pl_ws_place *places;        /* among those that listen to topics */
+    struct pl_ws_rare *rare;       /* or NULL */
+    struct pl_ws_wait_op *waiters; /* first come, first served */
+    struct pl_ws_place *places;    /* among those that listen to topics */
 };
 
-_Static_assert(sizeof(struct pl_ws) <= 128, "192 bytes with its connection");
+_Static_assert(
+    sizeof(struct pl_ws) <= 112,
+    "192 bytes with its connection and that one's place in the loop");
 
 /* ---- life ---- */
 
@@ -174,18 +175,19 @@ void pl_ws_gone(struct pl_ws *ws, int why); /* the last call of link */
 int pl_ws_take(struct pl_ws *ws, struct pl_ws_message *message);
 void pl_ws_done(struct pl_ws *ws);
 
-/* Completes with 0 when pl_ws_take() has something. PL_ERR_BUSY for the second
- * that waits. */
-struct pl_ws_receive_op {
+/* Waits for a message (one at a time) or for the output. */
+struct pl_ws_wait_op {
     struct pl_op op;
     struct pl_timer timer;
     struct pl_ws *ws;
+    struct pl_ws_wait_op *next;
+    bool drains; /* for the output */
 };
 
-/* due: monotonic ns, PL_ERR_TIMEOUT then; 0: never. */
-void pl_ws_receive_begin(struct pl_ws_receive_op *receive,
-                         struct pl_sched *sched, struct pl_ws *ws,
-                         uint64_t due);
+/* Completes with 0 when pl_ws_take() has something. PL_ERR_BUSY for the second
+ * that waits. due: monotonic ns, PL_ERR_TIMEOUT then; 0: never. */
+void pl_ws_receive_begin(struct pl_ws_wait_op *wait, struct pl_sched *sched,
+                         struct pl_ws *ws, uint64_t due);
 
 /* ---- writing: 0, PL_ERR_AGAIN (congested: nothing was sent), PL_ERR_CLOSED,
  * PL_ERR_CANCELED when that was said before, PL_ERR_LIMIT, PL_ERR_NOMEM ---- */
@@ -201,13 +203,7 @@ void pl_ws_shared_drop(void *shared);
 int pl_ws_write_shared(struct pl_ws *ws, struct pl_ws_shared *shared);
 
 /* Completes with 0 when the output has drained, or the socket is closed. */
-struct pl_ws_drain_op {
-    struct pl_op op;
-    struct pl_ws *ws; /* NULL when DONE */
-    struct pl_ws_drain_op *next;
-};
-
-void pl_ws_drain_begin(struct pl_ws_drain_op *drain, struct pl_sched *sched,
+void pl_ws_drain_begin(struct pl_ws_wait_op *wait, struct pl_sched *sched,
                        struct pl_ws *ws);
 
 #endif

@@ -75,7 +75,7 @@ int pl_ws_accept(struct pl_request *req, const struct pl_ws_options *options,
 
 int pl_ws_receive(struct pl_ws *ws, struct pl_ws_message *message)
 {
-    struct pl_ws_receive_op wait;
+    struct pl_ws_wait_op wait;
     int got, err;
 
     while ((got = pl_ws_take(ws, message)) == PL_ERR_AGAIN) {
@@ -96,7 +96,7 @@ int pl_ws_try_send(struct pl_ws *ws, enum pl_ws_kind kind, struct pl_str data)
 
 int pl_ws_send(struct pl_ws *ws, enum pl_ws_kind kind, struct pl_str data)
 {
-    struct pl_ws_drain_op wait;
+    struct pl_ws_wait_op wait;
     int err;
 
     while ((err = pl_ws_write(ws, kind, data)) == PL_ERR_AGAIN) {

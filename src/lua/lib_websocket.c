@@ -360,7 +360,7 @@ static int receive(lua_State *L)
     struct pl_lua_ws *socket = pl_lua_ws_check(L, call);
     struct pl_co *co = pl_co_may_wait(L, call);
     double seconds = lua_tonumber(L, 2);
-    struct pl_ws_receive_op *wait;
+    struct pl_ws_wait_op *wait;
     uint64_t due = 0;
 
     if (socket->ws == NULL)
@@ -401,7 +401,7 @@ static int drain(lua_State *L)
 {
     struct pl_lua_ws *socket = pl_lua_ws_check(L, "ws:send");
     struct pl_co *co = pl_co_may_wait(L, "ws:send");
-    struct pl_ws_drain_op *wait;
+    struct pl_ws_wait_op *wait;
 
     if (socket->ws == NULL)
         return push_closed(L, socket);
