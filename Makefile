@@ -24,7 +24,7 @@ python := /usr/bin/python3
 check := $(python) tools/check --jobs $(JOBS)
 
 .PHONY: all setup run check quick asan tsan test-faults fuzz bench \
-	bench-abuse bench-reload install clean help
+	bench-abuse bench-reload build-bench build-bench-core install clean help
 
 all: setup
 	@test -f $(BUILD)/build.ninja || \
@@ -59,37 +59,33 @@ fuzz:
 
 # A build of its own, so that figures do not depend on what $(BUILD) has been
 # configured to; optimised as what is installed.
-bench:
+build-bench:
 	@tools/setup build plugins bench
-	@tools/bench-peers
-	@test -f build-bench/build.ninja || CC=$(CC) meson setup build-bench \
+	@test -f $@/build.ninja || CC=$(CC) meson setup $@ \
 		-Dlua=$(LUA) -Dtests=false -Db_lto=true
-	@test -f build-bench-core/build.ninja || CC=$(CC) meson setup \
-		build-bench-core -Dlua=$(LUA) -Dtests=false -Dbench=false \
+	@ninja -C $@ -j $(JOBS)
+
+build-bench-core:
+	@test -f $@/build.ninja || CC=$(CC) meson setup $@ \
+		-Dlua=$(LUA) -Dtests=false -Dbench=false \
 		-Dfeatures= -Dcrypto=disabled -Db_lto=true
-	@ninja -C build-bench -j $(JOBS)
-	@ninja -C build-bench-core -j $(JOBS)
+	@ninja -C $@ -j $(JOBS)
+
+bench: build-bench build-bench-core
+	@tools/bench-peers
 	@PYTHONDONTWRITEBYTECODE=1 $(python) tests/bench/run.py \
 		$(if $(QUICK),--quick) $(if $(WRITE),--write) \
 		$(addprefix --only ,$(ONLY)) $(addprefix --peer ,$(PEER)) \
 		$(if $(ROUNDS),--rounds $(ROUNDS))
 
 # Who waits how long while others attack: the same build, without peers.
-bench-abuse:
-	@tools/setup build plugins bench
-	@test -f build-bench/build.ninja || CC=$(CC) meson setup build-bench \
-		-Dlua=$(LUA) -Dtests=false -Db_lto=true
-	@ninja -C build-bench -j $(JOBS)
+bench-abuse: build-bench
 	@PYTHONDONTWRITEBYTECODE=1 $(python) tests/bench/abuse/run.py \
 		$(addprefix --only ,$(ONLY)) \
 		$(if $(SECONDS),--seconds $(SECONDS))
 
 # What reloads cost those who are served meanwhile, beside nginx -s reload.
-bench-reload:
-	@tools/setup build plugins bench
-	@test -f build-bench/build.ninja || CC=$(CC) meson setup build-bench \
-		-Dlua=$(LUA) -Dtests=false -Db_lto=true
-	@ninja -C build-bench -j $(JOBS)
+bench-reload: build-bench
 	@PYTHONDONTWRITEBYTECODE=1 $(python) tests/bench/reload/run.py \
 		$(if $(RELOADS),--reloads $(RELOADS)) \
 		$(if $(RATE),--rate $(RATE)) $(if $(SAVES),--saves $(SAVES)) \
