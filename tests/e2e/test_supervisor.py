@@ -99,6 +99,7 @@ def test_connections_wait_for_the_next_one(start, tmp_path):
     server = start()
     old = server.serving()
     os.kill(old.pid, SIGSTOP)
+    wait_for(old.stands_still, "each of its threads to stop")
     queued = [server.connect() for _ in range(5)]
     for wire in queued:
         wire.send(GET % b"/")

@@ -219,7 +219,9 @@ SITES = {
     "lua": Site(HEAD + SERVER, REQUESTS),
     "folder": Site(None, REQUESTS),
     "library": Site(HEAD + LIBRARY, [get(f"/{t}") for t in LIBRARY_TARGETS]),
-    "sandbox": Site(HEAD + SERVER + "pl.set { sandbox = true }", REQUESTS),
+    "sandbox": Site(  # the counts of calls are written into the folder
+        HEAD + SERVER + 'pl.set { sandbox = { write = "." } }', REQUESTS
+    ),
     "held": Site(
         HEAD + HELD,
         [get(f"/{t}", "Accept: text/html") for t in HELD_TARGETS],

@@ -18,6 +18,13 @@ class Proc:
             return False
         return stat.rpartition(")")[2].split()[0] != "Z"
 
+    def stands_still(self) -> bool:
+        """Whether each of its threads was stopped by SIGSTOP."""
+        return all(
+            (task / "stat").read_text().rpartition(")")[2].split()[0] == "T"
+            for task in (self.path / "task").iterdir()
+        )
+
     def fds(self) -> int:
         """How many descriptors it has open."""
         return len(os.listdir(self.path / "fd"))
