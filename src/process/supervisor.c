@@ -54,6 +54,7 @@ static void become_child(struct pl_supervisor *sup, pid_t supervisor, int fd,
                                     .supervisor = supervisor,
                                     .starts = sup->starts,
                                     .crashes = sup->crashes};
+    pl_upgrade_forget(sup);
     pl_supervisor_leave(sup);
     pl_inherit_from(supervisor);
     prctl(PR_SET_NAME, "perilune-server");

@@ -18,10 +18,12 @@ struct pl_upgrade {
     pid_t pid;
 };
 
-static void drop(struct pl_supervisor *sup)
+void pl_upgrade_forget(struct pl_supervisor *sup)
 {
     struct pl_upgrade *upgrade = sup->upgrade;
 
+    if (upgrade == NULL)
+        return;
     if (upgrade->program >= 0)
         pl_sys_close(upgrade->program);
     if (upgrade->state >= 0)
@@ -40,7 +42,7 @@ static void fail(struct pl_supervisor *sup, const char *why)
            why);
     pl_supervisor_report(sup, PL_ERR_UNSUPPORTED, why);
     pl_systemd_ready(&sup->systemd);
-    drop(sup);
+    pl_upgrade_forget(sup);
 }
 
 /* ---- the check ---- */
@@ -168,7 +170,7 @@ void pl_upgrade_end(struct pl_supervisor *sup)
     if (sup->upgrade == NULL)
         return;
     pl_upgrade_give_up(sup);
-    drop(sup);
+    pl_upgrade_forget(sup);
 }
 
 /* Does what it printed end as ours does? Any program may exit with 0. */
@@ -221,7 +223,7 @@ bool pl_upgrade_reaped(struct pl_supervisor *sup, int pid, int status)
     if (sup->upgrade == NULL || sup->upgrade->pid != pid)
         return false;
     if (sup->stop > 0)
-        drop(sup);
+        pl_upgrade_forget(sup);
     else if (!WIFEXITED(status))
         fail(sup, sup->upgrade_ms == 0 ? "its check took too long"
                                        : "its check crashed");

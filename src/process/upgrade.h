@@ -30,6 +30,9 @@ void pl_upgrade_give_up(struct pl_supervisor *sup);
 /* The supervisor ends: so does a check that still goes on. */
 void pl_upgrade_end(struct pl_supervisor *sup);
 
+/* What is held for one, if any is under way: by a child that takes no part. */
+void pl_upgrade_forget(struct pl_supervisor *sup);
+
 /* Were we started by an upgrade? Then takes over what the state says. 0 if we
  * were not, 1 if we were, or PL_ERR_* with *error. */
 int pl_upgrade_resume(struct pl_supervisor *sup, struct pl_error *error);

@@ -194,6 +194,9 @@ def test_a_program_that_hangs_in_its_check_holds_nobody(start):
     server.wait_log("a new server process serves")
     load.more(100)
     load.end()
+    of_the_check = [name for name in server.serving().fd_targets()
+                    if "memfd" in name or name.endswith("/perilune")]
+    assert not of_the_check, "they are the supervisor's"
     assert server.stop() == 0
     wait_for(lambda: not check.alive(), "the check to end, too")
 
