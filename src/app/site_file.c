@@ -217,6 +217,8 @@ static int make_vm(const struct pl_site_file *file, struct pl_load *load)
         .folder = file->folder,
         .worker = worker->id,
         .workers = worker->count,
+        .edited = worker->server->options.watch ||
+                  worker->server->options.dev != PL_DEV_SITE,
         .watched = worker->server->watchdog != NULL,
         .member = PL_WITH_SHARE ? &worker->member : NULL,
         .modules = PL_WITH_MODULES ? modules_of(file, worker) : NULL,

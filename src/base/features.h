@@ -11,6 +11,7 @@
 
 #define PL_FEATURE_MAP(X)                                                      \
     X(ADMIN)                                                                   \
+    X(CONTENT)                                                                 \
     X(CROWD)                                                                   \
     X(FORMS)                                                                   \
     X(HTTP2)                                                                   \
@@ -30,6 +31,7 @@ _Static_assert(0 PL_FEATURE_MAP(PL_FEATURE_IS) == PL_FEATURES,
 /* As people write them. */
 #define PL_FEATURE_CORE "core"
 #define PL_FEATURE_ADMIN "admin"
+#define PL_FEATURE_CONTENT "content"
 #define PL_FEATURE_CROWD "crowd"
 #define PL_FEATURE_FORMS "forms"
 #define PL_FEATURE_HTTP2 "http2"

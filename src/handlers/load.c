@@ -70,7 +70,7 @@ static struct pl_file_state state_of(const struct stat *st)
     };
 }
 
-static bool is_state(const struct pl_file_state *state, const struct stat *st)
+bool pl_file_is_state(const struct pl_file_state *state, const struct stat *st)
 {
     struct pl_file_state now = state_of(st);
 
@@ -118,7 +118,7 @@ static int read_state(struct pl_file_version *version, bool wait)
         return err;
     if (pl_sys_fstat(version->fd, &st) < 0)
         return PL_ERR_IO;
-    if (is_state(&version->state, &st))
+    if (pl_file_is_state(&version->state, &st))
         return 0;
     version->state = state_of(&st);
     return PL_ERR_STATE;
@@ -492,7 +492,7 @@ static bool is_version(const struct pl_file_name *name, char *path, size_t len,
     if (pl_sys_fstatat(name->root->fd, path, &st, flags) < 0)
         return !version->there;
     if (version->there)
-        return is_state(&version->state, &st);
+        return pl_file_is_state(&version->state, &st);
     return which != PL_FILE_PLAIN &&
            !is_sibling_of(&file->versions[PL_FILE_PLAIN].state, &st);
 }

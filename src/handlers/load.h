@@ -105,6 +105,9 @@ int pl_file_load(const struct pl_file_name *name, size_t most, bool wait,
 bool pl_file_is_current(const struct pl_file_name *name,
                         const struct pl_file *file);
 
+/* Is this the state of st? */
+bool pl_file_is_state(const struct pl_file_state *state, const struct stat *st);
+
 /* Closes and frees; nobody has a reference. */
 void pl_file_free(struct pl_file *file);
 

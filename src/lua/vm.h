@@ -48,8 +48,9 @@ struct pl_vm_options {
     struct pl_vm **serving; /* the worker's: which of its VMs serves; may be
                                NULL, and is where nothing is reloaded */
     bool jit_off;           /* LuaJIT only interprets */
-    bool watched;           /* compiled code can be reached: watch.h */
-    void *ctx;              /* passed to these: */
+    bool edited;  /* people work at the site's files: --watch, --dev */
+    bool watched; /* compiled code can be reached: watch.h */
+    void *ctx;    /* passed to these: */
     /* An error that no Lua code has caught, with its traceback. NULL: logged */
     void (*report)(void *ctx, struct pl_task *task, struct pl_str text);
     /* pl.stop(status) was called. NULL: it raises an error. */

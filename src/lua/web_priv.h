@@ -34,6 +34,7 @@ enum pl_web_slot {
     PL_WEB_SLOT_COOKIES,
     PL_WEB_SLOT_OWN, /* what scripts have set */
     PL_WEB_SLOT_TLS,
+    PL_WEB_SLOT_PAGE, /* pieces of a long one (lib_page.c) */
     PL_WEB_SLOT_END
 };
 

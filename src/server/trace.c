@@ -51,6 +51,21 @@ static size_t place_length(struct pl_str text)
 
 /* ---- source ---- */
 
+/* Files of code, by their names: text may name any other. */
+static bool is_code(struct pl_str path)
+{
+    static const struct pl_str ends[] = {
+        {".lua", 4}, {".mustache", 9}, {".lsp", 4}, {".lp", 3}};
+    struct pl_str name =
+        pl_str_skip(path, (size_t)(pl_str_rchr(path, '/') + 1));
+
+    for (size_t i = 0; i < PL_COUNT(ends); i++)
+        if (pl_str_ends(name, ends[i]))
+            return true;
+    return pl_str_find(name, PL_STR(".dyn.")) >= 0 ||
+           pl_str_find(name, PL_STR(".priv.")) >= 0;
+}
+
 static int open_below(const struct reader *reader, struct pl_str path,
                       size_t *size)
 {
@@ -63,9 +78,7 @@ static int open_below(const struct reader *reader, struct pl_str path,
            pl_str_starts(path, PL_STR("/")))
         path = pl_str_skip(path, path.data[0] == '/' ? 1 : 2);
     if (path.len == 0 || path.len >= sizeof(text) ||
-        !pl_file_path_ok(path, true) ||
-        !(pl_str_ends(path, PL_STR(".lua")) ||
-          pl_str_ends(path, PL_STR(".mustache"))))
+        !pl_file_path_ok(path, true) || !is_code(path))
         return -1;
     memcpy(text, path.data, path.len);
     text[path.len] = '\0';

@@ -37,6 +37,7 @@ local route_options = {
   max_form_fields = "count", max_parts = "count",
 }
 
+core.route_options = route_options
 core.inherited = {} -- options of the groups around
 
 local function check_loading(call)
@@ -70,6 +71,8 @@ local function add_route(call, methods, pattern, options, fn)
     type(fn) == "function" and wants_response(fn),
     options.expires, options.cache_control, options)
 end
+
+core.add_route = add_route
 
 --- pl.get(path, [options,] fn) and so on: fn(req, res), or what pl.handler()
 --- gives. What fn returns is the response: nothing; body; status; status,
