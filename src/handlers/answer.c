@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "http/negotiate.h"
+#include "http/uri.h"
 
 /* No version pleases: the plain one is an answer too (RFC 9110, 12.5.3). */
 static const struct pl_file_version *choose(struct pl_request *req,
@@ -114,4 +115,42 @@ int pl_file_answer(struct pl_request *req, struct pl_file *file, int status)
                              ? &version->ready
                              : NULL);
     return 0;
+}
+
+/* ---- a folder without its slash ---- */
+
+/* The path with a slash and the query, as a Location. It is encoded anew: what
+ * the peer wrote may decode to this path and yet mean another place to a
+ * browser ("//evil.example/../.."). "%2F" is an encoded slash already. */
+static struct pl_str slashed(struct pl_request *req)
+{
+    struct pl_str rest = req->path, location;
+    struct pl_buf buf;
+    ptrdiff_t at;
+
+    pl_buf_init(&buf, req->arena.pool, &req->account, 0);
+    while ((at = pl_str_find(rest, PL_STR("%2F"))) >= 0) {
+        pl_uri_encode(pl_str_first(rest, (size_t)at), "/", &buf);
+        pl_buf_add(&buf, PL_STR("%2F"));
+        rest = pl_str_skip(rest, (size_t)at + 3);
+    }
+    pl_uri_encode(rest, "/", &buf);
+    pl_buf_addc(&buf, '/');
+    if (req->query.data != NULL) {
+        pl_buf_addc(&buf, '?');
+        pl_buf_add(&buf, req->query);
+    }
+    location = buf.err < 0 ? pl_str(NULL, 0)
+                           : pl_arena_str(&req->arena, pl_buf_str(&buf));
+    pl_buf_fini(&buf);
+    return location;
+}
+
+PL_COLD int pl_file_redirect(struct pl_request *req)
+{
+    struct pl_str location = slashed(req);
+
+    if (location.data == NULL)
+        return PL_ERR_NOMEM;
+    return pl_response_redirect(&req->response, location, 301);
 }

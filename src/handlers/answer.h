@@ -11,4 +11,8 @@
  * folder. 0, or PL_ERR_* with the response as it was. */
 int pl_file_answer(struct pl_request *req, struct pl_file *file, int status);
 
+/* What was asked for is a folder: leads the client to the path with a slash at
+ * its end. 0 or PL_ERR_NOMEM. */
+int pl_file_redirect(struct pl_request *req);
+
 #endif

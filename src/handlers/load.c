@@ -46,6 +46,29 @@ struct pl_file_root *pl_file_root_new(int fd, enum pl_file_links links,
     return root;
 }
 
+PL_COLD struct pl_file_root *pl_file_root_open(const char *path,
+                                               enum pl_file_links links,
+                                               const char *index,
+                                               struct pl_error *error)
+{
+    int fd = pl_file_open_root(path);
+    struct pl_file_root *root;
+
+    if (fd < 0) {
+        pl_error_set(error, fd, path, "cannot serve files from '%s': %s", path,
+                     strerror(errno));
+        return NULL;
+    }
+    root = pl_file_root_new(fd, links, index);
+    if (root == NULL) {
+        pl_error_set(error, PL_ERR_NOMEM, "", "out of memory");
+        return NULL;
+    }
+    root->remote = pl_file_is_remote(fd);
+    root->codings = true;
+    return root;
+}
+
 void pl_file_root_drop(struct pl_file_root *root)
 {
     if (--root->refs > 0)

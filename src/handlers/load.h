@@ -10,6 +10,7 @@
 
 #include <stdatomic.h>
 
+#include "base/error.h"
 #include "handlers/file.h"
 #include "http/etag.h"
 #include "http/response.h"
@@ -31,6 +32,11 @@ struct pl_file_root {
 /* TAKES fd. NULL when out of memory. */
 struct pl_file_root *pl_file_root_new(int fd, enum pl_file_links links,
                                       const char *index);
+/* The same of a folder, with codings but no period. NULL with *error. */
+struct pl_file_root *pl_file_root_open(const char *path,
+                                       enum pl_file_links links,
+                                       const char *index,
+                                       struct pl_error *error);
 void pl_file_root_drop(struct pl_file_root *root);
 
 /* Something to look up. With a folder the path is below it, and cannot leave

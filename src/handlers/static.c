@@ -11,7 +11,6 @@
 #include "handlers/answer.h"
 #include "handlers/tree.h"
 #include "http/negotiate.h"
-#include "http/uri.h"
 #include "task/fiber.h"
 
 #define SECOND ((uint64_t)1000000000)
@@ -37,44 +36,6 @@ struct visit {
     struct pl_then *then;
     enum step step;
 };
-
-/* ---- a folder without its slash ---- */
-
-/* The path with a slash and the query, as a Location. It is encoded anew: what
- * the peer wrote may decode to this path and yet mean another place to a
- * browser ("//evil.example/../.."). "%2F" is an encoded slash already. */
-static struct pl_str slashed(struct pl_request *req)
-{
-    struct pl_str rest = req->path, location;
-    struct pl_buf buf;
-    ptrdiff_t at;
-
-    pl_buf_init(&buf, req->arena.pool, &req->account, 0);
-    while ((at = pl_str_find(rest, PL_STR("%2F"))) >= 0) {
-        pl_uri_encode(pl_str_first(rest, (size_t)at), "/", &buf);
-        pl_buf_add(&buf, PL_STR("%2F"));
-        rest = pl_str_skip(rest, (size_t)at + 3);
-    }
-    pl_uri_encode(rest, "/", &buf);
-    pl_buf_addc(&buf, '/');
-    if (req->query.data != NULL) {
-        pl_buf_addc(&buf, '?');
-        pl_buf_add(&buf, req->query);
-    }
-    location = buf.err < 0 ? pl_str(NULL, 0)
-                           : pl_arena_str(&req->arena, pl_buf_str(&buf));
-    pl_buf_fini(&buf);
-    return location;
-}
-
-PL_COLD static int redirect(struct pl_request *req)
-{
-    struct pl_str location = slashed(req);
-
-    if (location.data == NULL)
-        return PL_ERR_NOMEM;
-    return pl_response_redirect(&req->response, location, 301);
-}
 
 /* ---- one step ---- */
 
@@ -140,7 +101,8 @@ static int answer_file(struct pl_request *req, struct pl_file *file,
     if (!file->folder)
         return pl_file_answer(req, file, step == PAGE ? 404 : 200);
     pl_file_drop(file);
-    return step == ASKED ? redirect(req) : answer_error(req, PL_ERR_NOT_FOUND);
+    return step == ASKED ? pl_file_redirect(req)
+                         : answer_error(req, PL_ERR_NOT_FOUND);
 }
 
 static void proceed(const struct files *files, struct pl_request *req,
@@ -299,7 +261,7 @@ static void start(struct pl_handler *handler, struct pl_request *req,
     else if (pl_str_find(req->path, PL_STR("//")) >= 0)
         proceed(files, req, then, FALLBACK);
     else if (req->rest.data == NULL)
-        then->done(then, req, redirect(req));
+        then->done(then, req, pl_file_redirect(req));
     else
         proceed(files, req, then, ASKED);
 }
@@ -434,23 +396,12 @@ static struct pl_file_root *open_root(const struct pl_static_options *options,
     struct pl_file_root *root;
     enum pl_file_links links;
     uint64_t period = 0;
-    int fd;
 
     if (read_options(options, &links, &period, error) < 0)
         return NULL;
-    fd = pl_file_open_root(options->root);
-    if (fd < 0) {
-        pl_error_set(error, fd, options->root,
-                     "cannot serve files from '%s': %s", options->root,
-                     strerror(errno));
+    root = pl_file_root_open(options->root, links, index, error);
+    if (root == NULL)
         return NULL;
-    }
-    root = pl_file_root_new(fd, links, index);
-    if (root == NULL) {
-        pl_error_set(error, PL_ERR_NOMEM, "", "out of memory");
-        return NULL;
-    }
-    root->remote = pl_file_is_remote(fd);
     root->codings = !options->no_precompressed;
     root->period = period;
     return root;
