@@ -61,6 +61,9 @@ end
 sealer("encrypt", c.encrypt)
 sealer("decrypt", c.decrypt)
 
+-- For lib/aio_query.lua and its like: the form of 80s.
+core.cipher_80s = c.cipher_80s
+
 local expanding = { salt = "text", info = "text" }
 
 function crypto.hkdf(name, secret, length, options)

@@ -68,6 +68,7 @@ static const luaL_Reg natives[] = {
     {"hmac_new", pl_crypto_hmac_new},
     {"encrypt", pl_crypto_encrypt},
     {"decrypt", pl_crypto_decrypt},
+    {"cipher_80s", pl_crypto_cipher},
     {"hkdf", pl_crypto_hkdf},
     {"pbkdf2_job", pl_crypto_pbkdf2_job},
     {"scrypt_job", pl_crypto_scrypt_job},

@@ -53,6 +53,8 @@ int pl_crypto_hmac_new(lua_State *L);
 /* aead.c */
 int pl_crypto_encrypt(lua_State *L);
 int pl_crypto_decrypt(lua_State *L);
+/* cipher.c */
+int pl_crypto_cipher(lua_State *L);
 /* derive.c */
 int pl_crypto_hkdf(lua_State *L);
 int pl_crypto_pbkdf2_job(lua_State *L);
