@@ -61,11 +61,32 @@ static char *copy_text(const char *text, size_t len)
     return copy;
 }
 
+static const char public_html[] = "public_html";
+
+/* The folder that a path means: "site/public_html" is a part of "site". */
+static char *folder_of(const char *path)
+{
+    char real[PATH_MAX];
+    struct pl_str text;
+    ptrdiff_t slash;
+
+    if (PL_WITH_CONTENT && pl_sys_realpath(path, real) != NULL) {
+        text = pl_str_c(real);
+        slash = pl_str_rchr(text, '/');
+        if (slash > 0 && strcmp(real + slash + 1, public_html) == 0)
+            return copy_text(real, (size_t)slash);
+    }
+    return copy_text(path, strlen(path));
+}
+
 static void set_folder(struct pl_site_file *file, const char *path)
 {
-    file->folder = copy_text(path, strlen(path));
-    file->script = join_if(path, "main.lua", S_IFREG);
-    file->root = join_if(path, "public_html", S_IFDIR);
+    file->folder = folder_of(path);
+    if (file->folder == NULL)
+        return;
+    file->script = join_if(file->folder, "main.lua", S_IFREG);
+    file->root = join_if(file->folder, public_html, S_IFDIR);
+    file->content = PL_WITH_CONTENT && file->root != NULL;
     if (file->script == NULL && file->root == NULL)
         file->root = copy_text(path, strlen(path));
 }
@@ -100,7 +121,7 @@ static int mount_root(const struct pl_site_file *file, struct pl_load *load)
     const struct pl_static_options options = {.root = file->root};
     struct pl_handler *handler;
 
-    if (file->root == NULL)
+    if (file->root == NULL || file->content)
         return 0;
     handler = pl_static_new(&options, &load->error);
     if (handler == NULL)
@@ -206,7 +227,8 @@ static struct pl_module_home *modules_of(const struct pl_site_file *file,
 static bool needs_vm(const struct pl_site_file *file,
                      const struct pl_worker *worker)
 {
-    return file->script != NULL || worker->server->options.modules != NULL;
+    return file->script != NULL || file->content ||
+           worker->server->options.modules != NULL;
 }
 
 static int make_vm(const struct pl_site_file *file, struct pl_load *load)
@@ -261,7 +283,10 @@ static void begin(void *arg, struct pl_load *load)
     }
     load->state = state;
     state->load = load;
-    if (file->script != NULL)
+    if (PL_WITH_CONTENT && file->content)
+        pl_vm_load_text_begin(&state->vm, load->gen->vm, "=content",
+                              PL_STR("require 'aio.lib.httpd':serve()"));
+    else if (file->script != NULL)
         pl_vm_load_begin(&state->vm, load->gen->vm, file->script);
     else /* the modules of the command line, and then the folder's files */
         pl_vm_load_text_begin(&state->vm, load->gen->vm, "=-m", PL_STR(""));

@@ -12,13 +12,16 @@ struct pl_site_file {
     char *script;             /* NULL: a folder without main.lua */
     char *folder;             /* of the script: first in package.path */
     char *root;               /* served at "/"; NULL: nothing is */
+    bool content;             /* a folder of pages: lib/content.lua serves it */
 };
 
 /* path names a Lua file or a folder:
  *
  *     FOLDER/main.lua      is run if it is there
- *     FOLDER/public_html/  is served at "/" if it is there
- *     FOLDER/              is served itself if neither is
+ *     FOLDER/public_html/  is served at "/" if it is there: pages and files
+ *                          (docs/content.md; without that feature only files)
+ *     FOLDER/              is served itself if neither is; a folder that is
+ *                          called public_html means the one above it
  *
  * Returns 0 or PL_ERR_* with *error. COPIES path. */
 int pl_site_file_init(struct pl_site_file *file, const char *path,

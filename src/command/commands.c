@@ -1,6 +1,7 @@
 #include "command/commands.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <zlib.h>
 
 #include "app/site_file.h"
@@ -19,16 +20,57 @@
 
 /* ---- serve ---- */
 
-static int serve(const struct pl_options *options,
-                 const struct pl_server_options *how)
+static bool is_true(const char *name)
+{
+    const char *value = getenv(name);
+
+    return value != NULL && strcmp(value, "true") == 0;
+}
+
+/* A folder of pages takes some of its options from the environment, as it did
+ * in 80s (docs/content.md). The command line wins. */
+static int add_environment(const struct pl_site_file *file,
+                           struct pl_server_options *how,
+                           struct pl_error *error)
+{
+    if (!PL_WITH_CONTENT || !file->content)
+        return 0;
+    if (is_true("RELOAD"))
+        how->watch = PL_WITH_WATCH && PL_WITH_RELOAD;
+    if (!is_true("TLS") || how->tls_dev || how->tls_cert != NULL)
+        return 0;
+    how->tls_cert = getenv("TLS_PUBKEY");
+    how->tls_key = getenv("TLS_PRIVKEY");
+    return how->tls_cert != NULL && how->tls_cert[0] != '\0'
+               ? 0
+               : pl_error_set(error, PL_ERR_INVALID, "",
+                              "TLS=true needs a certificate in TLS_PUBKEY, and "
+                              "its key in TLS_PRIVKEY");
+}
+
+static int open_site(const struct pl_options *options,
+                     struct pl_server_options *how, struct pl_site_file *file)
 {
     struct pl_error error = {.code = 0};
+
+    if (pl_site_file_init(file, options->path, &error) < 0)
+        return pl_exit_say(PL_EXIT_SITE, &error);
+    if (add_environment(file, how, &error) < 0) {
+        pl_site_file_fini(file);
+        return pl_exit_say(PL_EXIT_SITE, &error);
+    }
+    return PL_EXIT_OK;
+}
+
+static int serve(const struct pl_options *options,
+                 struct pl_server_options *how)
+{
     struct pl_site_file file;
     struct pl_server server;
-    int code;
+    int code = open_site(options, how, &file);
 
-    if (pl_site_file_init(&file, options->path, &error) < 0)
-        return pl_exit_say(PL_EXIT_SITE, &error);
+    if (code != PL_EXIT_OK)
+        return code;
     if (pl_server_init(&server, how, &file.loader) < 0) {
         pl_site_file_fini(&file);
         return pl_exit_text(PL_EXIT_FAILURE,
@@ -212,15 +254,15 @@ static int check_upgrade(void)
 
 int pl_command_check(const struct pl_options *options)
 {
-    struct pl_error error = {.code = 0};
+    struct pl_server_options how = options->server;
     struct pl_site_file file;
     struct pl_server server;
-    int code;
+    int code = open_site(options, &how, &file);
 
-    if (pl_site_file_init(&file, options->path, &error) < 0)
-        return pl_exit_say(PL_EXIT_SITE, &error);
+    if (code != PL_EXIT_OK)
+        return code;
     code = PL_EXIT_FAILURE;
-    if (pl_server_init(&server, &options->server, &file.loader) == 0) {
+    if (pl_server_init(&server, &how, &file.loader) == 0) {
         code = pl_server_check(&server, print_site, NULL);
         pl_server_fini(&server);
     }

@@ -1,5 +1,7 @@
 #include "command/options.h"
 
+#include <stdlib.h>
+
 #include "base/features.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -318,7 +320,9 @@ int pl_options_parse(int argc, char **argv, struct pl_options *out,
     if (err == 0 && out->path == NULL && out->command == PL_COMMAND_RUN)
         err = pl_error_set(error, PL_ERR_INVALID, "",
                            "run needs a script (see --help)");
-    if (out->path == NULL)
+    if (out->path == NULL && PL_WITH_CONTENT)
+        out->path = getenv("PUBLIC_HTML");
+    if (out->path == NULL || out->path[0] == '\0')
         out->path = ".";
     return err;
 }

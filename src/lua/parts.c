@@ -30,6 +30,7 @@ static const struct part {
     bool site;
 } parts[] = {
     /* clang-format off */
+    PART(CONTENT, aio, aio, NULL),
     PART(CORE, all, group, pl_lua_group),
     PART(LIBRARY, base64, codec, pl_lua_codec),
     PART(SOCKETS, connect, socket, pl_lua_socket),
@@ -63,6 +64,7 @@ static const struct part {
     PART(SHARE, shared, shared, pl_lua_shared),
     PART(SHARE, subscribe, bus, pl_lua_bus),
     PART(SHARE, workers, workers, pl_lua_bus),
+    SITE(CONTENT, content, content, pl_lua_content),
     SITE(CORE, group, scope, pl_lua_scope),
     SITE(CORE, host, scope, pl_lua_scope),
     SITE(MODULES, handler, module, pl_lua_module),
@@ -73,6 +75,8 @@ static const struct part {
     SITE(SOCKETS, tcp, tcp, pl_lua_tcp),
     SITE(CORE, use, filter, pl_lua_filter),
     SITE(CORE, websocket, websocket, NULL),
+    INNER(CONTENT, aio_query, NULL, false),
+    INNER(CONTENT, codec_80s, NULL, false),
     INNER(CORE, body, pl_lua_body, true),
     INNER(RELOAD, chunk, pl_lua_chunk, false),
     INNER(RELOAD, handover, pl_lua_handover, true),

@@ -50,6 +50,7 @@ extern const luaL_Reg pl_lua_reload[];
 
 /* The same for sites (web_priv.h). */
 extern const luaL_Reg pl_lua_body[];
+extern const luaL_Reg pl_lua_content[];
 extern const luaL_Reg pl_lua_filter[];
 extern const luaL_Reg pl_lua_module[];
 extern const luaL_Reg pl_lua_page[]; /* dynamic pages */

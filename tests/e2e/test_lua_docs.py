@@ -145,8 +145,8 @@ def typed() -> set[str]:
             fields = []
         elif found := re.match(r"---@field (\w+)", line):
             fields.append(found[1])
-        elif found := re.match(r"function pl\.([\w.]+)\(", line):
-            names.add(found[1])
+        elif found := re.match(r"function pl\.([\w.:]+)\(", line):
+            names.add(found[1].replace(":", "."))
         elif found := re.match(r"(?:local )?pl(?:\.([\w.]+))? = \{\}", line):
             prefix = found[1] + "." if found[1] else ""
             names |= {found[1]} | {prefix + field for field in fields}

@@ -1,0 +1,3 @@
+-- aio.lua - require "perilune.aio": promises, queries of pages (lib/aio.lua).
+
+return require "perilune".aio
