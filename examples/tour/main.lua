@@ -24,7 +24,7 @@ pl.set { error_pages = "pages/error.mustache" }
 
 local contents = {
   { "Requests and answers", "hello", "input", "json", "bodies" },
-  { "Files", "files", "uploads", "system" },
+  { "Files", "files", "content", "uploads", "system" },
   { "Time", "waiting", "sockets", "streaming", "websockets", "tasks",
     "schedule" },
   { "Order", "routing", "filters", "headers", "errors" },

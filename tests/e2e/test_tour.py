@@ -115,7 +115,8 @@ def test_every_form_answers(tour):
 
 
 def test_sources_are_those_of_the_files(tour):
-    paths = [*TOUR.rglob("*.lua"), TOP / "examples/embed-in-c/main.c"]
+    paths = [*TOUR.rglob("*.lua"), *TOUR.rglob("*.dyn.html")]
+    paths += [TOP / "examples/embed-in-c/main.c"]
     paths += [MODULE / "counter.c", MODULE / "main.lua"]
     files = [path.read_text() for path in paths]
     shown = 0

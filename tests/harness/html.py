@@ -133,7 +133,7 @@ class Page(HTMLParser):
             enctype = attrs.get("enctype")
             self.forms.append(Form(attrs["action"], enctype))
         elif tag in CONTROLS:
-            if self.inside("label") is None:
+            if self.inside("label") is None and attrs.get("type") != "hidden":
                 self.faults.append(f"<{tag}> without a label")
             name, value = attrs["name"], attrs.get("value") or ""
             self.forms[-1].fields.append((name, value))

@@ -87,9 +87,10 @@ local function token(code, at, language)
   return nil, at
 end
 
---- html.code(code, "lua") -> the code, escaped, its parts in <span>s
+--- html.code(code, "lua") -> the code, escaped, its parts in <span>s. Pages are
+--- shown by their Lua.
 function html.code(code, name)
-  local language, out, at = languages[name], {}, 1
+  local language, out, at = languages[name] or languages.lua, {}, 1
   while at <= #code do
     local class, stop = token(code, at, language)
     local text = html.escape(code:sub(at, stop))
