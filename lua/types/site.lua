@@ -88,6 +88,10 @@ function pl.host(name, options, fn) end
 ---@param options pl.StaticOptions
 function pl.static(prefix, options) end
 
+--- Addresses, settings and routes of a configuration of Lwan's (docs/lwan.md).
+---@param path string
+function pl.lwan(path) end
+
 ---@class pl.Addresses
 ---@field [integer] string ":8080", "127.0.0.1:8080", "unix:/run/site.sock"
 ---@field backlog? integer

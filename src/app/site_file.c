@@ -228,7 +228,15 @@ static bool needs_vm(const struct pl_site_file *file,
                      const struct pl_worker *worker)
 {
     return file->script != NULL || file->content ||
-           worker->server->options.modules != NULL;
+           worker->server->options.modules != NULL ||
+           (PL_WITH_LWAN && file->dialect != NULL);
+}
+
+/* At a start the first load is that of the scratch worker; in a reload, that of
+ * worker 0. */
+static bool tells_of(const struct pl_worker *worker)
+{
+    return worker->scratch || (worker->id == 0 && worker->generation != NULL);
 }
 
 static int make_vm(const struct pl_site_file *file, struct pl_load *load)
@@ -237,6 +245,9 @@ static int make_vm(const struct pl_site_file *file, struct pl_load *load)
     struct pl_worker *worker = gen->worker;
     const struct pl_vm_options options = {
         .folder = file->folder,
+        .script = PL_WITH_LWAN ? file->script : NULL,
+        .dialect = PL_WITH_LWAN ? file->dialect : NULL,
+        .tells = PL_WITH_LWAN && tells_of(worker),
         .worker = worker->id,
         .workers = worker->count,
         .edited = worker->server->options.watch ||
@@ -283,7 +294,10 @@ static void begin(void *arg, struct pl_load *load)
     }
     load->state = state;
     state->load = load;
-    if (PL_WITH_CONTENT && file->content)
+    if (PL_WITH_LWAN && file->dialect != NULL)
+        pl_vm_load_text_begin(&state->vm, load->gen->vm, "=perilune/dialect",
+                              PL_STR("require 'perilune'.lwan()"));
+    else if (PL_WITH_CONTENT && file->content)
         pl_vm_load_text_begin(&state->vm, load->gen->vm, "=content",
                               PL_STR("require 'aio.lib.httpd':serve()"));
     else if (file->script != NULL)
@@ -342,8 +356,15 @@ static int enter(void *arg, const char *root, bool stays)
     return err;
 }
 
+/* Was there memory for all of it? */
+static bool serves(const struct pl_site_file *file)
+{
+    return file->script != NULL || file->root != NULL ||
+           (PL_WITH_LWAN && file->dialect != NULL);
+}
+
 int pl_site_file_init(struct pl_site_file *file, const char *path,
-                      struct pl_error *error)
+                      const struct pl_dialect *dialect, struct pl_error *error)
 {
     *file = (struct pl_site_file){
         .loader = {.name = path,
@@ -351,15 +372,18 @@ int pl_site_file_init(struct pl_site_file *file, const char *path,
                    .enter = PL_WITH_SANDBOX ? enter : NULL,
                    .begin = begin,
                    .cancel = cancel,
-                   .drop = drop}};
-    if (is_kind(path, S_IFDIR))
+                   .drop = drop},
+        .dialect = dialect};
+    if (PL_WITH_LWAN && dialect != NULL && is_kind(path, S_IFDIR))
+        file->folder = copy_text(path, strlen(path));
+    else if (is_kind(path, S_IFDIR))
         set_folder(file, path);
     else if (is_kind(path, S_IFREG))
         set_script(file, path);
     else
         return pl_error_set(error, PL_ERR_NOT_FOUND, "",
                             "%s: no such file or folder", path);
-    if (file->folder == NULL || (file->script == NULL && file->root == NULL)) {
+    if (file->folder == NULL || !serves(file)) {
         pl_site_file_fini(file);
         return pl_error_set(error, PL_ERR_NOMEM, "", "out of memory");
     }

@@ -4,6 +4,7 @@
 
 #include "server/generation.h"
 
+struct pl_dialect;
 struct pl_server;
 
 struct pl_site_file {
@@ -13,6 +14,7 @@ struct pl_site_file {
     char *folder;             /* of the script: first in package.path */
     char *root;               /* served at "/"; NULL: nothing is */
     bool content;             /* a folder of pages: lib/content.lua serves it */
+    const struct pl_dialect *dialect; /* the script's; NULL: ours */
 };
 
 /* path names a Lua file or a folder:
@@ -23,9 +25,10 @@ struct pl_site_file {
  *     FOLDER/              is served itself if neither is; a folder that is
  *                          called public_html means the one above it
  *
- * Returns 0 or PL_ERR_* with *error. COPIES path. */
+ * With a dialect (BORROWED) it names a file in it, or a folder, which is left
+ * to it. Returns 0 or PL_ERR_* with *error. COPIES path. */
 int pl_site_file_init(struct pl_site_file *file, const char *path,
-                      struct pl_error *error);
+                      const struct pl_dialect *dialect, struct pl_error *error);
 void pl_site_file_fini(struct pl_site_file *file);
 
 #endif

@@ -53,7 +53,7 @@ static int open_site(const struct pl_options *options,
 {
     struct pl_error error = {.code = 0};
 
-    if (pl_site_file_init(file, options->path, &error) < 0)
+    if (pl_site_file_init(file, options->path, how->dialect, &error) < 0)
         return pl_exit_say(PL_EXIT_SITE, &error);
     if (add_environment(file, how, &error) < 0) {
         pl_site_file_fini(file);

@@ -25,6 +25,14 @@ enum option {
     OPT_WATCH,
     OPT_ALONE,
     OPT_QUIET,
+    OPT_DIALECT,
+    OPT_ROOT,
+    OPT_CONFIG,
+    OPT_LISTEN,
+    OPT_TLS_LISTEN,
+    OPT_CERT,
+    OPT_KEY,
+    OPT_CHROOT,
     OPT_VERSION,
     OPT_HELP
 };
@@ -53,6 +61,23 @@ static const struct {
     {"--no-supervisor", OPT_ALONE, NO_VALUE},
     {"-q", OPT_QUIET, NO_VALUE},
     {"--quiet", OPT_QUIET, NO_VALUE},
+    {"--dialect", OPT_DIALECT, VALUE},
+#if PL_WITH_LWAN
+    {"--root", OPT_ROOT, VALUE},
+    {"-r", OPT_ROOT, VALUE},
+    {"--config", OPT_CONFIG, VALUE},
+    {"--listen", OPT_LISTEN, VALUE},
+    {"-l", OPT_LISTEN, VALUE},
+    {"--tls-listen", OPT_TLS_LISTEN, VALUE},
+    {"-L", OPT_TLS_LISTEN, VALUE},
+    {"--cert-path", OPT_CERT, VALUE},
+    {"-P", OPT_CERT, VALUE},
+    {"--cert-key", OPT_KEY, VALUE},
+    {"-K", OPT_KEY, VALUE},
+    {"--chroot", OPT_CHROOT, NO_VALUE},
+    {"-C", OPT_CHROOT, NO_VALUE},
+    {"-u", OPT_USER, VALUE},
+#endif
     {"--version", OPT_VERSION, NO_VALUE},
     {"--help", OPT_HELP, NO_VALUE},
 };
@@ -136,11 +161,11 @@ static int apply_modules(const char *value, struct pl_server_options *server,
     return 0;
 }
 
-static int apply_place(enum option option, const char *value,
+static int apply_whose(enum option option, const char *value,
                        struct pl_server_options *server, struct pl_error *error)
 {
-    if (option == OPT_PID) {
-        server->pid_file = value;
+    if (option != OPT_ADMIN) {
+        *(option == OPT_PID ? &server->pid_file : &server->user) = value;
         return 0;
     }
     server->admin = value;
@@ -148,6 +173,56 @@ static int apply_place(enum option option, const char *value,
                ? 0
                : pl_error_set(error, PL_ERR_UNSUPPORTED, "",
                               "--admin: " PL_WITHOUT PL_FEATURE_ADMIN);
+}
+
+static int take_word(const char *word, struct pl_options *out,
+                     struct pl_error *error)
+{
+    if (out->path != NULL)
+        return pl_error_set(error, PL_ERR_INVALID, "",
+                            "one site only: %s is too much (commands come "
+                            "first)",
+                            word);
+    out->path = word;
+    if (out->path[0] == '\0')
+        return pl_error_set(error, PL_ERR_INVALID, "",
+                            "the name of the site is empty");
+    return 0;
+}
+
+/* What Lwan's command has beside ours. */
+static int apply_dialect(enum option option, const char *value,
+                         struct pl_options *out, struct pl_error *error)
+{
+    struct pl_dialect *dialect = &out->dialect;
+
+    if (!PL_WITH_LWAN)
+        return pl_error_set(error, PL_ERR_UNSUPPORTED, "",
+                            "--dialect: " PL_WITHOUT PL_FEATURE_LWAN);
+    out->foreign |= option != OPT_DIALECT;
+    switch (option) {
+    case OPT_DIALECT:
+        dialect->name = value;
+        break;
+    case OPT_LISTEN:
+        dialect->listen = value;
+        break;
+    case OPT_TLS_LISTEN:
+        dialect->tls_listen = value;
+        break;
+    case OPT_CERT:
+        dialect->cert = value;
+        break;
+    case OPT_KEY:
+        dialect->key = value;
+        break;
+    case OPT_CHROOT:
+        dialect->chroot = true;
+        break;
+    default: /* OPT_ROOT, OPT_CONFIG: a folder or a file is the site */
+        return take_word(value, out, error);
+    }
+    return 0;
 }
 
 static int apply(enum option option, const char *name, const char *value,
@@ -182,11 +257,9 @@ static int apply(enum option option, const char *name, const char *value,
         err = apply_modules(value, server, error);
         break;
     case OPT_USER:
-        server->user = value;
-        break;
     case OPT_PID:
     case OPT_ADMIN:
-        err = apply_place(option, value, server, error);
+        err = apply_whose(option, value, server, error);
         break;
     case OPT_LOG:
     case OPT_LOG_LEVEL:
@@ -201,11 +274,13 @@ static int apply(enum option option, const char *name, const char *value,
     case OPT_ALONE:
         out->alone = true;
         break;
-    case OPT_VERSION:
-        out->command = PL_COMMAND_VERSION;
+    case OPT_DIALECT ... OPT_CHROOT:
+        err = apply_dialect(option, value, out, error);
         break;
+    case OPT_VERSION:
     case OPT_HELP:
-        out->command = PL_COMMAND_HELP;
+        out->command =
+            option == OPT_HELP ? PL_COMMAND_HELP : PL_COMMAND_VERSION;
         break;
     }
     return err;
@@ -263,21 +338,6 @@ static int take_command(int argc, char **argv, struct pl_options *out)
     return 2;
 }
 
-static int take_word(char **argv, int i, struct pl_options *out,
-                     struct pl_error *error)
-{
-    if (out->path != NULL)
-        return pl_error_set(error, PL_ERR_INVALID, "",
-                            "one site only: %s is too much (commands come "
-                            "first)",
-                            argv[i]);
-    out->path = argv[i];
-    if (out->path[0] == '\0')
-        return pl_error_set(error, PL_ERR_INVALID, "",
-                            "the name of the site is empty");
-    return 0;
-}
-
 /* The words and options behind the command. */
 static int take_rest(char **argv, int i, struct pl_options *out,
                      struct pl_error *error)
@@ -291,13 +351,34 @@ static int take_rest(char **argv, int i, struct pl_options *out,
         else if (!words_only && argv[i][0] == '-' && argv[i][1] != '\0')
             err = take_option(argv, &i, out, error);
         else
-            err = take_word(argv, i, out, error);
+            err = take_word(argv[i], out, error);
         if (out->command == PL_COMMAND_RUN && out->path != NULL) {
             out->args = argv + i + 1; /* all that follows is the script's */
             break;
         }
     }
     return err;
+}
+
+/* What was said for a dialect is for one that we speak. */
+static int check_dialect(struct pl_options *out, struct pl_error *error)
+{
+    const struct pl_dialect *dialect = &out->dialect;
+    bool placed = dialect->listen != NULL || dialect->tls_listen != NULL;
+
+    if (!PL_WITH_LWAN || (dialect->name == NULL && !out->foreign))
+        return 0;
+    if (dialect->name == NULL)
+        return pl_error_set(error, PL_ERR_INVALID, "",
+                            "-r, -l, -L, -P, -K, -C and --config are options "
+                            "of --dialect lwan (see --help)");
+    if (strcmp(dialect->name, "lwan") != 0)
+        return pl_error_set(error, PL_ERR_INVALID, "",
+                            "--dialect %s: only lwan is known", dialect->name);
+    out->server.dialect = dialect;
+    if (out->path == NULL)
+        out->path = placed ? "." : "lwan.conf";
+    return 0;
 }
 
 int pl_options_parse(int argc, char **argv, struct pl_options *out,
@@ -320,6 +401,8 @@ int pl_options_parse(int argc, char **argv, struct pl_options *out,
     if (err == 0 && out->path == NULL && out->command == PL_COMMAND_RUN)
         err = pl_error_set(error, PL_ERR_INVALID, "",
                            "run needs a script (see --help)");
+    if (err == 0)
+        err = check_dialect(out, error);
     if (out->path == NULL && PL_WITH_CONTENT)
         out->path = getenv("PUBLIC_HTML");
     if (out->path == NULL || out->path[0] == '\0')

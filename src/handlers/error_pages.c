@@ -13,6 +13,7 @@
 struct page {
     uint64_t status;
     struct pl_str reason, detail, id, method, path, host;
+    struct pl_str short_message, long_message; /* in templates of Lwan's */
     bool client_error, server_error, yes;
 };
 
@@ -27,6 +28,8 @@ static const struct pl_field fields[] = {
     PL_FIELD(STR, struct page, host),
     PL_FIELD(BOOL, struct page, client_error),
     PL_FIELD(BOOL, struct page, server_error),
+    PL_FIELD(STR, struct page, short_message),
+    PL_FIELD(STR, struct page, long_message),
 };
 
 static int render(const struct pl_template_set *set, const struct page *page,
@@ -52,6 +55,8 @@ static int make(void *arg, struct pl_request *req, int status,
         .status = (uint64_t)status,
         .reason = pl_status_reason(status),
         .detail = detail,
+        .short_message = pl_status_reason(status),
+        .long_message = detail.len > 0 ? detail : pl_status_reason(status),
         .id = pl_str(id, sizeof(id)),
         .method = req->method_name,
         .path = req->path,

@@ -68,6 +68,7 @@ static const struct part {
     SITE(CORE, group, scope, pl_lua_scope),
     SITE(CORE, host, scope, pl_lua_scope),
     SITE(MODULES, handler, module, pl_lua_module),
+    SITE(LWAN, lwan, lwan, pl_lua_lwan),
     SITE(MODULES, module, module, pl_lua_module),
     SITE(CONTENT, pages, pages, NULL),
     SITE(CORE, set, settings, pl_lua_settings),
@@ -82,6 +83,13 @@ static const struct part {
     INNER(RELOAD, handover, pl_lua_handover, true),
     INNER(SOCKETS, hijack, pl_lua_hijack, true),
     INNER(CORE, listen, NULL, true),
+#if PL_WITH_LWAN
+    INNER(LWAN, lwan_config, NULL, true),
+    INNER(LWAN, lwan_globals, NULL, true),
+    INNER(LWAN, lwan_lua, NULL, true),
+    INNER(LWAN, lwan_request, pl_lua_lwan, true),
+    INNER(LWAN, lwan_site, pl_lua_lwan, true),
+#endif
     INNER(CORE, options, NULL, false),
     INNER(CONTENT, page, pl_lua_page, true),
     INNER(CONTENT, page_code, NULL, false),

@@ -52,6 +52,7 @@ extern const luaL_Reg pl_lua_reload[];
 extern const luaL_Reg pl_lua_body[];
 extern const luaL_Reg pl_lua_content[];
 extern const luaL_Reg pl_lua_filter[];
+extern const luaL_Reg pl_lua_lwan[];
 extern const luaL_Reg pl_lua_module[];
 extern const luaL_Reg pl_lua_page[]; /* dynamic pages */
 extern const luaL_Reg pl_lua_response[];

@@ -21,6 +21,14 @@ struct pl_member;
 struct pl_module_home;
 struct pl_vm;
 
+/* A site in the language of another server, and what the command line says of
+ * it; members are NULL if it does not. */
+struct pl_dialect {
+    const char *name; /* "lwan" */
+    const char *listen, *tls_listen, *cert, *key;
+    bool chroot; /* the folder becomes the root of all paths */
+};
+
 /* A figure, as scripts have it: stats[group][name]. */
 struct pl_stat {
     const char *group, *name;
@@ -40,8 +48,11 @@ struct pl_vm_options {
     struct pl_account *account; /* charged with the VM's memory; may be NULL */
     size_t memory_limit;        /* bytes; 0 = unlimited */
     const char *folder;         /* the site's: first in package.path; or NULL */
-    unsigned worker, workers;   /* this worker's number, from 0; how many */
-    struct pl_member *member;   /* the worker's; NULL: nothing is shared */
+    const char *script;         /* the site's file; or NULL */
+    const struct pl_dialect *dialect; /* which the file is in; NULL: ours */
+    bool tells; /* of all loads of the site this one logs remarks about it */
+    unsigned worker, workers;       /* this worker's number, from 0; how many */
+    struct pl_member *member;       /* the worker's; NULL: nothing is shared */
     struct pl_module_home *modules; /* the worker's; NULL: there are none */
     struct pl_chunks *chunks;       /* the generation's (it takes a reference);
                                        NULL: Lua reads its files itself */

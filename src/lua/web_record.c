@@ -164,12 +164,14 @@ static struct pl_handler *new_handler(lua_State *L)
 }
 
 /* core.route(call, methods, pattern, fn, response, expires, cache_control,
- * options): response says whether fn takes one */
+ * options [, mount]): response says whether fn takes one; mount: the pattern
+ * is a prefix */
 static int route(lua_State *L)
 {
     unsigned methods = check_methods(L, arg_str(L, 2));
     struct pl_route_options options = {.expires = arg_str(L, 6),
                                        .cache_control = arg_str(L, 7)};
+    bool mount = lua_toboolean(L, 9);
     struct pl_error error = {.code = 0};
     const char *where = caller(L);
     struct pl_handler *handler;
@@ -177,7 +179,7 @@ static int route(lua_State *L)
     take_limits(L, 8, &options.limits);
     take_budget(L, 8, &options.budget);
     handler = new_handler(L);
-    if (pl_site_route(site_of(L), methods, arg_str(L, 3), false, handler,
+    if (pl_site_route(site_of(L), methods, arg_str(L, 3), mount, handler,
                       &options, where, &error) < 0)
         return refuse(L, arg_text(L, 1), &error);
     return 0;

@@ -31,6 +31,8 @@ enum pl_dev {
     PL_DEV_ANY,  /* to everybody */
 };
 
+struct pl_dialect;
+
 struct pl_server_options {
     unsigned workers;    /* over the site's; 0: as it says */
     const char *address; /* -h: host part for -p; NULL */
@@ -45,6 +47,7 @@ struct pl_server_options {
      * last words of a crash are logged, and a worker that does not end is left
      * behind by _exit(). */
     bool own_process;
+    const struct pl_dialect *dialect;    /* --dialect; NULL: our own */
     const char *modules;                 /* -m: with commas between; NULL */
     const char *user, *group, *pid_file; /* over the site's; NULL */
     const char *admin; /* the admin socket: a path, "off"; NULL: the site's */
