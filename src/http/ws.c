@@ -46,8 +46,10 @@ void pl_ws_drop(struct pl_ws *ws)
     ws->magic = 0;
     if (ws->packs)
         pl_ws_packer_drop(ws);
-    if (ws->rare != NULL)
+    if (ws->rare != NULL) {
+        pl_pool_put(pool, (void *)ws->rare->reason.data, ws->rare->reason.len);
         pl_pool_put(pool, ws->rare, sizeof(*ws->rare));
+    }
     pl_pool_put(pool, ws, sizeof(*ws));
 }
 
@@ -180,19 +182,24 @@ void pl_ws_done(struct pl_ws *ws)
 
 /* ---- who is told ---- */
 
-/* Where the first of one kind hangs; NULL is there if none does. */
-static struct pl_ws_wait_op **first(struct pl_ws *ws, bool drains)
+bool pl_ws_is_awaited(const struct pl_ws *ws)
 {
-    struct pl_ws_wait_op **at = &ws->waiters;
+    return ws->rare != NULL && ws->rare->waiters != NULL;
+}
 
-    while (*at != NULL && (*at)->drains != drains)
-        at = &(*at)->next;
-    return at;
+/* NULL: nobody waits for that. */
+static struct pl_ws_wait_op *first(const struct pl_ws *ws, bool drains)
+{
+    struct pl_ws_wait_op *wait = ws->rare == NULL ? NULL : ws->rare->waiters;
+
+    while (wait != NULL && wait->drains != drains)
+        wait = wait->next;
+    return wait;
 }
 
 static void end_wait(struct pl_ws_wait_op *wait, int result)
 {
-    struct pl_ws_wait_op **at = &wait->ws->waiters;
+    struct pl_ws_wait_op **at = &wait->ws->rare->waiters;
 
     while (*at != wait)
         at = &(*at)->next;
@@ -203,7 +210,7 @@ static void end_wait(struct pl_ws_wait_op *wait, int result)
 
 void pl_ws_wake(struct pl_ws *ws)
 {
-    struct pl_ws_wait_op *receiver = *first(ws, false);
+    struct pl_ws_wait_op *receiver = first(ws, false);
 
     if (receiver != NULL)
         end_wait(receiver, 0);
@@ -220,7 +227,7 @@ void pl_ws_drained(struct pl_ws *ws)
 {
     struct pl_ws_wait_op *writer;
 
-    while ((writer = *first(ws, true)) != NULL)
+    while ((writer = first(ws, true)) != NULL)
         end_wait(writer, 0);
 }
 
@@ -239,7 +246,7 @@ static void on_late(struct pl_timer *timer)
 static void begin_wait(struct pl_ws_wait_op *wait, struct pl_sched *sched,
                        struct pl_ws *ws, bool drains, int now)
 {
-    struct pl_ws_wait_op **at = &ws->waiters;
+    struct pl_ws_wait_op **at;
 
     pl_op_init(&wait->op, sched, cancel_wait);
     pl_op_begin(&wait->op);
@@ -247,10 +254,13 @@ static void begin_wait(struct pl_ws_wait_op *wait, struct pl_sched *sched,
     wait->ws = ws;
     wait->next = NULL;
     wait->drains = drains;
+    if (now == PL_ERR_AGAIN && pl_ws_rare_get(ws) == NULL)
+        now = PL_ERR_NOMEM;
     if (now != PL_ERR_AGAIN) {
         pl_op_complete(&wait->op, now);
         return;
     }
+    at = &ws->rare->waiters;
     while (*at != NULL)
         at = &(*at)->next;
     *at = wait;
@@ -259,12 +269,12 @@ static void begin_wait(struct pl_ws_wait_op *wait, struct pl_sched *sched,
 void pl_ws_receive_begin(struct pl_ws_wait_op *wait, struct pl_sched *sched,
                          struct pl_ws *ws, uint64_t due)
 {
-    int now = *first(ws, false) != NULL                    ? PL_ERR_BUSY
+    int now = first(ws, false) != NULL                     ? PL_ERR_BUSY
               : has_message(ws) || ws->state != PL_WS_OPEN ? 0
                                                            : PL_ERR_AGAIN;
 
     begin_wait(wait, sched, ws, false, now);
-    if (now == PL_ERR_AGAIN && due != 0)
+    if (first(ws, false) == wait && due != 0)
         pl_timer_start(pl_loop_wheel(ws->http->net->loop), &wait->timer, due);
 }
 
@@ -281,13 +291,18 @@ void pl_ws_drain_begin(struct pl_ws_wait_op *wait, struct pl_sched *sched,
 /* The first close frame, either way, says why. */
 static void note_reason(struct pl_ws *ws, unsigned code, struct pl_str reason)
 {
+    char *copy;
+
     if (ws->code != 0)
         return;
     ws->code = (uint16_t)code;
+    reason.len = PL_MIN(reason.len, (size_t)PL_WS_CONTROL_MAX - 2);
     if (reason.len == 0 || pl_ws_rare_get(ws) == NULL)
         return;
-    ws->rare->len = (uint8_t)PL_MIN(reason.len, sizeof(ws->rare->reason));
-    memcpy(ws->rare->reason, reason.data, ws->rare->len);
+    copy = pl_pool_get(pl_ws_pool(ws), reason.len);
+    if (copy != NULL)
+        ws->rare->reason =
+            pl_str(memcpy(copy, reason.data, reason.len), reason.len);
 }
 
 /* OPEN -> CLOSING or CLOSED: nothing is read or written any more. */
@@ -428,7 +443,7 @@ void pl_ws_release(struct pl_ws *ws, unsigned code)
     ws->reader = NULL;
     if (ws->state == PL_WS_OPEN)
         (void)pl_ws_close(ws, code, pl_str(NULL, 0));
-    PL_ASSERT(*first(ws, false) == NULL); /* it was told of the end */
+    PL_ASSERT(first(ws, false) == NULL); /* it was told of the end */
     if (reader != NULL && reader->released != NULL)
         reader->released(ws);
     pl_ws_done(ws);
@@ -509,17 +524,18 @@ void pl_ws_tick(struct pl_ws *ws)
 unsigned pl_ws_closed(const struct pl_ws *ws, struct pl_str *reason)
 {
     if (reason != NULL)
-        *reason = ws->rare == NULL ? PL_STR("")
-                                   : pl_str(ws->rare->reason, ws->rare->len);
+        *reason = ws->rare == NULL || ws->rare->reason.data == NULL
+                      ? PL_STR("")
+                      : ws->rare->reason;
     return ws->code;
 }
 
 void pl_ws_set_state(struct pl_ws *ws, void *state)
 {
-    ws->own = state;
+    ws->user = state;
 }
 
 void *pl_ws_state(const struct pl_ws *ws)
 {
-    return ws->own;
+    return ws->user;
 }

@@ -75,11 +75,11 @@ struct pl_ws_reader {
     void (*released)(struct pl_ws *ws);
 };
 
-/* What few sockets have. */
+/* What a socket that is idle, and whose reader has callbacks, does without. */
 struct pl_ws_rare {
-    struct pl_ws_packer *packer; /* of its own; or NULL */
-    uint8_t len;                 /* of the close frame's reason */
-    char reason[PL_WS_CONTROL_MAX - 2];
+    struct pl_ws_wait_op *waiters; /* first come, first served */
+    struct pl_ws_packer *packer;   /* of its own; or NULL */
+    struct pl_str reason;          /* of the close frame; from the pool */
 };
 
 enum pl_ws_state { PL_WS_OPEN, PL_WS_CLOSING, PL_WS_CLOSED };
@@ -118,16 +118,14 @@ struct pl_ws {
     struct pl_http *http;
     const struct pl_ws_settings *settings;
     const struct pl_ws_reader *reader; /* NULL: waits by pl_ws_wait_op */
-    void *user;                        /* the reader's */
-    void *own;                         /* pl_ws_state() */
-    struct pl_ws_work *work;
-    struct pl_ws_rare *rare;       /* or NULL */
-    struct pl_ws_wait_op *waiters; /* first come, first served */
-    struct pl_ws_place *places;    /* among those that listen to topics */
+    void *user;              /* the reader's; of one in C it is pl_ws_state() */
+    struct pl_ws_work *work; /* or NULL */
+    struct pl_ws_rare *rare; /* or NULL */
+    struct pl_ws_place *places; /* among those that listen to topics */
 };
 
 _Static_assert(
-    sizeof(struct pl_ws) <= 112,
+    sizeof(struct pl_ws) <= 96,
     "192 bytes with its connection and that one's place in the loop");
 
 /* ---- life ---- */
@@ -184,8 +182,12 @@ struct pl_ws_wait_op {
     bool drains; /* for the output */
 };
 
+/* Somebody waits by a pl_ws_wait_op. */
+bool pl_ws_is_awaited(const struct pl_ws *ws);
+
 /* Completes with 0 when pl_ws_take() has something. PL_ERR_BUSY for the second
- * that waits. due: monotonic ns, PL_ERR_TIMEOUT then; 0: never. */
+ * that waits; PL_ERR_NOMEM. due: monotonic ns, PL_ERR_TIMEOUT then; 0: never.
+ */
 void pl_ws_receive_begin(struct pl_ws_wait_op *wait, struct pl_sched *sched,
                          struct pl_ws *ws, uint64_t due);
 

@@ -124,7 +124,8 @@ static void failed(struct pl_ws *ws, int err)
 static int run(void *arg)
 {
     struct pl_ws *ws = arg;
-    const struct pl_ws_route *route = ws->user;
+    const struct pl_ws_route *route =
+        PL_CONTAINER_OF(ws->settings, struct pl_ws_route, settings);
     struct pl_ws_message message;
     struct pl_str reason;
     int got, err;
@@ -174,7 +175,6 @@ int pl_ws_serve(struct pl_request *req, struct pl_response *res, void *arg)
     if (err != 0)
         return err;
     pl_ws_adopt(req);
-    ws->user = (void *)route;
     ws->reader = &reader;
     if (ws->work != NULL || ws->state != PL_WS_OPEN)
         on_ready(ws);

@@ -175,7 +175,7 @@ static bool may_leave(const struct pl_lua_ws *socket)
     const struct pl_ws *ws = socket->ws;
 
     return ws != NULL && ws->state == PL_WS_OPEN && !ws->busy && !socket->due &&
-           ws->waiters == NULL && !socket->vm->running &&
+           !pl_ws_is_awaited(ws) && !socket->vm->running &&
            socket->vm->phase == PL_VM_RUNNING;
 }
 
