@@ -119,6 +119,11 @@ static int start_thread(pthread_t *out, void *(*run)(void *), void *arg)
     return err == 0 ? 0 : -1;
 }
 
+void pl_sys_nice(int more)
+{
+    (void)!nice(more);
+}
+
 int pl_sys_thread(pthread_t *out, void *(*run)(void *), void *arg)
 {
     return PL_SYS_DO(thread, NULL, -1, start_thread(out, run, arg));

@@ -637,6 +637,9 @@ int pl_sys_landlock_restrict_self(int ruleset);
  * signals blocked but those that its own faults raise. */
 int pl_sys_thread(pthread_t *out, void *(*run)(void *), void *arg);
 
+/* nice(2), which on Linux is about the calling thread. Best effort. */
+void pl_sys_nice(int more);
+
 /* ---- time (pl_random() is in perilune.h) ---- */
 
 /* Nanoseconds of the monotonic and of the wall clock. */

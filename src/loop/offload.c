@@ -53,6 +53,7 @@ struct pl_offload {
     atomic_bool stopping;
     sem_t tokens;
     unsigned idle_ms, max;
+    int nice;
     struct place places[];
 };
 
@@ -184,6 +185,8 @@ static void *run_thread(void *arg)
     snprintf(name, sizeof(name), "pl-offload-%u",
              (unsigned)(place - offload->places) % 1000);
     pthread_setname_np(pthread_self(), name);
+    if (offload->nice != 0)
+        pl_sys_nice(offload->nice);
     atomic_fetch_add(&offload->threads, 1);
     for (;;) {
         struct pl_job *job = pop(offload);
@@ -349,6 +352,11 @@ void pl_offload_free(struct pl_offload *offload)
 void pl_offload_set_idle(struct pl_offload *offload, unsigned ms)
 {
     offload->idle_ms = ms;
+}
+
+void pl_offload_set_nice(struct pl_offload *offload, int nice)
+{
+    offload->nice = nice;
 }
 
 unsigned pl_offload_threads(struct pl_offload *offload)

@@ -43,6 +43,10 @@ int pl_offload_submit(struct pl_offload *offload, struct pl_job *job);
  * first submit. */
 void pl_offload_set_idle(struct pl_offload *offload, unsigned ms);
 
+/* How far its threads step back behind those who answer requests (nice(2), 1 to
+ * 19): for long computations. Before the first submit. */
+void pl_offload_set_nice(struct pl_offload *offload, int nice);
+
 /* For status: threads that run or wait for work now. */
 unsigned pl_offload_threads(struct pl_offload *offload);
 

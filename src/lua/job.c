@@ -11,6 +11,7 @@ static const char meta_name[] = "pl.job";
 /* In front of the data, in the same block. */
 struct block {
     const struct pl_lua_job_type *type;
+    bool back; /* steps back */
     max_align_t data[];
 };
 
@@ -67,16 +68,24 @@ static int do_work(void *arg)
     return block->type->work(block->data);
 }
 
+void pl_lua_job_step_back(void *data)
+{
+    PL_CONTAINER_OF((max_align_t *)data, struct block, data[0])->back = true;
+}
+
 /* job_begin(job) -> result. Waits. */
 static int job_begin(lua_State *L)
 {
     struct job *job = luaL_checkudata(L, 1, meta_name);
     struct pl_co *co = pl_co_may_wait(L, job->block->type->call);
+    struct pl_sched *sched = pl_vm_upvalue(L)->sched;
+    bool back = job->block->back && sched->background != NULL;
 
     PL_ASSERT(!job->begun);
     job->begun = true;
-    pl_offload_begin(&job->offload, pl_vm_upvalue(L)->sched, do_work,
-                     job->block, free_block);
+    pl_offload_begin_on(&job->offload, sched,
+                        back ? sched->background : sched->offload, do_work,
+                        job->block, free_block);
     return pl_co_wait(L, co, &job->offload.op, 1);
 }
 

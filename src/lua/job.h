@@ -32,6 +32,9 @@ struct pl_lua_job_type {
 void *pl_lua_job_new(lua_State *L, const struct pl_lua_job_type *type,
                      size_t size);
 
+/* That one is a long computation: it steps back behind those who answer. */
+void pl_lua_job_step_back(void *data);
+
 /* Adds run_job to the table on top: run_job(job) waits and gives what push()
  * has pushed; or nil, err when there was no thread for it. Raises when the task
  * is cancelled. */

@@ -91,6 +91,7 @@ static struct reading *new_reading(lua_State *L)
 
     path.data = luaL_checklstring(L, 1, &path.len);
     reading = pl_lua_job_new(L, &type, sizeof(*reading));
+    pl_lua_job_step_back(reading);
     reading->chunks = pl_chunks_take(pl_vm_upvalue(L)->options.chunks);
     reading->anew = lua_toboolean(L, 2);
     reading->path = pl_malloc(path.len + 1);

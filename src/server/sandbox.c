@@ -82,6 +82,8 @@ static int be_alone(struct pl_sandbox *sandbox, struct pl_error *error)
     struct pl_server *server = sandbox->server;
 
     pl_offload_rest(server->offload);
+    if (server->background != NULL)
+        pl_offload_rest(server->background);
     if (server->names != NULL)
         pl_offload_rest(server->names);
     for (int ms = 0; ms < LEAVE_MS && others() > 0; ms++)

@@ -19,6 +19,7 @@
 
 enum {
     OFFLOAD_THREADS = 4,
+    BACKGROUND_NICE = 10,
     OFFLOAD_QUEUE = 1024,
     NAME_THREADS = 4, /* of lookups that may take seconds each */
     NAME_QUEUE = 256,
@@ -26,6 +27,17 @@ enum {
 
 /* Without it the built-in table serves. */
 static const char MIME_TYPES[] = "/etc/mime.types";
+
+/* A reload compiles beside requests that are answered: it may take longer, they
+ * may not. */
+static PL_COLD int new_background(struct pl_server *server)
+{
+    int err = pl_offload_new(1, OFFLOAD_QUEUE, &server->background);
+
+    if (err == 0)
+        pl_offload_set_nice(server->background, BACKGROUND_NICE);
+    return err;
+}
 
 int pl_server_init(struct pl_server *server,
                    const struct pl_server_options *options,
@@ -44,9 +56,12 @@ int pl_server_init(struct pl_server *server,
         err = pl_share_new(&server->share);
     if (err == 0)
         err = pl_offload_new(OFFLOAD_THREADS, OFFLOAD_QUEUE, &server->offload);
+    if (err == 0 && PL_WITH_RELOAD)
+        err = new_background(server);
     if (err == 0 && PL_WITH_SOCKETS)
         err = pl_offload_new(NAME_THREADS, NAME_QUEUE, &server->names);
     if (err < 0) {
+        pl_offload_free(server->background);
         pl_offload_free(server->offload);
         pl_share_free(server->share);
         pl_loop_free(server->loop);
@@ -61,6 +76,7 @@ void pl_server_fini(struct pl_server *server)
         pl_sandbox_free(server->sandbox);
     pl_free(server->workers);
     pl_offload_free(server->names);
+    pl_offload_free(server->background);
     pl_offload_free(server->offload);
     pl_share_free(server->share);
     if (PL_WITH_RELOAD)

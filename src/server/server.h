@@ -61,6 +61,7 @@ struct pl_server {
     struct pl_server_options options;
     const struct pl_loader *loader;
     struct pl_offload *offload;
+    struct pl_offload *background; /* computes for long, behind the workers */
     struct pl_offload *names; /* looks up hosts: its threads for nothing else */
     struct pl_share *share;   /* what the workers have together */
     struct pl_listen_set listening; /* what it listens on */

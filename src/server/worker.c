@@ -161,6 +161,7 @@ static int open_worker(struct pl_worker *worker)
     err = pl_sched_init(&worker->sched, worker->loop, worker->server->offload);
     if (err < 0)
         goto fail_loop;
+    worker->sched.background = worker->server->background;
     err = pl_member_join(&worker->member, worker->server->share, worker->loop,
                          worker->id, worker->scratch);
     if (err < 0)

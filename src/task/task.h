@@ -78,6 +78,8 @@ struct pl_sched {
     void (*on_deadline)(void *arg, uint64_t deadline);
     void *on_deadline_arg;
     struct pl_offload *offload;
+    /* For long computations: its threads step back. NULL: the same threads. */
+    struct pl_offload *background;
     struct pl_list roots;      /* tasks without a parent */
     struct pl_list stop_waits; /* pl_stop_op.node */
     bool stopping;             /* pl_sched_stop() was called */

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "base/check.h"
 #include "base/faults.h"
@@ -313,6 +314,7 @@ struct look {
     struct pl_job job;
     char name[16];
     sigset_t mask;
+    int nice;
     bool done;
 };
 
@@ -322,6 +324,7 @@ static void look_around(struct pl_job *job)
 
     pthread_getname_np(pthread_self(), look->name, sizeof(look->name));
     pthread_sigmask(SIG_BLOCK, NULL, &look->mask);
+    look->nice = getpriority(PRIO_PROCESS, 0); /* of the thread */
 }
 
 static void look_done(struct pl_job *job)
@@ -351,6 +354,26 @@ static void test_offload__threads_are_named_and_take_no_signals(void **state)
 }
 
 /* ---- faults (in a build with -Dfaults=true) ---- */
+
+static void test_offload__threads_may_step_back(void **state)
+{
+    struct pl_offload *offload = new_offload(1, 2);
+    struct pl_loop *loop = new_loop();
+    struct look look = {.job = {.work = look_around,
+                                .done = look_done,
+                                .reply = pl_loop_mailbox(loop)}};
+    int own = getpriority(PRIO_PROCESS, 0);
+
+    (void)state;
+    pl_offload_set_nice(offload, 3);
+    CHECK_INT(0, pl_offload_submit(offload, &look.job), "submit");
+    while (!look.done)
+        CHECK(pl_loop_step(loop, -1) >= 0, "a step");
+    CHECK_INT(own > 16 ? 19 : own + 3, look.nice, "behind the others");
+    CHECK_INT(own, getpriority(PRIO_PROCESS, 0), "who stay where they were");
+    pl_offload_free(offload);
+    pl_loop_free(loop);
+}
 
 static void test_offload__without_a_thread_the_job_is_refused(void **state)
 {
@@ -424,6 +447,7 @@ RUN_TESTS(cmocka_unit_test(test_offload__results_come_back_to_the_loop),
           cmocka_unit_test(test_offload__idle_threads_end),
           cmocka_unit_test(test_offload__many_loops_share_it),
           cmocka_unit_test(test_offload__threads_are_named_and_take_no_signals),
+          cmocka_unit_test(test_offload__threads_may_step_back),
           cmocka_unit_test(test_offload__without_a_thread_the_job_is_refused),
           cmocka_unit_test(test_offload__rests_and_goes_on),
           cmocka_unit_test(test_offload__opening_may_run_out_of_memory))
