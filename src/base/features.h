@@ -21,6 +21,7 @@
     X(PAGES)                                                                   \
     X(PROXY)                                                                   \
     X(RELOAD)                                                                  \
+    X(REWRITE)                                                                 \
     X(SANDBOX)                                                                 \
     X(SHARE) X(SOCKETS) X(STREAMS) X(SUPERVISOR) X(TLS) X(WATCH) X(WATCHDOG)
 
@@ -42,6 +43,7 @@ _Static_assert(0 PL_FEATURE_MAP(PL_FEATURE_IS) == PL_FEATURES,
 #define PL_FEATURE_PAGES "pages"
 #define PL_FEATURE_PROXY "proxy"
 #define PL_FEATURE_RELOAD "reload"
+#define PL_FEATURE_REWRITE "rewrite"
 #define PL_FEATURE_SANDBOX "sandbox"
 #define PL_FEATURE_SHARE "share"
 #define PL_FEATURE_SOCKETS "sockets"

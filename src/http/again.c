@@ -1,6 +1,7 @@
 #include "http/again.h"
 
 #include "base/str.h"
+#include "http/retarget.h"
 
 /* In the place of the last one if there is room: a connection that lives long
  * goes over often. */
@@ -51,6 +52,8 @@ static void forget(struct pl_request *req)
     req->route = NULL;
     req->chain = NULL;
     req->finished = false;
+    if (PL_WITH_REWRITE && req->rewrites > 0)
+        pl_request_restore(req);
 }
 
 static void resume(struct pl_op *op)

@@ -162,6 +162,28 @@ struct pl_str pl_request_proxy_item(struct pl_request *req, uint8_t type)
                                    : pl_str(NULL, 0);
 }
 
+/* Does a field say so? Only where its word counts. */
+static bool is_forwarded(struct pl_request *req)
+{
+    struct pl_conn *conn = req->wire == NULL || req->wire->conn == NULL
+                               ? NULL
+                               : req->wire->conn(req);
+
+    if (conn == NULL || !pl_conn_trusted(conn) ||
+        conn->listener->options->forwarded == PL_FORWARDED_NONE)
+        return false;
+    return pl_request_header(req, PL_STR("forwarded")).data != NULL ||
+           pl_request_header(req, PL_STR("x-forwarded-for")).data != NULL ||
+           pl_request_header(req, PL_STR("x-real-ip")).data != NULL;
+}
+
+bool pl_request_is_proxied(struct pl_request *req)
+{
+    struct pl_proxy_header header;
+
+    return PL_WITH_PROXY && (header_of(req, &header) || is_forwarded(req));
+}
+
 /* ---- at the beginning of a request ---- */
 
 void pl_request_ask_proxies(struct pl_request *req)

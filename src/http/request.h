@@ -48,8 +48,10 @@ struct pl_request {
     bool hijacked;       /* its connection has left HTTP (hijack.h) */
     uint16_t https_port; /* where to come again with TLS; 0: is served here */
     uint16_t nheaders, nparams;
-    uint64_t hsts_s; /* RFC 6797: max-age; 0: is not said */
-    struct pl_str method_name, target;
+    uint8_t rewrites; /* how often its path was rewritten (retarget.h) */
+    uint64_t hsts_s;  /* RFC 6797: max-age; 0: is not said */
+    struct pl_str method_name;
+    struct pl_str target; /* as it came, whatever was rewritten since */
     /* Of an extended CONNECT (RFC 8441: "websocket"), whose method is GET here;
      * absent: it is none. */
     struct pl_str connect_protocol;

@@ -101,6 +101,13 @@ void pl_next_begin(struct pl_next_op *wait, const struct pl_next *next,
     pl_next_start(next, req, &wait->then);
 }
 
+PL_COLD void pl_chain_run(const struct pl_chain *chain, struct pl_request *req,
+                          struct pl_then *then)
+{
+    req->chain = chain;
+    start_next(&chain->steps[0], req, then);
+}
+
 static void finish(struct pl_then *then, struct pl_request *req, int result)
 {
     (void)then;

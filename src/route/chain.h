@@ -20,6 +20,10 @@ void pl_chain_free(struct pl_chain *chain);
 /* Runs it for req, and then pl_request_finish(). */
 void pl_chain_start(const struct pl_chain *chain, struct pl_request *req);
 
+/* The same with something else after it. */
+void pl_chain_run(const struct pl_chain *chain, struct pl_request *req,
+                  struct pl_then *then);
+
 struct pl_handler *pl_chain_handler(const struct pl_chain *chain);
 unsigned pl_chain_filters(const struct pl_chain *chain);
 

@@ -1,6 +1,7 @@
 #include "route/dispatch.h"
 
 #include "base/error.h"
+#include "base/features.h"
 #include "base/str.h"
 #include "route/chain.h"
 
@@ -26,8 +27,9 @@ static int add_allow(struct pl_request *req, unsigned methods)
     return pl_response_set(&req->response, PL_STR("Allow"), pl_str(text, n));
 }
 
-PL_COLD static void no_route(const struct pl_match *match,
-                             struct pl_request *req)
+/* Returns the result of the request. */
+PL_COLD static int no_route(const struct pl_match *match,
+                            struct pl_request *req)
 {
     struct pl_response *res = &req->response;
     int err = 0;
@@ -42,7 +44,7 @@ PL_COLD static void no_route(const struct pl_match *match,
         if (err == 0)
             err = add_allow(req, match->allow);
     }
-    pl_request_finish(req, err);
+    return err;
 }
 
 static int bind_params(struct pl_request *req, const struct pl_match *match)
@@ -100,6 +102,8 @@ static int bind_budget(struct pl_request *req, const struct pl_budget *own)
 
     if (PL_LIKELY(!req->settings->usage && !is_measured(own, site)))
         return 0;
+    if (req->meter != NULL) /* rewritten: it is measured already */
+        return 0;
     budget = (struct pl_budget){
         .wall_ms = choose(own->wall_ms, site->wall_ms, UINT64_MAX),
         .cpu_ms = choose(own->cpu_ms, site->cpu_ms, UINT64_MAX),
@@ -117,37 +121,106 @@ static int bind_limits(struct pl_request *req, const struct pl_route *route)
     return err;
 }
 
-void pl_dispatch(const struct pl_router *router, struct pl_request *req)
+/* What its route says of the request. */
+PL_INLINE int bind_route(struct pl_request *req, const struct pl_match *match)
 {
+    const struct pl_route *route = match->route;
     struct pl_response *res = &req->response;
-    struct pl_str host = {NULL, 0};
-    struct pl_match match;
-    uint16_t port;
     int err;
 
-    if (pl_str_eq(req->path, PL_STR("*"))) { /* OPTIONS *: the server */
-        match = (struct pl_match){.allow = PL_METHODS_ANY};
-        no_route(&match, req);
-        return;
-    }
-    if (pl_router_has_hosts(router))
-        host = pl_request_host(req, &port);
+    req->route = route;
+    res->cache_control = route->cache_control;
+    res->expires = route->expires;
+    err = bind_params(req, match);
+    if (err == 0)
+        err = bind_limits(req, route);
+    if (err == 0)
+        err = bind_budget(req, &route->budget);
+    return err;
+}
+
+/* Finds the chain of req's route. NULL: *result is what is to be answered. */
+PL_INLINE const struct pl_chain *find_chain(const struct pl_router *router,
+                                            struct pl_request *req,
+                                            struct pl_str host, int *result)
+{
+    struct pl_match match;
+
     pl_router_find(router, host, (enum pl_method)req->method, req->path,
                    &match);
     if (match.route == NULL) {
-        no_route(&match, req);
+        *result = no_route(&match, req);
+        return NULL;
+    }
+    *result = bind_route(req, &match);
+    return *result < 0 ? NULL : match.route->chain;
+}
+
+PL_COLD static void answer_server(struct pl_request *req)
+{
+    struct pl_match match = {.allow = PL_METHODS_ANY};
+
+    pl_request_finish(req, no_route(&match, req));
+}
+
+static void finish(struct pl_then *then, struct pl_request *req, int result)
+{
+    (void)then;
+    pl_request_finish(req, result);
+}
+
+PL_COLD static void start_front(const struct pl_router *router,
+                                struct pl_request *req)
+{
+    static struct pl_then end = {finish};
+    struct pl_handler *front = pl_router_front(router);
+
+    front->start(front, req, &end);
+}
+
+void pl_dispatch(const struct pl_router *router, struct pl_request *req)
+{
+    unsigned ahead = pl_router_ahead(router);
+    struct pl_str host = {NULL, 0};
+    const struct pl_chain *chain;
+    uint16_t port;
+    int result;
+
+    if (pl_str_eq(req->path, PL_STR("*"))) { /* OPTIONS *: the server */
+        answer_server(req);
         return;
     }
-    req->route = match.route;
-    res->cache_control = match.route->cache_control;
-    res->expires = match.route->expires;
-    err = bind_params(req, &match);
-    if (err == 0)
-        err = bind_limits(req, match.route);
-    if (err == 0)
-        err = bind_budget(req, &match.route->budget);
-    if (err < 0)
-        pl_request_finish(req, err);
+    if (ahead != 0) {
+        if (PL_WITH_REWRITE && (ahead & PL_AHEAD_FRONT)) {
+            start_front(router, req);
+            return;
+        }
+        host = pl_request_host(req, &port);
+    }
+    chain = find_chain(router, req, host, &result);
+    if (chain == NULL)
+        pl_request_finish(req, result);
     else
-        pl_chain_start(match.route->chain, req);
+        pl_chain_start(chain, req);
+}
+
+PL_COLD void pl_dispatch_anew(const struct pl_router *router,
+                              struct pl_request *req, struct pl_then *then,
+                              bool front)
+{
+    struct pl_handler *ahead = front ? pl_router_front(router) : NULL;
+    const struct pl_chain *chain;
+    uint16_t port;
+    int result;
+
+    if (ahead != NULL) {
+        ahead->start(ahead, req, then);
+        return;
+    }
+    req->limits = &req->settings->body;
+    chain = find_chain(router, req, pl_request_host(req, &port), &result);
+    if (chain == NULL)
+        then->done(then, req, result);
+    else
+        pl_chain_run(chain, req, then);
 }

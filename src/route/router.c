@@ -1,5 +1,6 @@
 #include "route/router.h"
 
+#include "base/features.h"
 #include "base/str.h"
 #include "base/sys.h"
 #include "route/chain.h"
@@ -27,6 +28,8 @@ struct pl_router {
     struct tree any;
     struct pl_route **routes;
     unsigned count, room;
+    unsigned ahead; /* enum pl_router_ahead */
+    struct pl_handler *front;
 };
 
 /* ---- building ---- */
@@ -74,6 +77,8 @@ PL_COLD void pl_router_free(struct pl_router *router)
     for (unsigned i = 0; i < router->count; i++)
         free_route(router->routes[i]);
     pl_free(router->routes);
+    if (PL_WITH_REWRITE && router->front != NULL)
+        router->front->free(router->front);
     pl_free(router);
 }
 
@@ -179,6 +184,7 @@ static struct tree *tree_of(struct pl_router *router, struct pl_str host)
     tree->host = pl_str(copy, name.len);
     tree->wildcard = wildcard;
     insert_tree(&router->hosts, tree);
+    router->ahead |= PL_AHEAD_HOST;
     return tree;
 }
 
@@ -340,9 +346,21 @@ PL_COLD int pl_router_add(struct pl_router *router, const struct pl_route *from,
     return 0;
 }
 
-bool pl_router_has_hosts(const struct pl_router *router)
+unsigned pl_router_ahead(const struct pl_router *router)
 {
-    return router->hosts != NULL;
+    return router->ahead;
+}
+
+PL_COLD void pl_router_set_front(struct pl_router *router,
+                                 struct pl_handler *front)
+{
+    router->front = front;
+    router->ahead |= PL_AHEAD_FRONT;
+}
+
+struct pl_handler *pl_router_front(const struct pl_router *router)
+{
+    return router->front;
 }
 
 const struct pl_route *pl_router_route(const struct pl_router *router,
@@ -427,13 +445,29 @@ static inline bool find_in(const struct tree *tree, enum pl_method method,
 }
 
 /* "a.b.example" belongs to "*.example" as well as to "*.b.example". */
-static bool host_matches(const struct tree *tree, struct pl_str host)
+static bool is_name_of(struct pl_str name, bool wildcard, struct pl_str host)
 {
-    if (!tree->wildcard)
-        return pl_str_ieq(host, tree->host);
-    return host.len > tree->host.len + 1 &&
-           host.data[host.len - tree->host.len - 1] == '.' &&
-           pl_str_ieq(pl_str_skip(host, host.len - tree->host.len), tree->host);
+    if (!wildcard)
+        return pl_str_ieq(host, name);
+    return host.len > name.len + 1 &&
+           host.data[host.len - name.len - 1] == '.' &&
+           pl_str_ieq(pl_str_skip(host, host.len - name.len), name);
+}
+
+/* With a dot at its end it is the same name, fully qualified. */
+static struct pl_str without_dot(struct pl_str host)
+{
+    return host.len > 0 && host.data[host.len - 1] == '.'
+               ? pl_str_first(host, host.len - 1)
+               : host;
+}
+
+PL_COLD bool pl_router_host_is(struct pl_str name, struct pl_str host)
+{
+    bool wildcard = pl_str_starts(name, PL_STR("*."));
+
+    return name.len == 0 || is_name_of(pl_str_skip(name, wildcard ? 2 : 0),
+                                       wildcard, without_dot(host));
 }
 
 void pl_router_find(const struct pl_router *router, struct pl_str host,
@@ -444,12 +478,11 @@ void pl_router_find(const struct pl_router *router, struct pl_str host,
     match->allow = 0;
     if (path.len == 0 || path.data[0] != '/')
         return;
-    /* With a dot at its end it is the same name, fully qualified. */
-    if (host.len > 0 && host.data[host.len - 1] == '.')
-        host = pl_str_first(host, host.len - 1);
+    host = without_dot(host);
     for (int wildcard = 0; wildcard < 2 && router->hosts != NULL; wildcard++)
         for (struct tree *tree = router->hosts; tree; tree = tree->next)
-            if (tree->wildcard == wildcard && host_matches(tree, host) &&
+            if (tree->wildcard == wildcard &&
+                is_name_of(tree->host, tree->wildcard, host) &&
                 find_in(tree, method, path, match))
                 return;
     find_in(&router->any, method, path, match);

@@ -18,6 +18,7 @@
 #include "http/request.h"
 
 struct pl_chain;
+struct pl_handler;
 struct pl_router;
 
 enum { PL_ROUTE_PARAMS = 16 }; /* most parameters of one pattern */
@@ -71,8 +72,22 @@ void pl_router_find(const struct pl_router *router, struct pl_str host,
                     enum pl_method method, struct pl_str path,
                     struct pl_match *match);
 
-/* Does any route name a host? If not, pl_router_find() needs none. */
-bool pl_router_has_hosts(const struct pl_router *router);
+/* What has to be done before pl_router_find(), if anything. */
+enum pl_router_ahead {
+    PL_AHEAD_HOST = 1,  /* it needs the host: a route names one */
+    PL_AHEAD_FRONT = 2, /* there is a handler in front of all routes */
+};
+
+unsigned pl_router_ahead(const struct pl_router *router);
+
+/* A handler that is given each request before it is routed: it answers, or
+ * hands it on by pl_dispatch_anew(). TAKES it; there may be one. */
+void pl_router_set_front(struct pl_router *router, struct pl_handler *front);
+struct pl_handler *pl_router_front(const struct pl_router *router);
+
+/* Is host what a route means that was added for name ("", "name", "*.name")?
+ */
+bool pl_router_host_is(struct pl_str name, struct pl_str host);
 
 /* All routes in the order of adding: index from 0; NULL at the end. */
 const struct pl_route *pl_router_route(const struct pl_router *router,

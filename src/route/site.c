@@ -157,6 +157,13 @@ void pl_site_leave(struct pl_site *site)
     site->scope = scope->outer;
 }
 
+void pl_site_scope_names(const struct pl_site *site, struct pl_str *host,
+                         struct pl_str *prefix)
+{
+    *host = site->scope->host;
+    *prefix = site->scope->prefix;
+}
+
 /* ---- life ---- */
 
 int pl_site_own(struct pl_site *site, void (*drop)(void *arg), void *arg)

@@ -162,4 +162,8 @@ int pl_site_enter(struct pl_site *site, struct pl_str host,
                   struct pl_error *error);
 void pl_site_leave(struct pl_site *site);
 
+/* Of the current scope, "" for none; as long as the site. */
+void pl_site_scope_names(const struct pl_site *site, struct pl_str *host,
+                         struct pl_str *prefix);
+
 #endif
