@@ -246,6 +246,106 @@ PL_API int pl_app_static(struct pl_app *app, const char *prefix,
                          const char *folder,
                          const struct pl_app_static_options *options);
 
+/* ---- other paths, other places -------------------------------------------
+ *
+ * Rules that make other paths of some paths, or send clients elsewhere. A
+ * pattern is one of Lua (`^/old/(%d+)$`; docs/rewrite.md), matched in bounded
+ * time; in texts "%1" is what its first "( )" has captured, "%0" the whole
+ * match, "%%" a percent sign. */
+
+/* What a rule may ask for. */
+enum pl_when {
+    PL_WHEN_METHOD = 1,  /* value: "GET POST"; GET includes HEAD */
+    PL_WHEN_COOKIE,      /* name, value */
+    PL_WHEN_QUERY,       /* the same, decoded: of the query string, */
+    PL_WHEN_FORM,        /* ... of a form that was posted (not multipart),
+                            whose body is read as a whole */
+    PL_WHEN_HEADER,      /* the same */
+    PL_WHEN_ENVIRONMENT, /* the same, of the process */
+    PL_WHEN_CAPTURE,     /* name: "1", value */
+    PL_WHEN_ENCODING,    /* name: the client accepts "gzip", "br", "zstd",
+                            "deflate" or "identity" */
+    PL_WHEN_PROXIED,     /* it came through a proxy that is believed */
+    PL_WHEN_HTTP_1_0,    /* it is a request of HTTP/1.0 */
+    PL_WHEN_HTTPS,       /* it came with TLS */
+    PL_WHEN_HAS_QUERY,   /* there is a query string, and not "" */
+    PL_WHEN_EXISTS,      /* value: a path of the disk, where there is ... */
+    PL_WHEN_FILE,        /* ... something, a file, or a folder; one with a */
+    PL_WHEN_FOLDER,      /* ... ".." in it never is */
+};
+
+struct pl_condition {
+    enum pl_when when;
+    const char *name;
+    const char *value; /* "%1" may stand in it; NULL: any will do */
+    bool unless;       /* the other way round */
+};
+
+/* Makes *to, as long as the request, of captures ([0] is the whole match, count
+ * all of them). A path of this site ("/path?query"), or for a redirect any
+ * location; what cannot stand in a URL is percent-encoded. Absent: the rule is
+ * not for this request. Returns 0, or a PL_ERR_* or status to answer with. Runs
+ * on a fiber: may WAIT. */
+typedef int pl_rewrite_fn(struct pl_request *req, const struct pl_str *captures,
+                          unsigned count, void *arg, struct pl_str *to);
+
+struct pl_rewrite_options {
+    size_t size;    /* sizeof(struct pl_rewrite_options) */
+    const char *to; /* "/new/%1". Captures are percent-encoded, so that they do
+                       not leave their part of the URL. Without a "?" the query
+                       of the request is kept */
+    pl_rewrite_fn *fn; /* in the place of to */
+    void *arg;
+    int redirect; /* 301, 302, 303, 307, 308: the client is sent there; 0: the
+                     request is answered as if it had come for that path */
+    bool last;    /* rules are not asked again about the new path */
+    const struct pl_condition *conditions; /* all of them must hold */
+    size_t conditions_count;
+};
+
+/* Before a request is routed, rules are tried in the order they were added; the
+ * first that matches its path (anywhere, unless "^" and "$" say otherwise) and
+ * whose conditions hold decides. In a group or host it is for paths and hosts
+ * of that, and its pattern for what follows the prefix. The new path is looked
+ * at by the rules again; after the fourth the answer is 500. Filters are those
+ * of the route that the last path has. */
+PL_API int pl_app_rewrite(struct pl_app *app, const char *pattern,
+                          const struct pl_rewrite_options *options);
+
+/* The same as a route of its own: rules are asked about what is below prefix,
+ * without a slash in front, inside the filters of the group; 404 if none is for
+ * it. patterns[i] belongs to options[i], all of this header's size. */
+PL_API int pl_app_rewrite_below(struct pl_app *app, const char *prefix,
+                                const char *const *patterns,
+                                const struct pl_rewrite_options *options,
+                                size_t count);
+
+struct pl_redirect_options {
+    size_t size;    /* sizeof(struct pl_redirect_options) */
+    const char *to; /* "https://blog.example/" or "/blog" */
+    int status;     /* 301, 302, 303, 307, 308; 0: 301 */
+    bool rest;      /* what follows the prefix is appended, */
+    bool query;     /* ... and the query string */
+};
+
+/* Sends clients that ask for prefix, or anything below it, elsewhere. */
+PL_API int pl_app_redirect(struct pl_app *app, const char *prefix,
+                           const struct pl_redirect_options *options);
+
+struct pl_fixed_options {
+    size_t size;        /* sizeof(struct pl_fixed_options) */
+    int status;         /* 200 to 599; 0: 200 */
+    struct pl_str body; /* absent: none, or for an error its page */
+    const char *type;   /* NULL: text/html if the body begins with "<", else
+                           text/plain */
+    const char *const
+        *headers; /* name, value, name, value, ... NULL; or NULL */
+};
+
+/* Answers all methods of a path with the same response. */
+PL_API int pl_app_respond_with(struct pl_app *app, const char *pattern,
+                               const struct pl_fixed_options *options);
+
 /* Where to listen: "127.0.0.1:8080", "[::1]:8080", ":8080", "unix:/run/x.sock",
  * "unix:@name" (abstract), "fd:3" (a socket that listens already), "systemd" or
  * "systemd:name" (those that it has passed).

@@ -115,6 +115,13 @@ void pl_web_respond(lua_State *L, struct pl_request *req, int index);
 struct pl_handler *pl_web_handler_new(lua_State *L, struct pl_vm *vm, int index,
                                       bool response);
 
+/* Of the handler that runs in this task: who is told of its end. */
+struct pl_then *pl_web_then(void);
+
+/* It has nothing more to do with its request, which others go on with: the
+ * objects that were made for it are detached. */
+void pl_web_leave(void);
+
 /* ---- web_tls.c ---- */
 
 /* What lib/tls.lua has checked, at index. Lies, with all that it leads to, in

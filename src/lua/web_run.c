@@ -201,6 +201,23 @@ static struct call *current_call(void)
     return pl_co_current()->ctx;
 }
 
+struct pl_then *pl_web_then(void)
+{
+    return current_call()->then;
+}
+
+void pl_web_leave(void)
+{
+    struct call *call = current_call();
+    struct pl_request *req = call->req;
+    struct pl_web *web = req->lua;
+
+    if (req->task == pl_task_current())
+        req->task = NULL;
+    if (web != NULL && web->outer == call)
+        pl_web_detach(req);
+}
+
 /* core.begin_request() -> req; core.begin_both() -> req, res */
 static int begin_request(lua_State *L)
 {
