@@ -50,7 +50,7 @@ enum pl_template_kind pl_run_kind(struct pl_run *run,
     return run->data->ops->kind(run->data->arg, value);
 }
 
-static struct pl_template_value context(const struct pl_run *run)
+struct pl_template_value pl_run_context(const struct pl_run *run)
 {
     for (unsigned i = run->depth; i-- > 0;)
         if (run->frames[i].kind == PL_FRAME_SECTION)
@@ -82,7 +82,7 @@ bool pl_run_find(struct pl_run *run, struct pl_str name,
     struct pl_template_value next;
 
     if (pl_str_eq(name, PL_STR("."))) {
-        *out = context(run);
+        *out = pl_run_context(run);
         return true;
     }
     if (!pl_str_split(&name, '.', &part) || !find_first(run, part, out))

@@ -82,7 +82,27 @@ static int indent(struct pl_run *run, bool line, struct pl_str more)
     return 0;
 }
 
+static void unwind(struct pl_run *run, unsigned depth)
+{
+    while (run->depth > depth) {
+        if (run->frames[run->depth - 1].kind == PL_FRAME_LAMBDA)
+            pl_template_free(run->frames[run->depth - 1].template);
+        pop(run);
+    }
+}
+
 /* ---- lambdas ---- */
+
+/* What a lambda has begun to render and a leap has ended. */
+static void forget(const struct pl_template_call *call)
+{
+    struct pl_run *run = call->run;
+
+    unwind(run, call->depth);
+    run->rendering = call->rendering;
+    if (run->out->len > call->out)
+        run->out->len = call->out;
+}
 
 static struct pl_delimiters delimiters_of(const struct pl_run *run,
                                           const struct pl_template_op *op)
@@ -97,33 +117,17 @@ static struct pl_delimiters delimiters_of(const struct pl_run *run,
     return found;
 }
 
-/* The template that the lambda makes of source, as a frame. */
-static int call_lambda(struct pl_run *run, struct pl_template_value lambda,
-                       struct pl_str source, struct pl_delimiters delimiters,
-                       struct pl_frame **frame)
+/* Runs text as a frame. */
+static int enter_text(struct pl_run *run, struct pl_str text,
+                      struct pl_delimiters delimiters, struct pl_frame **frame)
 {
-    struct pl_str name = pl_str_c(run->template->name);
-    struct pl_template *made;
-    struct pl_buf text;
-    size_t before = pl_run_mark(run);
+    struct pl_template *made = pl_template_new_with(
+        pl_str_c(run->template->name), text, delimiters, run->error);
     int err;
 
-    pl_buf_init(&text, run->out->pool, run->out->account, LAMBDA_MAX);
-    err =
-        run->data->ops->call(run->data->arg, lambda, source, &text, run->error);
-    if (err == 0 && text.err < 0)
-        err = pl_run_no_room(run, text.err);
-    else if (err < 0 && run->error != NULL)
-        pl_run_place(run, run->error->where, sizeof(run->error->where));
-    made = err < 0 ? NULL
-                   : pl_template_new_with(name, pl_buf_str(&text), delimiters,
-                                          run->error);
-    pl_buf_fini(&text);
-    pl_run_release(run, before);
-    if (err == 0 && made == NULL)
-        err = run->error == NULL ? PL_ERR_SYNTAX : run->error->code;
-    if (err == 0)
-        err = push(run, PL_FRAME_LAMBDA, frame);
+    if (made == NULL)
+        return run->error == NULL ? PL_ERR_SYNTAX : run->error->code;
+    err = push(run, PL_FRAME_LAMBDA, frame);
     if (err < 0) {
         pl_template_free(made);
         return err;
@@ -133,6 +137,47 @@ static int call_lambda(struct pl_run *run, struct pl_template_value lambda,
     run->template = made;
     run->pc = 0;
     return 0;
+}
+
+static int fail_call(struct pl_run *run, int err)
+{
+    if (run->made.err < 0)
+        return pl_run_no_room(run, run->made.err);
+    if (run->error != NULL)
+        pl_run_place(run, run->error->where, sizeof(run->error->where));
+    return err;
+}
+
+/* Calls it: what it has made is shown, or becomes a frame. *frame is NULL if
+ * it did not. */
+static int call_lambda(struct pl_run *run, struct pl_template_value lambda,
+                       struct pl_str source, struct pl_delimiters delimiters,
+                       struct pl_frame **frame)
+{
+    struct pl_template_call call = {.lambda = lambda,
+                                    .context = pl_run_context(run),
+                                    .source = source,
+                                    .run = run,
+                                    .delimiters = delimiters,
+                                    .depth = run->depth,
+                                    .rendering = run->rendering,
+                                    .out = run->out->len};
+    size_t before = pl_run_mark(run);
+    int err;
+
+    *frame = NULL;
+    run->made.len = 0;
+    err = run->data->ops->call(run->data->arg, &call, &run->made, run->error);
+    forget(&call);
+    if (err < 0 || run->made.err < 0)
+        return fail_call(run, err);
+    pl_run_release(run, before);
+    if (err == PL_TEMPLATE_MADE)
+        err = enter_text(run, pl_buf_str(&run->made), delimiters, frame);
+    else
+        err = pl_buf_add(run->out, pl_buf_str(&run->made));
+    run->made.len = 0;
+    return err;
 }
 
 /* What a lambda has shown is escaped behind itself. */
@@ -172,7 +217,9 @@ static int do_value(struct pl_run *run, const struct pl_template_op *op)
         run->pc++;
     } else if (pl_run_kind(run, value) == PL_TEMPLATE_LAMBDA) {
         err = call_lambda(run, value, pl_str(NULL, 0), normal, &frame);
-        if (err == 0) {
+        if (frame == NULL)
+            run->pc++;
+        else {
             frame->escape = escape;
             err = indent(run, false, pl_str(NULL, 0));
         }
@@ -198,8 +245,10 @@ static int call_section(struct pl_run *run, const struct pl_template_op *op,
     struct pl_frame *frame;
     int err = call_lambda(run, lambda, source, delimiters_of(run, op), &frame);
 
-    if (err < 0)
+    if (frame == NULL) {
+        run->pc = op->other + 1;
         return err;
+    }
     frame->pc = op->other + 1;
     return indent(run, op->flags & PL_TEMPLATE_ALONE, pl_str(NULL, 0));
 }
@@ -448,14 +497,15 @@ static int run_op(struct pl_run *run, const struct pl_template_op *op)
     }
 }
 
-static int run_all(struct pl_run *run)
+/* Until what began at that depth is over. */
+static int run_to(struct pl_run *run, unsigned depth)
 {
     int err = 0;
 
     while (err == 0) {
         const struct pl_template_op *op = pl_run_op(run);
 
-        if (op->code == PL_TEMPLATE_STOP && run->depth == 0)
+        if (op->code == PL_TEMPLATE_STOP && run->depth == depth)
             break;
         err = step(run);
         if (err == 0)
@@ -466,6 +516,70 @@ static int run_all(struct pl_run *run)
     return err;
 }
 
+int pl_template_call_render(struct pl_template_call *call, struct pl_str text,
+                            struct pl_str *shown)
+{
+    struct pl_run *run = call->run;
+    struct pl_frame *frame;
+    bool alone;
+    int err;
+
+    forget(call);
+    alone = pl_run_op(run)->flags & PL_TEMPLATE_ALONE;
+    if (run->rendering++ == PL_TEMPLATE_LAMBDAS_MAX)
+        return pl_run_fail(run, PL_ERR_LIMIT,
+                           "too many lambdas that render in each other");
+    err = enter_text(run, text, call->delimiters, &frame);
+    if (err == 0) {
+        frame->pc--; /* the same tag again: it is being called */
+        err = indent(run, alone, pl_str(NULL, 0));
+    }
+    if (err == 0)
+        err = run_to(run, run->depth);
+    if (err == 0)
+        *shown = pl_str_skip(pl_buf_str(run->out), call->out);
+    else
+        pl_buf_fini(&run->made);
+    forget(call);
+    return err;
+}
+
+/* ---- the whole ---- */
+
+static void begin(struct pl_run *run, const struct pl_template *template,
+                  const struct pl_data *data,
+                  const struct pl_partials *partials, struct pl_buf *out,
+                  struct pl_error *error)
+{
+    run->data = data;
+    run->partials = partials;
+    run->out = out;
+    run->error = error;
+    run->template = template;
+    run->pc = 0;
+    run->frames = run->few;
+    run->depth = 0;
+    run->room = PL_FRAMES;
+    run->parents = PL_NO_FRAME;
+    run->indent_at = run->indent_end = 0;
+    run->steps = 0;
+    run->rendering = 0;
+    pl_buf_init(&run->indent, out->pool, out->account, LAMBDA_MAX);
+    pl_buf_init(&run->scratch, out->pool, out->account, 0);
+    pl_buf_init(&run->made, out->pool, out->account, LAMBDA_MAX);
+}
+
+static void end(struct pl_run *run)
+{
+    unwind(run, 0);
+    if (run->frames != run->few)
+        pl_pool_put(run->out->pool, run->frames,
+                    run->room * sizeof(*run->frames));
+    pl_buf_fini(&run->made);
+    pl_buf_fini(&run->scratch);
+    pl_buf_fini(&run->indent);
+}
+
 int pl_template_render(const struct pl_template *template,
                        const struct pl_data *data,
                        const struct pl_partials *partials, struct pl_buf *out,
@@ -474,29 +588,35 @@ int pl_template_render(const struct pl_template *template,
     struct pl_run run;
     int err;
 
-    run.data = data;
-    run.partials = partials;
-    run.out = out;
-    run.error = error;
-    run.template = template;
-    run.pc = 0;
-    run.frames = run.few;
-    run.depth = 0;
-    run.room = PL_FRAMES;
-    run.parents = PL_NO_FRAME;
-    run.indent_at = run.indent_end = 0;
-    run.steps = 0;
-    pl_buf_init(&run.indent, out->pool, out->account, LAMBDA_MAX);
-    pl_buf_init(&run.scratch, out->pool, out->account, 0);
-    err = run_all(&run);
-    while (run.depth > 0) { /* after an error */
-        if (run.frames[run.depth - 1].kind == PL_FRAME_LAMBDA)
-            pl_template_free(run.frames[run.depth - 1].template);
-        pop(&run);
-    }
-    if (run.frames != run.few)
-        pl_pool_put(out->pool, run.frames, run.room * sizeof(*run.frames));
-    pl_buf_fini(&run.scratch);
-    pl_buf_fini(&run.indent);
+    begin(&run, template, data, partials, out, error);
+    err = run_to(&run, 0);
+    end(&run);
     return err;
+}
+
+struct pl_run *pl_run_begin(const struct pl_template *template,
+                            const struct pl_data *data,
+                            const struct pl_partials *partials,
+                            struct pl_buf *out, struct pl_error *error)
+{
+    struct pl_run *run = pl_pool_get(out->pool, sizeof(*run));
+
+    if (run == NULL)
+        pl_error_set(error, PL_ERR_NOMEM, "", "out of memory");
+    else
+        begin(run, template, data, partials, out, error);
+    return run;
+}
+
+int pl_run_go(struct pl_run *run)
+{
+    return run_to(run, 0);
+}
+
+void pl_run_end(struct pl_run *run)
+{
+    struct pl_pool *pool = run->out->pool;
+
+    end(run);
+    pl_pool_put(pool, run, sizeof(*run));
 }

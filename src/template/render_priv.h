@@ -12,7 +12,10 @@
  * arguments are a list through the frames (outer), innermost first; of several
  * that replace a block, the outermost does. While an argument is shown only the
  * parents around its own hold, or a block of the same name in it would be
- * replaced by itself for ever. */
+ * replaced by itself for ever.
+ *
+ * A function of the data may leave by a leap and never come back: what has to
+ * be freed is always where pl_run_end() finds it, never a variable. */
 #ifndef PL_TEMPLATE_RENDER_PRIV_H
 #define PL_TEMPLATE_RENDER_PRIV_H
 
@@ -57,7 +60,9 @@ struct pl_run {
     struct pl_buf indent;
     uint32_t indent_at, indent_end;
     struct pl_buf scratch;
+    struct pl_buf made; /* by the lambda that has just returned */
     uint32_t steps;
+    unsigned rendering; /* lambdas that render, in each other */
     struct pl_frame few[PL_FRAMES];
 };
 
@@ -77,6 +82,7 @@ int pl_run_no_room(struct pl_run *run, int code);
 
 size_t pl_run_mark(struct pl_run *run);
 void pl_run_release(struct pl_run *run, size_t to);
+struct pl_template_value pl_run_context(const struct pl_run *run);
 enum pl_template_kind pl_run_kind(struct pl_run *run,
                                   struct pl_template_value value);
 

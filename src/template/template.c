@@ -91,3 +91,11 @@ int pl_template_partials(const struct pl_template *template,
     }
     return err < 0 ? err : 0;
 }
+
+bool pl_template_is_dynamic(const struct pl_template *template)
+{
+    for (uint32_t i = 0; i < template->nops; i++)
+        if (template->ops[i].flags & PL_TEMPLATE_DYNAMIC)
+            return true;
+    return false;
+}

@@ -27,8 +27,10 @@ enum {
     PL_TEMPLATE_NESTING_MAX = 100,    /* sections open within one template */
     PL_TEMPLATE_DEPTH_MAX = 250,      /* sections and partials in rendering */
     PL_TEMPLATE_STEPS_MAX = 20 << 20, /* operations of one rendering */
+    PL_TEMPLATE_LAMBDAS_MAX = 16,     /* lambdas that render, in each other */
 };
 
+struct pl_run;
 struct pl_template;
 
 /* Between which a tag stands. */
@@ -56,6 +58,9 @@ const char *pl_template_name(const struct pl_template *template);
 int pl_template_partials(const struct pl_template *template,
                          int (*see)(void *arg, struct pl_str name), void *arg);
 
+/* Has it names of partials that are in the data? */
+bool pl_template_is_dynamic(const struct pl_template *template);
+
 /* ---- data ---- */
 
 /* A value of the data. What it holds only its source understands. */
@@ -70,6 +75,21 @@ enum pl_template_kind {
     PL_TEMPLATE_LAMBDA, /* called with the section's source, or with nothing */
 };
 
+/* A lambda, for as long as it is called. */
+struct pl_template_call {
+    struct pl_template_value lambda;
+    struct pl_template_value context; /* the innermost at its tag */
+    struct pl_str source;             /* of its section; absent: it has none */
+    struct pl_run *run;
+    /* For pl_template_call_render(): */
+    struct pl_delimiters delimiters;
+    unsigned depth, rendering;
+    size_t out;
+};
+
+/* What a lambda has made: a template, or what is shown as it stands. */
+enum { PL_TEMPLATE_MADE = 0, PL_TEMPLATE_SHOWN = 1 };
+
 struct pl_data_ops {
     /* The member of value by that name; false if it has none. */
     bool (*get)(void *arg, struct pl_template_value value, struct pl_str name,
@@ -82,10 +102,10 @@ struct pl_data_ops {
      * scratch is empty: for values that have to be formatted. */
     struct pl_str (*text)(void *arg, struct pl_template_value value,
                           struct pl_buf *scratch);
-    /* LAMBDA: appends the template that it makes of source (absent: the tag
-     * has none). 0 or PL_ERR_*, with *error (where: ""). May be NULL. */
-    int (*call)(void *arg, struct pl_template_value lambda,
-                struct pl_str source, struct pl_buf *out,
+    /* LAMBDA: appends what it makes of call->source. Returns PL_TEMPLATE_MADE,
+     * _SHOWN (sections only), or PL_ERR_* with *error (where: ""). May be NULL
+     * where there are none. */
+    int (*call)(void *arg, struct pl_template_call *call, struct pl_buf *out,
                 struct pl_error *error);
     /* For sources whose values live on a stack: everything got since mark() is
      * out of use at release(). Both may be NULL. */
@@ -115,6 +135,23 @@ int pl_template_render(const struct pl_template *template,
                        const struct pl_data *data,
                        const struct pl_partials *partials, struct pl_buf *out,
                        struct pl_error *error);
+
+/* The same in steps, for data whose functions may leave by a leap (errors of
+ * Lua): all is BORROWED until pl_run_end(), which is called in any case. The
+ * rendering is memory of out's pool; NULL when there is none. */
+struct pl_run *pl_run_begin(const struct pl_template *template,
+                            const struct pl_data *data,
+                            const struct pl_partials *partials,
+                            struct pl_buf *out, struct pl_error *error);
+int pl_run_go(struct pl_run *run); /* once */
+void pl_run_end(struct pl_run *run);
+
+/* For the lambda of a section, while it is called: renders text as what stands
+ * in its section. Gives *shown, valid until the rendering goes on. Returns 0 or
+ * PL_ERR_*, with the error of the rendering. What a leap has left unfinished
+ * meanwhile is forgotten. */
+int pl_template_call_render(struct pl_template_call *call, struct pl_str text,
+                            struct pl_str *shown);
 
 /* Appends text as it may stand in HTML, also in an attribute. */
 int pl_template_escape(struct pl_buf *out, struct pl_str text);

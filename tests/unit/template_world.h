@@ -2,6 +2,7 @@
 #ifndef PL_TESTS_TEMPLATE_WORLD_H
 #define PL_TESTS_TEMPLATE_WORLD_H
 
+#include "template_cases.h"
 #include "tree.h"
 
 static struct pl_pool pool;
@@ -82,11 +83,63 @@ static int failing(struct pl_str source, struct pl_buf *out,
     return pl_error_set(error, PL_ERR_IO, "", "no moon tonight");
 }
 
+static int bold(struct pl_template_call *call, struct pl_buf *out)
+{
+    struct pl_str shown = {NULL, 0};
+    int err = pl_template_call_render(call, call->source, &shown);
+
+    pl_buf_add(out, PL_STR("<b>"));
+    pl_buf_add(out, shown);
+    pl_buf_add(out, PL_STR("</b>"));
+    return err < 0 ? err : PL_TEMPLATE_SHOWN;
+}
+
+static int both(struct pl_template_call *call, struct pl_buf *out)
+{
+    struct pl_str shown = {NULL, 0};
+    int err = pl_template_call_render(call, call->source, &shown);
+
+    pl_buf_add(out, shown);
+    pl_buf_addc(out, '+');
+    if (err == 0)
+        err = pl_template_call_render(call, call->source, &shown);
+    pl_buf_add(out, shown);
+    return err < 0 ? err : PL_TEMPLATE_SHOWN;
+}
+
+/* Renders itself again. */
+static int deep(struct pl_template_call *call, struct pl_buf *out)
+{
+    struct pl_str shown;
+
+    return pl_template_call_render(call, PL_STR("\n{{#l}}{{/l}}"), &shown);
+}
+
+#define MADE(name, fn)                                                         \
+    {                                                                          \
+        name, fn, NULL                                                         \
+    }
+#define SHOWN(name, fn)                                                        \
+    {                                                                          \
+        name, NULL, fn                                                         \
+    }
+
 static const struct tree_lambda lambdas[] = {
-    {"planet", show_planet},    {"angle", angle},     {"bars", bars},
-    {"count", count},           {"raw", is_raw},      {"twice", twice},
-    {"twice_bars", twice_bars}, {"same", same},       {"again", again},
-    {"broken", broken},         {"failing", failing}, {NULL, NULL},
+    MADE("planet", show_planet),
+    MADE("angle", angle),
+    MADE("bars", bars),
+    MADE("count", count),
+    MADE("raw", is_raw),
+    MADE("twice", twice),
+    MADE("twice_bars", twice_bars),
+    MADE("same", same),
+    MADE("again", again),
+    MADE("broken", broken),
+    MADE("failing", failing),
+    SHOWN("bold", bold),
+    SHOWN("both", both),
+    SHOWN("deep", deep),
+    MADE(NULL, NULL),
 };
 
 /* ---- one rendering ---- */
@@ -142,11 +195,7 @@ static int render(const char *source, const char *data, const char *partials,
     return err;
 }
 
-struct example {
-    const char *what, *source, *data, *want, *partials;
-};
-
-static void run(const struct example *examples, size_t n)
+static void run_examples(const struct example *examples, size_t n)
 {
     struct pl_error error = {0};
     struct pl_buf out;
@@ -165,6 +214,6 @@ static void run(const struct example *examples, size_t n)
     pl_pool_fini(&pool);
 }
 
-#define RUN(examples) run(examples, PL_COUNT(examples))
+#define RUN(examples) run_examples(examples, PL_COUNT(examples))
 
 #endif

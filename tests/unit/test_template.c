@@ -6,272 +6,48 @@
 
 /* ---- comments ---- */
 
-static const struct example comments[] = {
-    {"inline", "12345{{! a comment }}67890", "{}", "1234567890", NULL},
-    {"several lines", "12345{{!\n a\n comment\n}}67890", "{}", "1234567890",
-     NULL},
-    {"alone", "Begin.\n{{! comment }}\nEnd.\n", "{}", "Begin.\nEnd.\n", NULL},
-    {"alone, indented", "Begin.\n  {{! comment }}\nEnd.\n", "{}",
-     "Begin.\nEnd.\n", NULL},
-    {"alone, CRLF", "|\r\n{{! comment }}\r\n|", "{}", "|\r\n|", NULL},
-    {"alone, no line before", "  {{! comment }}\n!", "{}", "!", NULL},
-    {"alone, no line behind", "!\n  {{! comment }}", "{}", "!\n", NULL},
-    {"alone, several lines", "Begin.\n{{!\nx\n}}\nEnd.\n", "{}",
-     "Begin.\nEnd.\n", NULL},
-    {"alone, several lines, indented", "Begin.\n  {{!\n  x\n  }}\nEnd.\n", "{}",
-     "Begin.\nEnd.\n", NULL},
-    {"not alone", "  12 {{! 34 }}\n", "{}", "  12 \n", NULL},
-    {"spaces stay", "12345 {{! comment }} 67890", "{}", "12345  67890", NULL},
-    {"no name of a value", "comments: >{{! x }}<", "{'! x': 1, '!x': 2, x: 3}",
-     "comments: ><", NULL},
-};
-
 static void test_template__comments(void **state)
 {
     (void)state;
-    RUN(comments);
+    RUN(comments_cases);
 }
 
 /* ---- delimiters ---- */
 
-static const struct example delimiters[] = {
-    {"a pair", "{{=<% %>=}}(<%text%>)", "{text: 'Hey!'}", "(Hey!)", NULL},
-    {"special characters", "({{=[ ]=}}[text])", "{text: 'It worked!'}",
-     "(It worked!)", NULL},
-    {"in sections",
-     "[\n{{#s}}\n  {{data}}\n  |data|\n{{/s}}\n\n{{= | | =}}\n|#s|\n"
-     "  {{data}}\n  |data|\n|/s|\n]\n",
-     "{s: true, data: 'I got interpolated.'}",
-     "[\n  I got interpolated.\n  |data|\n\n  {{data}}\n"
-     "  I got interpolated.\n]\n",
-     NULL},
-    {"in inverted sections",
-     "[\n{{^s}}\n  {{data}}\n  |data|\n{{/s}}\n\n{{= | | =}}\n|^s|\n"
-     "  {{data}}\n  |data|\n|/s|\n]\n",
-     "{s: false, data: 'I got interpolated.'}",
-     "[\n  I got interpolated.\n  |data|\n\n  {{data}}\n"
-     "  I got interpolated.\n]\n",
-     NULL},
-    {"not inherited by partials",
-     "[ {{>include}} ]\n{{= | | =}}\n[ |>include| ]", "{value: yes}",
-     "[ .yes. ]\n[ .yes. ]", "{include: '.{{value}}.'}"},
-    {"not of those behind a partial",
-     "[ {{>include}} ]\n[ .{{value}}.  .|value|. ]", "{value: yes}",
-     "[ .yes.  .yes. ]\n[ .yes.  .|value|. ]",
-     "{include: '.{{value}}. {{= | | =}} .|value|.'}"},
-    {"spaces around", "| {{=@ @=}} |", "{}", "|  |", NULL},
-    {"alone", "Begin.\n{{=@ @=}}\nEnd.\n", "{}", "Begin.\nEnd.\n", NULL},
-    {"alone, indented", "Begin.\n  {{=@ @=}}\nEnd.\n", "{}", "Begin.\nEnd.\n",
-     NULL},
-    {"alone, CRLF", "|\r\n{{= @ @ =}}\r\n|", "{}", "|\r\n|", NULL},
-    {"alone, no line before", "  {{=@ @=}}\n=", "{}", "=", NULL},
-    {"alone, no line behind", "=\n  {{=@ @=}}", "{}", "=\n", NULL},
-    {"padding within", "|{{= @   @ =}}|", "{}", "||", NULL},
-    {"and back", "{{=<% %>=}}<%a%><%={{ }}=%>{{a}}<%a%>", "{a: 1}", "11<%a%>",
-     NULL},
-    {"unescaped", "{{=<% %>=}}<%{a}%><%&a%>", "{a: '<'}", "<<", NULL},
-};
-
 static void test_template__delimiters(void **state)
 {
     (void)state;
-    RUN(delimiters);
+    RUN(delimiters_cases);
 }
 
 /* ---- interpolation ---- */
 
-static const struct example interpolation[] = {
-    {"no tags", "Hello from {Mustache}!\n", "{}", "Hello from {Mustache}!\n",
-     NULL},
-    {"empty", "", "{}", "", NULL},
-    {"a name", "Hello, {{subject}}!\n", "{subject: 'world'}", "Hello, world!\n",
-     NULL},
-    {"what is shown is no template", "{{template}}: {{planet}}",
-     "{template: '{{planet}}', planet: 'Earth'}", "{{planet}}: Earth", NULL},
-    {"escaped", "{{x}}", "{x: '& \" < >'}", "&amp; &quot; &lt; &gt;", NULL},
-    {"three", "{{{x}}}", "{x: '& \" < >'}", "& \" < >", NULL},
-    {"ampersand", "{{&x}}", "{x: '& \" < >'}", "& \" < >", NULL},
-    {"number", "{{x}} {{{x}}} {{&x}}", "{x: 85}", "85 85 85", NULL},
-    {"decimal", "\"{{x}} jiggawatts!\"", "{x: 1.21}", "\"1.21 jiggawatts!\"",
-     NULL},
-    {"null", "I ({{x}}{{{x}}}{{&x}}) be", "{x: ''}", "I () be", NULL},
-    {"a miss", "I ({{x}}{{{x}}}{{&x}}) be", "{}", "I () be", NULL},
-    {"dotted", "{{a.b}} {{{a.b}}} {{&a.b}}", "{a: {b: 'Joe'}}", "Joe Joe Joe",
-     NULL},
-    {"any depth", "{{a.b.c.d.e.name}}",
-     "{a: {b: {c: {d: {e: {name: 'Phil'}}}}}}", "Phil", NULL},
-    {"a broken chain", "({{a.b.c}})", "{a: {}}", "()", NULL},
-    {"a broken chain is not taken up elsewhere", "({{a.b.c.name}})",
-     "{a: {b: {}}, c: {name: 'Jim'}}", "()", NULL},
-    {"first part by context, then no other", "{{#a}}{{b.c.name}}{{/a}}",
-     "{a: {b: {c: {name: 'Phil'}}}, b: {c: {name: 'Wrong'}}}", "Phil", NULL},
-    {"the first part hides those outside", "{{#a}}({{b.c}}){{/a}}",
-     "{a: {b: {}}, b: {c: 'ERROR'}}", "()", NULL},
-    {"dots are no part of a name", "({{a.b}})", "{'a.b': 'c'}", "()", NULL},
-    {"... and hide nothing", "{{a.b}}", "{'a.b': 'c', a: {b: 'd'}}", "d", NULL},
-    {"the context", "Hello, {{.}}!", "'world'", "Hello, world!", NULL},
-    {"the context, escaped", "{{.}}{{{.}}}{{&.}}", "'<'", "&lt;<<", NULL},
-    {"spaces around", "| {{x}} {{{x}}} {{&x}} |", "{x: '---'}",
-     "| --- --- --- |", NULL},
-    {"never alone", "  {{x}}\n  {{{x}}}\n  {{&x}}\n", "{x: '---'}",
-     "  ---\n  ---\n  ---\n", NULL},
-    {"padding", "|{{ x }}{{{ x }}}{{& x }}|", "{x: '-'}", "|---|", NULL},
-    {"braces around", "{ {{x}} }{ {{{x}}} }", "{x: 1}", "{ 1 }{ 1 }", NULL},
-    {"an apostrophe, for attributes", "{{x}}", "{x: -, y: 1}", "-", NULL},
-};
-
 static void test_template__interpolation(void **state)
 {
     (void)state;
-    RUN(interpolation);
+    RUN(interpolation_cases);
 }
 
 /* ---- sections ---- */
 
-static const struct example sections[] = {
-    {"true", "\"{{#b}}shown{{/b}}\"", "{b: true}", "\"shown\"", NULL},
-    {"false", "\"{{#b}}shown{{/b}}\"", "{b: false}", "\"\"", NULL},
-    {"null", "\"{{#b}}shown{{/b}}\"", "{b: null}", "\"\"", NULL},
-    {"an object is the context", "{{#c}}Hi {{name}}.{{/c}}",
-     "{c: {name: 'Joe'}}", "Hi Joe.", NULL},
-    {"the contexts around", "{{#sec}}{{a}}, {{b}}, {{c.d}}{{/sec}}",
-     "{a: 'foo', b: 'wrong', sec: {b: 'bar'}, c: {d: 'baz'}}", "foo, bar, baz",
-     NULL},
-    {"a text is the context", "{{#foo}}{{.}} is {{foo}}{{/foo}}",
-     "{foo: 'bar'}", "bar is bar", NULL},
-    {"a list within each element",
-     "{{#tops}}{{#middles}}{{tname.lower}}{{mname}}.{{#bottoms}}"
-     "{{tname.upper}}{{mname}}{{bname}}.{{/bottoms}}{{/middles}}{{/tops}}",
-     "{tops: [{tname: {upper: 'A', lower: 'a'}, middles: [{mname: 1,"
-     " bottoms: [{bname: 'x'}, {bname: 'y'}]}]}]}",
-     "a1.A1x.A1y.", NULL},
-    {"deep",
-     "{{#a}}{{one}}{{#b}}{{one}}{{two}}{{#c.d}}{{one}}{{two}}{{three}}"
-     "{{/c.d}}{{two}}{{/b}}{{one}}{{/a}}",
-     "{a: {one: 1}, b: {two: 2}, c: {d: {three: 3}}}",
-     "112123"
-     "21",
-     NULL},
-    {"a list", "{{#list}}{{item}}{{/list}}",
-     "{list: [{item: 1}, {item: 2}, {item: 3}]}", "123", NULL},
-    {"an empty list", "[{{#list}}x{{/list}}]", "{list: []}", "[]", NULL},
-    {"twice the same",
-     "{{#b}}\n* first\n{{/b}}\n* {{two}}\n{{#b}}\n* third\n{{/b}}\n",
-     "{b: true, two: 'second'}", "* first\n* second\n* third\n", NULL},
-    {"nested, shown", "| A {{#b}}B {{#b}}C{{/b}} D{{/b}} E |", "{b: true}",
-     "| A B C D E |", NULL},
-    {"nested, not shown", "| A {{#b}}B {{#b}}C{{/b}} D{{/b}} E |", "{b: false}",
-     "| A  E |", NULL},
-    {"a miss", "[{{#missing}}x{{/missing}}]", "{}", "[]", NULL},
-    {"each", "\"{{#list}}({{.}}){{/list}}\"", "{list: [a, 2, 3.5]}",
-     "\"(a)(2)(3.5)\"", NULL},
-    {"each, escaped", "{{#list}}({{.}}){{{.}}}{{/list}}", "{list: ['<', '&']}",
-     "(&lt;)<(&amp;)&", NULL},
-    {"lists of lists", "{{#list}}({{#.}}{{.}}{{/.}}){{/list}}",
-     "{list: [[1, 2, 3], [a, b]]}", "(123)(ab)", NULL},
-    {"the root is a list", "{{#.}}({{v}}){{/.}}", "[{v: a}, {v: b}]", "(a)(b)",
-     NULL},
-    {"null in a list", "{{#list}}({{.}}){{/list}}", "{list: [1, '', 2]}",
-     "(1)()(2)", NULL},
-    {"dotted", "\"{{#a.b.c}}Here{{/a.b.c}}\"", "{a: {b: {c: true}}}",
-     "\"Here\"", NULL},
-    {"dotted, false", "\"{{#a.b.c}}Here{{/a.b.c}}\"", "{a: {b: {c: false}}}",
-     "\"\"", NULL},
-    {"dotted, a miss", "\"{{#a.b.c}}Here{{/a.b.c}}\"", "{a: {}}", "\"\"", NULL},
-    {"spaces around", " | {{#b}}\t|\t{{/b}} | \n", "{b: true}", " | \t|\t | \n",
-     NULL},
-    {"spaces within", " | {{#b}} {{! x }}\n {{/b}} | \n", "{b: true}",
-     " |  \n  | \n", NULL},
-    {"not alone", " {{#b}}YES{{/b}}\n {{#b}}GOOD{{/b}}\n", "{b: true}",
-     " YES\n GOOD\n", NULL},
-    {"alone", "| This Is\n{{#b}}\n|\n{{/b}}\n| A Line\n", "{b: true}",
-     "| This Is\n|\n| A Line\n", NULL},
-    {"alone, indented", "| This Is\n  {{#b}}\n|\n  {{/b}}\n| A Line\n",
-     "{b: true}", "| This Is\n|\n| A Line\n", NULL},
-    {"alone, CRLF", "|\r\n{{#b}}\r\n{{/b}}\r\n|", "{b: true}", "|\r\n|", NULL},
-    {"alone, no line before", "  {{#b}}\n#{{/b}}\n/", "{b: true}", "#\n/",
-     NULL},
-    {"alone, no line behind", "#{{#b}}\n/\n  {{/b}}", "{b: true}", "#\n/\n",
-     NULL},
-    {"padding", "|{{# b }}={{/ b }}|", "{b: true}", "|=|", NULL},
-};
-
 static void test_template__sections(void **state)
 {
     (void)state;
-    RUN(sections);
+    RUN(sections_cases);
 }
-
-static const struct example inverted[] = {
-    {"false", "\"{{^b}}shown{{/b}}\"", "{b: false}", "\"shown\"", NULL},
-    {"true", "\"{{^b}}shown{{/b}}\"", "{b: true}", "\"\"", NULL},
-    {"null", "\"{{^b}}shown{{/b}}\"", "{b: null}", "\"shown\"", NULL},
-    {"an object", "\"{{^c}}Hi {{name}}.{{/c}}\"", "{c: {name: 'Joe'}}", "\"\"",
-     NULL},
-    {"a list", "\"{{^l}}x{{/l}}\"", "{l: [{n: 1}]}", "\"\"", NULL},
-    {"an empty list", "\"{{^l}}x{{/l}}\"", "{l: []}", "\"x\"", NULL},
-    {"a miss", "[{{^missing}}x{{/missing}}]", "{}", "[x]", NULL},
-    {"nested, shown", "| A {{^b}}B {{^b}}C{{/b}} D{{/b}} E |", "{b: false}",
-     "| A B C D E |", NULL},
-    {"dotted", "\"{{^a.b}}x{{/a.b}}\"", "{a: {}}", "\"x\"", NULL},
-    {"alone", "| This Is\n{{^b}}\n|\n{{/b}}\n| A Line\n", "{b: false}",
-     "| This Is\n|\n| A Line\n", NULL},
-    {"alone, CRLF", "|\r\n{{^b}}\r\n{{/b}}\r\n|", "{b: false}", "|\r\n|", NULL},
-    {"alone, no line before", "  {{^b}}\n^{{/b}}\n/", "{b: false}", "^\n/",
-     NULL},
-    {"alone, no line behind", "^{{^b}}\n/\n  {{/b}}", "{b: false}", "^\n/\n",
-     NULL},
-    {"padding", "|{{^ b }}={{/ b }}|", "{b: false}", "|=|", NULL},
-};
 
 static void test_template__inverted_sections(void **state)
 {
     (void)state;
-    RUN(inverted);
+    RUN(inverted_cases);
 }
 
 /* ---- partials ---- */
 
-static const struct example partials[] = {
-    {"basic", "\"{{>text}}\"", "{}", "\"from partial\"",
-     "{text: 'from partial'}"},
-    {"not there", "\"{{>text}}\"", "{}", "\"\"", "{}"},
-    {"the context", "\"{{>partial}}\"", "{text: content}", "\"*content*\"",
-     "{partial: '*{{text}}*'}"},
-    {"recursion", "{{>node}}", "{content: X, nodes: [{content: Y, nodes: []}]}",
-     "X<Y<>>", "{node: '{{content}}<{{#nodes}}{{>node}}{{/nodes}}>'}"},
-    {"nested", "{{>outer}}", "{a: hello, b: world}", "*hello world!*",
-     "{outer: '*{{a}} {{>inner}}*', inner: '{{b}}!'}"},
-    {"spaces around", "| {{>partial}} |", "{}", "| \t|\t |",
-     "{partial: '\t|\t'}"},
-    {"inline", "  {{data}}  {{> partial}}\n", "{data: '|'}", "  |  >\n>\n",
-     "{partial: '>\n>'}"},
-    {"alone, CRLF", "|\r\n{{>partial}}\r\n|", "{}", "|\r\n>|",
-     "{partial: '>'}"},
-    {"alone, no line before", "  {{>partial}}\n>", "{}", "  >\n  >>",
-     "{partial: '>\n>'}"},
-    {"alone, no line behind", ">\n  {{>partial}}", "{}", ">\n  >\n  >",
-     "{partial: '>\n>'}"},
-    {"alone: its lines are indented, its values not", "\\\n {{>partial}}\n/\n",
-     "{content: '<\n->'}", "\\\n |\n <\n->\n |\n/\n",
-     "{partial: '|\n{{{content}}}\n|\n'}"},
-    {"padding", "|{{> partial }}|", "{}", "|[]|", "{partial: '[]'}"},
-    {"indentation adds up", "  {{>a}}\n", "{}", "  a\n    b\n    b\n  a\n",
-     "{a: 'a\n  {{>b}}\na\n', b: 'b\nb\n'}"},
-    {"... but not in the line", "  {{>a}}\n", "{}", "  (b\nb\n)\n",
-     "{a: '({{>b}})\n', b: 'b\nb\n'}"},
-    {"empty lines stay empty", "  {{>a}}\n", "{}", "  x\n\n  y\n",
-     "{a: 'x\n\ny\n'}"},
-    {"tags that are alone there leave no spaces", "  {{>a}}\n", "{b: true}",
-     "  x\n", "{a: '{{#b}}\nx\n{{/b}}\n{{! y }}\n'}"},
-    {"a tag first in a line", "  {{>a}}\n", "{b: 1, c: [1, 2]}",
-     "  1 x\n  1\n  2\n  .\n", "{a: '{{b}} x\n{{#c}}{{.}}\n{{/c}}.\n'}"},
-};
-
 static void test_template__partials(void **state)
 {
     (void)state;
-    RUN(partials);
+    RUN(partials_cases);
 }
 
 /* ---- errors ---- */
@@ -347,6 +123,10 @@ static const struct {
      PL_ERR_SYNTAX, 0},
     {"a lambda that fails", "\n{{#l}}{{/l}}", "{l: &failing}", NULL, "main:2",
      PL_ERR_IO, 0},
+    {"lambdas that render in each other", "{{#l}}{{/l}}", "{l: &deep}", NULL,
+     "main:1", PL_ERR_LIMIT, 0},
+    {"a lambda that renders what is broken", "\n{{#l}}{{#x}}{{/l}}",
+     "{l: &bold}", NULL, "main:2", PL_ERR_SYNTAX, 0},
     {"no such lambda", "{{#a}}\n{{#l}}x{{/l}}{{/a}}", "{a: [1], l: &nobody}",
      NULL, "main:2", PL_ERR_NOT_FOUND, 0},
 };

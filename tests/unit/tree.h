@@ -26,6 +26,7 @@ struct tree_lambda {
     const char *name;
     int (*call)(struct pl_str source, struct pl_buf *out,
                 struct pl_error *error);
+    int (*show)(struct pl_template_call *call, struct pl_buf *out);
 };
 
 /* ---- reading ---- */
@@ -182,22 +183,22 @@ static struct pl_str tree_text(void *arg, struct pl_template_value value,
     return pl_buf_str(scratch);
 }
 
-static int tree_call(void *arg, struct pl_template_value lambda,
-                     struct pl_str source, struct pl_buf *out,
-                     struct pl_error *error)
+static int tree_call(void *arg, struct pl_template_call *call,
+                     struct pl_buf *out, struct pl_error *error)
 {
-    const struct tree *tree = lambda.at;
+    const struct tree *tree = call->lambda.at;
     const struct tree_lambda *one = arg;
 
     for (; one != NULL && one->name != NULL; one++)
         if (pl_str_eq(pl_str_c(one->name), tree->text))
-            return one->call(source, out, error);
+            return one->show != NULL ? one->show(call, out)
+                                     : one->call(call->source, out, error);
     return pl_error_set(error, PL_ERR_NOT_FOUND, "", "no such lambda");
 }
 
 /* lambdas ends with name NULL; may be NULL. */
-static struct pl_data tree_data(const struct tree *tree,
-                                const struct tree_lambda *lambdas)
+PL_UNUSED static struct pl_data tree_data(const struct tree *tree,
+                                          const struct tree_lambda *lambdas)
 {
     static const struct pl_data_ops ops = {.get = tree_get,
                                            .kind = tree_kind_of,
