@@ -18,12 +18,15 @@ pl.set {
 }
 -- end
 
+pl.set { templates = "views" }
+
 -- example: errors
 pl.set { error_pages = "pages/error.mustache" }
 -- end
 
 local contents = {
-  { "Requests and answers", "hello", "input", "json", "bodies" },
+  { "Requests and answers", "hello", "input", "json", "bodies",
+    "templates" },
   { "Files", "files", "content", "uploads", "system" },
   { "Time", "waiting", "sockets", "streaming", "websockets", "tasks",
     "schedule" },

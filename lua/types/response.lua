@@ -53,6 +53,13 @@ function Response:json(value) end
 ---@return true?, pl.Error? err
 function Response:send_file(path, root) end
 
+---What a template's file makes of data becomes the body (docs/templates.md).
+---@async
+---@param name string below the folder of templates
+---@param data? any
+---@return true
+function Response:render(name, data) end
+
 ---A piece of the body; the first sends the head.
 ---@async
 ---@param ... string|number

@@ -149,6 +149,7 @@ function pl.listen(addresses) end
 ---@field log_level? "debug"|"info"|"notice"|"warn"|"error"
 ---@field dev? boolean
 ---@field error_pages? string|false a Mustache template
+---@field templates? string the folder of templates
 ---@field max_line? string|number
 ---@field max_head? string|number
 ---@field max_headers? integer

@@ -304,6 +304,7 @@ int pl_command_version(void)
         printf(", nghttp2 %s", pl_h2_library());
     printf("\n");
     print_plugin("crypto");
+    print_plugin("markdown");
     if (PL_WITH_TLS)
         print_plugin("tls");
     return PL_EXIT_OK;

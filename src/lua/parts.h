@@ -24,7 +24,9 @@ extern const luaL_Reg pl_lua_chunk[];  /* files of Lua, off the loop */
 extern const luaL_Reg pl_lua_crypto[]; /* what needs no plug-in */
 extern const luaL_Reg pl_lua_env[];
 extern const luaL_Reg pl_lua_log[];
+extern const luaL_Reg pl_lua_markdown[];
 extern const luaL_Reg pl_lua_mime[];
+extern const luaL_Reg pl_lua_mustache[];
 extern const luaL_Reg pl_lua_stopping[];
 extern const luaL_Reg pl_lua_time[];
 extern const luaL_Reg pl_lua_url[];
@@ -54,7 +56,8 @@ extern const luaL_Reg pl_lua_content[];
 extern const luaL_Reg pl_lua_filter[];
 extern const luaL_Reg pl_lua_lwan[];
 extern const luaL_Reg pl_lua_module[];
-extern const luaL_Reg pl_lua_page[]; /* dynamic pages */
+extern const luaL_Reg pl_lua_page[];   /* dynamic pages */
+extern const luaL_Reg pl_lua_render[]; /* res:render */
 extern const luaL_Reg pl_lua_response[];
 extern const luaL_Reg pl_lua_rewrite[]; /* rewrite, redirect, response */
 extern const luaL_Reg pl_lua_scope[];

@@ -23,8 +23,25 @@ static int name(struct pl_str source, struct pl_buf *out,
     return pl_buf_add(out, PL_STR("{{a}}{{>p}}"));
 }
 
-static const struct tree_lambda lambdas[] = {
-    {"s", same}, {"n", name}, {NULL, NULL}};
+/* Twice; an error of the first time does not matter. */
+static int shown(struct pl_template_call *call, struct pl_buf *out)
+{
+    struct pl_str text = {NULL, 0};
+    int err;
+
+    if (call->source.data == NULL)
+        return pl_buf_add(out, PL_STR("{{a}}"));
+    pl_template_call_render(call, PL_STR("{{a}}{{#r}}{{>p}}{{/r}}"), &text);
+    err = pl_template_call_render(call, call->source, &text);
+    if (err == 0)
+        err = pl_buf_add(out, text);
+    return err < 0 ? err : PL_TEMPLATE_SHOWN;
+}
+
+static const struct tree_lambda lambdas[] = {{"s", same, NULL},
+                                             {"n", name, NULL},
+                                             {"r", NULL, shown},
+                                             {NULL, NULL, NULL}};
 
 struct world {
     const struct tree *partials;

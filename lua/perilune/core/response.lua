@@ -21,7 +21,7 @@ core.response_methods = methods
 local rare = {
   cookie = "response", send_file = "response", write = "response",
   events = "stream", early_hints = "stream", inform = "stream",
-  trailer = "stream",
+  render = "render", trailer = "stream",
 }
 
 setmetatable(methods, {

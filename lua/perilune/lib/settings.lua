@@ -57,6 +57,8 @@ function pl.set(settings)
     elseif name == "sandbox" then
       core.load_part("sandbox")
       core.set_sandbox(value, set)
+    elseif name == "templates" and pl.mustache then -- loading the part
+      core.set_templates(value)
     elseif nested[name] and type(value) == "table" then
       set_group(name, value)
     else
