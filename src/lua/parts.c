@@ -9,25 +9,36 @@
 /* What `pl` may lack: its field, the part that sets it, and the functions that
  * the part is given (each with the VM as its upvalue), or NULL. Those of a site
  * are there only while one is served, and their functions are what
- * pl_web_register() makes. Without a field: core.load_part(name). */
-#define ROW(feature, field, name, natives, site)                               \
+ * pl_web_register() makes. Without a field: core.load_part(name).
+ *
+ * Each program has all rows, so they are small. A letter in front of the name
+ * says whether the part is there (+), and for sites only (s), or was left out
+ * (-: then only parts without a field need a name). */
+#define ROW(feature, field, marked, natives)                                   \
     {                                                                          \
-        field, #name, PL_WITH_##feature ? natives : NULL,                      \
-            PL_WITH_##feature ? NULL : PL_FEATURE_##feature, site              \
+        field, marked,                                                         \
+            PL_WITH_##feature ? (const void *)natives : PL_FEATURE_##feature   \
     }
+#define GLUE(a, b) GLUE_EXPANDED(a, b)
+#define GLUE_EXPANDED(a, b) a##b
+#define MARK_0(letter) "-"
+#define MARK_1(letter) letter
+#define NAMED_0(marked) "-"
+#define NAMED_1(marked) marked
+#define LETTER_false "+"
+#define LETTER_true "s"
 #define PART(feature, field, name, natives)                                    \
-    ROW(feature, #field, name, natives, false)
+    ROW(feature, #field, GLUE(NAMED_, PL_WITH_##feature)("+" #name), natives)
 #define SITE(feature, field, name, natives)                                    \
-    ROW(feature, #field, name, natives, true)
+    ROW(feature, #field, GLUE(NAMED_, PL_WITH_##feature)("s" #name), natives)
 #define INNER(feature, name, natives, site)                                    \
-    ROW(feature, NULL, name, natives, site)
+    ROW(feature, NULL, GLUE(MARK_, PL_WITH_##feature)(LETTER_##site) #name,    \
+        natives)
 
 static const struct part {
     const char *field;
-    const char *name;
-    const luaL_Reg *natives;
-    const char *missing; /* the feature, if it was left out */
-    bool site;
+    const char *marked; /* the name, behind its letter */
+    const void *what;   /* the functions, or the feature that was left out */
 } parts[] = {
     /* clang-format off */
     PART(CONTENT, aio, aio, NULL),
@@ -113,11 +124,27 @@ static const struct part {
     /* clang-format on */
 };
 
+static const char *name_of(const struct part *part)
+{
+    return part->marked + 1;
+}
+
+static bool is_of_site(const struct part *part)
+{
+    return part->marked[0] == 's';
+}
+
+/* The feature, if it was left out. */
+static const char *missing(const struct part *part)
+{
+    return part->marked[0] == '-' ? part->what : NULL;
+}
+
 static const struct part *find(const struct pl_vm *vm, const char *field)
 {
     for (size_t i = 0; i < PL_COUNT(parts); i++) {
         if (parts[i].field != NULL && strcmp(parts[i].field, field) == 0)
-            return parts[i].site && vm->site == NULL ? NULL : &parts[i];
+            return is_of_site(&parts[i]) && vm->site == NULL ? NULL : &parts[i];
     }
     return NULL;
 }
@@ -125,12 +152,12 @@ static const struct part *find(const struct pl_vm *vm, const char *field)
 static void push_natives(lua_State *L, const struct part *part)
 {
     lua_newtable(L);
-    if (part->natives == NULL)
+    if (part->what == NULL)
         return;
-    if (part->site)
-        pl_web_register(L, pl_vm_upvalue(L), part->natives);
+    if (is_of_site(part))
+        pl_web_register(L, pl_vm_upvalue(L), part->what);
     else
-        pl_vm_register(L, pl_vm_upvalue(L), part->natives);
+        pl_vm_register(L, pl_vm_upvalue(L), part->what);
 }
 
 /* pl.NAME for a name that pl does not have. */
@@ -143,11 +170,11 @@ static int load_field(lua_State *L)
         part = find(pl_vm_upvalue(L), lua_tostring(L, 2));
     if (part == NULL)
         return 0;
-    if (part->missing != NULL)
+    if (missing(part) != NULL)
         return pl_lua_fail(L, "pl.%s: " PL_WITHOUT "%s", part->field,
-                           part->missing);
+                           missing(part));
     push_natives(L, part);
-    if (!pl_lua_run_lib(L, part->name))
+    if (!pl_lua_run_lib(L, name_of(part)))
         lua_setfield(L, 1, part->field);
     lua_pushvalue(L, 2);
     lua_rawget(L, 1);
@@ -158,7 +185,7 @@ static const struct part *find_inner(const char *name)
 {
     const struct part *part = parts;
 
-    while (part->field != NULL || strcmp(part->name, name) != 0)
+    while (part->field != NULL || strcmp(name_of(part), name) != 0)
         part++; /* the names are those of our own files */
     return part;
 }
@@ -171,10 +198,10 @@ static int load_inner(lua_State *L)
     lua_rawgetp(L, LUA_REGISTRYINDEX, part);
     if (lua_toboolean(L, -1))
         return 0;
-    if (part->missing != NULL)
-        return pl_lua_fail(L, PL_WITHOUT "%s", part->missing);
+    if (missing(part) != NULL)
+        return pl_lua_fail(L, PL_WITHOUT "%s", missing(part));
     push_natives(L, part);
-    pl_lua_run_lib(L, part->name);
+    pl_lua_run_lib(L, name_of(part));
     lua_pushboolean(L, 1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, part);
     return 0;

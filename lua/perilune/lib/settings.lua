@@ -46,9 +46,8 @@ function pl.set(settings)
     check_string("pl.set", "the name of a setting", name)
     if name == "headers" then
       set_headers(value)
-    elseif name == "error_pages" and type(value) == "string" then
-      set(name, in_folder(value))
-    elseif name == "temp_folder" and type(value) == "string" then
+    elseif (name == "error_pages" or name == "temp_folder")
+      and type(value) == "string" then
       set(name, in_folder(value))
     elseif (name == "trusted" or name == "forwarded")
       and type(value) == "table" then
