@@ -7,6 +7,7 @@
  * coroutine and the way through the run queue. */
 #include "base/str.h"
 #include "base/sys.h"
+#include "lua/filter.h"
 #include "lua/parts.h"
 #include "lua/web_priv.h"
 #include "route/chain.h"
@@ -253,14 +254,18 @@ static int run_with(lua_State *L)
     return 0;
 }
 
-/* use(call, fn) */
+/* use(call, fn): a function, or a filter of C */
 PL_COLD static int use(lua_State *L)
 {
     struct pl_vm *vm = pl_vm_upvalue(L);
-    struct lua_handler *self = make(L, vm, 2, PL_WEB_CALL_FILTER);
+    struct pl_filter *filter = pl_lua_filter_get(L, 2);
     struct pl_error error = {.code = 0};
 
-    if (pl_site_use(vm->site, &self->filter, &error) < 0)
+    if (filter != NULL)
+        filter->refs++;
+    else
+        filter = &make(L, vm, 2, PL_WEB_CALL_FILTER)->filter;
+    if (pl_site_use(vm->site, filter, &error) < 0)
         return pl_lua_fail(L, "%s: %s", lua_tostring(L, 1), error.text);
     return 0;
 }
@@ -385,11 +390,23 @@ static int next_failed(lua_State *L)
     return 2;
 }
 
+/* is_filter(value): is it one that was written in C? */
+PL_COLD static int is_filter(lua_State *L)
+{
+    lua_pushboolean(L, pl_lua_filter_get(L, 1) != NULL);
+    return 1;
+}
+
 const luaL_Reg pl_lua_filter[] = {
-    {"run_with", run_with},       {"use", use},
-    {"begin", begin_filter},      {"next", next_step},
-    {"next_result", next_result}, {"next_respond", next_respond},
-    {"next_failed", next_failed}, {NULL, NULL},
+    {"is_filter", is_filter},
+    {"run_with", run_with},
+    {"use", use},
+    {"begin", begin_filter},
+    {"next", next_step},
+    {"next_result", next_result},
+    {"next_respond", next_respond},
+    {"next_failed", next_failed},
+    {NULL, NULL},
 };
 
 void pl_lua_open_web_run(lua_State *L, struct pl_vm *vm)

@@ -14,12 +14,13 @@ static const struct {
     {"pl.get('x', print)", "pl.get: route pattern 'x': must begin with '/'"},
     {"pl.get('/', {expire = 1}, print)",
      "pl.get: unknown option 'expire'; did you mean 'expires'? (there are "
-     "body_rate, body_spool, budget, cache_control, expires, max_body, "
-     "max_form_fields, max_parts, max_upload)"},
+     "auth, "
+     "body_rate, body_spool, budget, cache_control, cors, csrf, expires, "
+     "limit, max_body, max_form_fields, max_parts, max_upload, session, use)"},
     {"pl.post('/', {zzz = 1}, print)",
-     "pl.post: unknown option 'zzz' (there are body_rate, body_spool, budget, "
-     "cache_control, expires, max_body, max_form_fields, max_parts, "
-     "max_upload)"},
+     "pl.post: unknown option 'zzz' (there are auth, "
+     "body_rate, body_spool, budget, cache_control, cors, csrf, expires, "
+     "limit, max_body, max_form_fields, max_parts, max_upload, session, use)"},
     {"pl.get('/', {expires = {}}, print)",
      "pl.get: option 'expires' must be a string like \"10s\" or seconds"},
     {"pl.get('/', {expires = 'soon'}, print)",
@@ -40,10 +41,9 @@ static const struct {
                               "\"*.name\", without a port)"},
     {"pl.group('x', print)", "pl.group: prefix 'x' must begin with '/'"},
     {"pl.group('/x', {auht = 1}, print)",
-     "pl.group: unknown option 'auht' (there are body_rate, body_spool, "
-     "budget, "
-     "cache_control, expires, max_body, max_form_fields, max_parts, "
-     "max_upload)"},
+     "pl.group: unknown option 'auht'; did you mean 'auth'? (there are auth, "
+     "body_rate, body_spool, budget, cache_control, cors, csrf, expires, "
+     "limit, max_body, max_form_fields, max_parts, max_upload, session, use)"},
     {"pl.group('/x', function() pl.get('y', print) end)",
      "pl.get: route pattern 'y': must begin with '/'"},
     {"pl.static('/')", "pl.static: option 'root' must be a string, not nil"},

@@ -73,6 +73,10 @@ local kinds = {
       or type(value) == "number" and floor(value) == value
       and ("%.0f"):format(value) or nil
   end,
+  -- checked by who uses it
+  any = function(value)
+    return value
+  end,
   -- names of header fields, with values
   fields = function(value)
     return type(value) == "table" and value or nil

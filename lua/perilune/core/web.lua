@@ -10,7 +10,8 @@ local route, listen = core.route, core.listen
 local fail, check_function, is_loading =
   core.fail, core.check_function, core.is_loading
 local check_string, check_options = core.check_string, core.check_options
-local getinfo, setmetatable, type = debug.getinfo, setmetatable, type
+local getinfo, rawget, setmetatable, type =
+  debug.getinfo, rawget, setmetatable, type
 
 -- ---- running ---------------------------------------------------------------
 
@@ -38,6 +39,14 @@ local route_options = {
 }
 
 core.route_options = route_options
+-- Options that are filters, in the order in which they run.
+local filter_options = { "auth", "cors", "limit", "session", "csrf", "use" }
+
+core.filter_options = filter_options
+for i = 1, #filter_options do
+  route_options[filter_options[i]] = "any"
+end
+
 core.inherited = {} -- options of the groups around
 
 local function check_loading(call)
@@ -63,11 +72,23 @@ end
 
 core.options_and_function = options_and_function
 
+-- add(...) inside of the filters among the options, if there are any.
+local function around(call, options, add, ...)
+  for i = 1, #filter_options do
+    if rawget(options, filter_options[i]) and pl.group then -- loads the part
+      return core.scope(call, "", "", options, add, ...)
+    end
+  end
+  add(...)
+end
+
+core.around = around
+
 local function add_route(call, methods, pattern, options, fn)
   check_loading(call)
   check_string(call, "the path", pattern)
   options, fn = options_and_function(call, options, fn, true)
-  route(call, methods, pattern, fn,
+  around(call, options, route, call, methods, pattern, fn,
     type(fn) == "function" and wants_response(fn),
     options.expires, options.cache_control, options)
 end

@@ -2,12 +2,13 @@
 
 local core, pl, c = ...
 local begin_filter, respond, use = c.begin, core.respond, c.use
+local is_filter = c.is_filter
 local next_step, next_result, next_respond, next_failed =
   c.next, c.next_result, c.next_respond, c.next_failed
 local check_function, check_loading = core.check_function, core.check_loading
 local raise, traced, describe, report =
   core.raise, core.traced, core.describe, core.report
-local type, xpcall = type, xpcall
+local rawget, type, xpcall = rawget, type, xpcall
 
 local new_next
 
@@ -54,11 +55,31 @@ c.run_with(function(fn)
   return respond(fn(req, res, new_next(req, res, call)))
 end)
 
+local function add(call, fn)
+  if not is_filter(fn) then
+    check_function(call, fn)
+  end
+  use(call, fn)
+end
+
 --- pl.use(fn): fn(req, res, next) runs around the routes that are added after
 --- it in the same scope. next() runs the rest and returns when its answer has
---- been built; a filter that does not call it answers itself.
+--- been built; a filter that does not call it answers itself. fn may also be
+--- what pl.basic() and its like give.
 function pl.use(fn)
   check_loading("pl.use")
-  check_function("pl.use", fn)
-  use("pl.use", fn)
+  add("pl.use", fn)
+end
+
+-- The filters among the options of a route or scope, which is open.
+function core.use_options(call, names, options)
+  for i = 1, #names do
+    local filter = rawget(options, names[i])
+    if names[i] ~= "use" or type(filter) ~= "table" then
+      filter = { filter or nil } -- false, nil: none
+    end
+    for k = 1, #filter do
+      add(("%s: option '%s'"):format(call, names[i]), filter[k])
+    end
+  end
 end

@@ -7,17 +7,28 @@ local check_loading, check_string, options_and_function =
 local fail = core.fail
 local error, pcall = error, pcall
 
-local function scope(call, host, prefix, options, fn)
+local function use_and_add(call, options, fn, ...)
+  if pl.use then -- looking for it loads the part
+    core.use_options(call, core.filter_options, options)
+  end
+  fn(...)
+end
+
+-- fn(...) adds routes of a host, or below a prefix, inside of the filters among
+-- the options.
+local function scope(call, host, prefix, options, fn, ...)
   local outer = core.inherited
   enter(call, host, prefix)
   core.inherited = options
-  local ok, err = pcall(fn)
+  local ok, err = pcall(use_and_add, call, options, fn, ...)
   core.inherited = outer
   leave()
   if not ok then
     error(err, 0)
   end
 end
+
+core.scope = scope
 
 --- pl.host("a.example", [options,] fn): the routes that fn adds are for this
 --- host only; "*.example" is for all hosts below it. options are those of the

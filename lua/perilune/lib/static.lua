@@ -12,11 +12,14 @@ local static_options = {
   precompressed = "flag", dot_files = "flag", expires = "duration",
   cache_control = "text", listing = "flag_or_text",
 }
+for i = 1, #core.filter_options do
+  static_options[core.filter_options[i]] = "any"
+end
 
 --- pl.static(prefix, { root = "public", index = "index.html", fallback,
 --- not_found, symlinks = "inside", cache = "1s", preload = false,
 --- precompressed = true, dot_files = false, listing = false, expires,
---- cache_control })
+--- cache_control }), and filters as routes have them.
 --- index: a name or a list of names; false: no index files. cache = false: the
 --- disk is asked each time.
 function pl.static(prefix, options)
@@ -30,7 +33,8 @@ function pl.static(prefix, options)
     listing = in_folder(listing)
   end
   setmetatable(options, { __index = core.inherited })
-  mount("pl.static", prefix, in_folder(options.root),
+  core.around("pl.static", options, mount, "pl.static", prefix,
+    in_folder(options.root),
     index == false and "" or index, options.fallback or nil,
     options.not_found or nil, options.symlinks or nil,
     cache == false and "0" or cache, options.preload, options.dot_files,
