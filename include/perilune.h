@@ -2273,6 +2273,80 @@ extern const struct pl_module_item *const __stop_pl_module_items[]
     PL_MODULE_ITEM(name, function, NULL, NULL, name##_function);               \
     static int name##_function(struct lua_State *L)
 
+/* ---- who it is, and what comes back ----------------------------------------
+ *
+ * Needs the plug-in perilune-auth (docs/auth.md). */
+
+struct pl_app_user {
+    const char *name;
+    const char *hash; /* bcrypt, yescrypt, sha-crypt, argon2, $apr1$, {SHA};
+                         what begins with neither "$" nor "{" is the password */
+};
+
+struct pl_app_basic_options {
+    size_t size;       /* sizeof(struct pl_app_basic_options) */
+    const char *realm; /* what people are asked for; NULL: "perilune" */
+    const char *file;  /* "name:hash" (htpasswd) or "name = password" in lines;
+                          looked at once a second at most */
+    const struct pl_app_user *users; /* instead of a file */
+    size_t nusers;
+    uint64_t cache_ms; /* how long a worker remembers that a password was right;
+                          0: 5 minutes */
+    bool no_cache;     /* it does not */
+};
+
+/* A filter around the routes that are added after it, in the same group: who
+ * says no name and password of the list (RFC 7617) gets 401. Passwords are
+ * verified on offload threads; an unknown name takes as long as a wrong
+ * password. COPIES. Returns 0; PL_ERR_NOT_FOUND, PL_ERR_SYNTAX (the file, with
+ * its line), PL_ERR_UNSUPPORTED, PL_ERR_NOMEM; PL_ERR_STATE once it runs. */
+PL_API int pl_app_basic(struct pl_app *app,
+                        const struct pl_app_basic_options *options);
+
+/* Who has logged in; absent: nobody. Is in the access log. As long as the
+ * request. */
+PL_API struct pl_str pl_request_user(const struct pl_request *req);
+
+/* For filters of one's own. COPIES. Returns 0 or PL_ERR_NOMEM. */
+PL_API int pl_request_set_user(struct pl_request *req, struct pl_str user);
+
+/* The name and password that the client says (Authorization: Basic), as long
+ * as the request. False if it says none. */
+PL_API bool pl_request_credentials(struct pl_request *req, struct pl_str *user,
+                                   struct pl_str *password);
+
+/* Keys for texts that a client gets and brings back, as in cookies. */
+struct pl_keys;
+
+/* Made of n secrets (1 to 8, each at least 32 bytes), the newest first: that
+ * one seals and signs, all of them open. What was made for one purpose opens
+ * for no other. GIVES what lives as long as app; NULL: see pl_app_error(). */
+PL_API const struct pl_keys *pl_app_keys(struct pl_app *app,
+                                         const char *purpose,
+                                         const struct pl_str *secrets,
+                                         size_t n);
+
+/* Sealed (XAES-256-GCM): the client can neither read nor change it; signed
+ * (HMAC-SHA256): it cannot change it. A token fits cookies and URLs, and opens
+ * under the same label only. max_age_s: how long it is good; 0: for ever.
+ * *token lives as long as the request. Return 0 or PL_ERR_NOMEM. */
+PL_API int pl_seal(struct pl_request *req, const struct pl_keys *keys,
+                   struct pl_str label, struct pl_str text, uint64_t max_age_s,
+                   struct pl_str *token);
+PL_API int pl_sign(struct pl_request *req, const struct pl_keys *keys,
+                   struct pl_str label, struct pl_str text, uint64_t max_age_s,
+                   struct pl_str *token);
+
+/* The text, as long as the request. Return 0; PL_ERR_NOT_FOUND (token is
+ * absent), PL_ERR_DENIED (none of these keys has made it under this label, or
+ * it was changed; counted), PL_ERR_TIMEOUT (too old), PL_ERR_NOMEM. */
+PL_API int pl_unseal(struct pl_request *req, const struct pl_keys *keys,
+                     struct pl_str label, struct pl_str token,
+                     struct pl_str *text);
+PL_API int pl_verify(struct pl_request *req, const struct pl_keys *keys,
+                     struct pl_str label, struct pl_str token,
+                     struct pl_str *text);
+
 /* ---- the log --------------------------------------------------------------
  */
 

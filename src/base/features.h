@@ -11,6 +11,7 @@
 
 #define PL_FEATURE_MAP(X)                                                      \
     X(ADMIN)                                                                   \
+    X(AUTH)                                                                    \
     X(CONTENT)                                                                 \
     X(CROWD)                                                                   \
     X(FORMS)                                                                   \
@@ -33,6 +34,7 @@ _Static_assert(0 PL_FEATURE_MAP(PL_FEATURE_IS) == PL_FEATURES,
 /* As people write them. */
 #define PL_FEATURE_CORE "core"
 #define PL_FEATURE_ADMIN "admin"
+#define PL_FEATURE_AUTH "auth"
 #define PL_FEATURE_CONTENT "content"
 #define PL_FEATURE_CROWD "crowd"
 #define PL_FEATURE_FORMS "forms"

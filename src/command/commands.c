@@ -303,6 +303,8 @@ int pl_command_version(void)
     if (PL_WITH_HTTP2)
         printf(", nghttp2 %s", pl_h2_library());
     printf("\n");
+    if (PL_WITH_AUTH)
+        print_plugin("auth");
     print_plugin("crypto");
     print_plugin("markdown");
     if (PL_WITH_TLS)

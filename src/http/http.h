@@ -62,6 +62,9 @@ struct pl_http_ops {
 struct pl_http_stats {
     uint64_t requests, refused, by_class[6]; /* 1xx..5xx in 1..5 */
     uint32_t open;                           /* requests in progress */
+    uint64_t denied;                         /* credentials that were wrong */
+    uint64_t
+        forged; /* cookies and tokens that are not of ours: taken as none */
 };
 
 /* What most answers of HTTP/1 begin with: a status line, the Date and the name

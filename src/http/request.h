@@ -80,6 +80,7 @@ struct pl_request {
     struct pl_task *task; /* the handler's; NULL: it needs none */
     struct pl_str remote; /* absent: not asked for yet */
     uint16_t remote_port;
+    struct pl_str user; /* who has shown that he is it; absent: nobody */
     const struct pl_request_tls *tls; /* NULL: not asked for yet, or none */
     struct pl_ws *websocket; /* what it has become, until its handler's end */
     struct pl_ws_stream *ws_stream; /* its stream carries one */

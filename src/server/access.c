@@ -2,6 +2,7 @@
 
 #include <time.h>
 
+#include "base/features.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "base/sys.h"
@@ -13,6 +14,7 @@ enum {
     LINE_MAX_LEN = PL_LOG_ACCESS_MAX,
     TARGET_MAX = 8 * 1024,
     FIELD_MAX = 2 * 1024,
+    USER_MAX = 256,
 };
 
 struct line {
@@ -63,9 +65,26 @@ static void put_quoted(struct line *line, struct pl_str s)
     put(line, PL_STR("\""));
 }
 
-/* "127.0.0.1 - - [22/Nov/2026:07:14:22 +0000]": the text of a time is kept for
- * its second. */
-static void put_begin(struct line *line, struct pl_str remote, int64_t now)
+/* A name is one word. */
+static void put_user(struct line *line, struct pl_str user)
+{
+    struct pl_str rest = pl_str_first(user, USER_MAX), word;
+
+    if (!PL_WITH_AUTH || rest.len == 0) {
+        put(line, PL_STR("-"));
+        return;
+    }
+    while (pl_str_split(&rest, ' ', &word)) {
+        put_escaped(line, word, 4 * USER_MAX);
+        if (rest.data != NULL)
+            put(line, PL_STR("\\x20"));
+    }
+}
+
+/* "127.0.0.1 - sally [22/Nov/2026:07:14:22 +0000]": the text of a time is kept
+ * for its second. */
+static void put_begin(struct line *line, struct pl_str remote,
+                      struct pl_str user, int64_t now)
 {
     static _Thread_local char text[40];
     static _Thread_local int64_t second = -1;
@@ -79,7 +98,9 @@ static void put_begin(struct line *line, struct pl_str remote, int64_t now)
     }
     line->at = line->bytes;
     put(line, remote.len > 0 ? remote : PL_STR("-"));
-    put(line, PL_STR(" - - "));
+    put(line, PL_STR(" - "));
+    put_user(line, user);
+    put(line, PL_STR(" "));
     put(line, pl_str_c(text));
 }
 
@@ -123,7 +144,7 @@ void pl_access_log(struct pl_request *req)
     char id[PL_REQUEST_ID_LEN];
     struct line line;
 
-    put_begin(&line, req->remote, pl_loop_wall(loop));
+    put_begin(&line, req->remote, req->user, pl_loop_wall(loop));
     put_request(&line, req);
     put_u64(&line, req->response.status);
     put(&line, PL_STR(" "));
@@ -151,7 +172,8 @@ void pl_access_log_refused(const struct pl_conn *conn, int status)
 
     if (pl_conn_peer(conn, &addr))
         remote = pl_str(host, pl_addr_format_host(&addr, host));
-    put_begin(&line, remote, pl_loop_wall(pl_conn_net(conn)->loop));
+    put_begin(&line, remote, pl_str(NULL, 0),
+              pl_loop_wall(pl_conn_net(conn)->loop));
     put(&line, PL_STR(" \"-\" "));
     put_u64(&line, (uint64_t)status);
     put(&line, PL_STR(" 0 \"-\" \"-\" 0.000000 -"));

@@ -89,6 +89,10 @@ static void tell_http(const struct pl_http *http, struct pl_json_builder *json)
     pl_admin_u64(json, "total", http->stats.requests);
     pl_admin_u64(json, "open", http->stats.open);
     pl_admin_u64(json, "refused", http->stats.refused);
+    if (PL_WITH_AUTH) {
+        pl_admin_u64(json, "denied", http->stats.denied);
+        pl_admin_u64(json, "forged", http->stats.forged);
+    }
     for (unsigned i = 1; i < PL_COUNT(classes); i++)
         pl_admin_u64(json, classes[i], http->stats.by_class[i]);
     pl_json_end(json);

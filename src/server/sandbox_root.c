@@ -58,7 +58,7 @@ static void keep_names(void)
 
 static void keep_libraries(void)
 {
-    static const char *const plugins[] = {"crypto", "markdown", "tls"};
+    static const char *const plugins[] = {"auth", "crypto", "markdown", "tls"};
 
     tzset();
     keep_names();

@@ -43,6 +43,13 @@ static void add_requests(struct list *list, const struct pl_http_stats *http)
         add(list, classes[i], http->by_class[i]);
 }
 
+static void add_auth(struct list *list, const struct pl_http_stats *http)
+{
+    list->group = "auth";
+    add(list, "denied", http->denied);
+    add(list, "forged", http->forged);
+}
+
 static void add_tls(struct list *list, const struct pl_net *net)
 {
     struct pl_tls_stats tls = pl_net_tls_stats(net);
@@ -62,6 +69,8 @@ unsigned pl_worker_stats(const struct pl_worker *worker, struct pl_stat *out)
 
     add_connections(&list, &worker->net.stats);
     add_requests(&list, &worker->http.stats);
+    if (PL_WITH_AUTH)
+        add_auth(&list, &worker->http.stats);
     if (PL_WITH_TLS)
         add_tls(&list, &worker->net);
     return list.n;

@@ -1,21 +1,16 @@
 /* password.c - hashes of passwords: Argon2id (RFC 9106) for new ones; for what
- * is in databases already, all that libargon2 and libcrypt can verify. */
+ * is in databases already, all that hashes.c knows. */
 #include <argon2.h>
-#include <crypt.h>
 #include <openssl/crypto.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #include "crypto.h"
+#include "hashes.h"
 
 enum {
     PASSWORD_MAX = 4096, /* a longer one is nobody's */
     HASH_MAX = 512,
     SALT = 16,
-    TAG = 32,
-    MEMORY_MAX = 1 << 20, /* KiB */
-    ITERATIONS_MAX = 100,
-    LANES_MAX = 16
+    TAG = 32
 };
 
 static int too_long(lua_State *L, const char *call)
@@ -69,11 +64,11 @@ int pl_crypto_argon2_job(lua_State *L)
     struct pl_str password = host->arg_str(L, 1, call, "the password");
     struct making cost = {
         .memory = (uint32_t)host->arg_integer(L, 2, call, "option 'memory'", 8,
-                                              MEMORY_MAX),
+                                              PL_HASH_MEMORY_MAX),
         .iterations = (uint32_t)host->arg_integer(
-            L, 3, call, "option 'iterations'", 1, ITERATIONS_MAX),
+            L, 3, call, "option 'iterations'", 1, PL_HASH_ITERATIONS_MAX),
         .lanes = (uint32_t)host->arg_integer(L, 4, call, "option 'parallelism'",
-                                             1, LANES_MAX),
+                                             1, PL_HASH_LANES_MAX),
     };
     struct making *making;
 
@@ -95,77 +90,12 @@ struct verifying {
     char hash[HASH_MAX];
 };
 
-static bool starts(const char *text, const char *prefix)
-{
-    return strncmp(text, prefix, strlen(prefix)) == 0;
-}
-
-/* A hash that would take all memory or the whole day is not one of ours. */
-static bool is_affordable(const char *hash)
-{
-    unsigned memory, iterations, lanes;
-    const char *costs = strstr(hash, "$m=");
-
-    return costs != NULL &&
-           sscanf(costs, "$m=%u,t=%u,p=%u", &memory, &iterations, &lanes) ==
-               3 &&
-           memory <= MEMORY_MAX && iterations <= ITERATIONS_MAX &&
-           lanes <= LANES_MAX;
-}
-
-static int verify_argon2(const struct verifying *v, argon2_type type)
-{
-    if (!is_affordable(v->hash))
-        return PL_ERR_LIMIT;
-    switch (argon2_verify(v->hash, v->password.data, v->password.len, type)) {
-    case ARGON2_OK:
-        return 1;
-    case ARGON2_VERIFY_MISMATCH:
-        return 0;
-    case ARGON2_MEMORY_ALLOCATION_ERROR:
-        return PL_ERR_NOMEM;
-    default:
-        return PL_ERR_SYNTAX;
-    }
-}
-
-/* 32 KiB of state, which libcrypt cleanses. */
-static int verify_crypt(const struct verifying *v)
-{
-    struct crypt_data *data;
-    const char *made;
-    int result = PL_ERR_UNSUPPORTED;
-
-    if (strlen(v->password.data) != v->password.len)
-        return 0; /* such a password could not have been hashed */
-    data = calloc(1, sizeof(*data)); /* door: a plug-in has no faults */
-    if (data == NULL)
-        return PL_ERR_NOMEM;
-    /* Not crypt_r(): ASan has one of its own, which would call that of a
-     * libcrypt that was there before it. */
-    made = crypt_rn(v->password.data, v->hash, data, sizeof(*data));
-    if (made != NULL) {
-        size_t len = strlen(made);
-
-        result =
-            len == strlen(v->hash) && CRYPTO_memcmp(made, v->hash, len) == 0;
-    }
-    OPENSSL_cleanse(data, sizeof(*data));
-    free(data);
-    return result;
-}
-
 static int work_verify(void *data)
 {
     const struct verifying *v = data;
 
-    if (starts(v->hash, "$argon2id$"))
-        return verify_argon2(v, Argon2_id);
-    if (starts(v->hash, "$argon2i$"))
-        return verify_argon2(v, Argon2_i);
-    if (starts(v->hash, "$argon2d$"))
-        return verify_argon2(v, Argon2_d);
-    return v->hash[0] == '$' ? verify_crypt(v) : PL_ERR_UNSUPPORTED;
+    return pl_password_verify(
+        (struct pl_str){v->password.data, v->password.len}, v->hash);
 }
 
 static int push_verify(lua_State *L, void *data, int result)
