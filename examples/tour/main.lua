@@ -39,6 +39,7 @@ local contents = {
 -- A perilune without the plug-in (perilune --version) has the rest of the tour.
 if pcall(function() return pl.crypto.hash end) then
   table.insert(contents[5], "secrets")
+  table.insert(contents[4], "login")
 end
 
 local pages = {}

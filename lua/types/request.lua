@@ -41,6 +41,9 @@
 ---@field id string 16 hexadecimal digits, also in the log
 ---@field tls? pl.RequestTls nil: in the clear
 ---@field trailers? table<string, string> behind a body that was read
+---@field user any who has logged in: a name, unless a filter says more
+---@field claims? table of a token
+---@field session? pl.Session
 ---@field [any] any what filters have set
 local Request = {}
 
@@ -204,3 +207,18 @@ function Request:hijack() end
 ---@param options? pl.WebSocketStraightOptions
 ---@return pl.WebSocket
 function Request:websocket(options) end
+
+---The field of a form against forged ones: pl.csrf.
+---@return string html
+function Request:csrf_field() end
+
+---@return string token
+function Request:csrf_token() end
+
+---@param name string
+---@return string?
+function Request:signed_cookie(name) end
+
+---@param name string
+---@return string?
+function Request:encrypted_cookie(name) end

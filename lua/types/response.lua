@@ -37,6 +37,18 @@ function Response:add_header(name, value) end
 ---@param options? pl.CookieOptions
 function Response:cookie(name, value, options) end
 
+---The client can read it, but not change it: pl.keys.
+---@param name string
+---@param value string
+---@param options? pl.CookieOptions
+function Response:signed_cookie(name, value, options) end
+
+---Nor can it read it.
+---@param name string
+---@param value string
+---@param options? pl.CookieOptions
+function Response:encrypted_cookie(name, value, options) end
+
 ---@param location string
 ---@param status? integer [302]
 function Response:redirect(location, status) end

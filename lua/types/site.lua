@@ -14,6 +14,12 @@ local pl = {}
 ---@field max_parts? integer|false
 ---@field body_spool? string|number|false
 ---@field body_rate? string|number|false
+---@field auth? pl.AnyFilter pl.basic, pl.jwt
+---@field cors? pl.AnyFilter
+---@field limit? pl.AnyFilter
+---@field session? pl.AnyFilter
+---@field csrf? pl.AnyFilter
+---@field use? pl.AnyFilter|pl.AnyFilter[]
 
 ---What it returns is the response: body; status; status, body; status, body,
 ---headers; nil, err.
@@ -23,6 +29,8 @@ local pl = {}
 ---@alias pl.Next async fun()
 ---@alias pl.Filter
 ---| async fun(req: pl.Request, res: pl.Response, next: pl.Next): ...
+
+---@alias pl.AnyFilter pl.Filter|pl.NativeFilter
 
 ---What pl.handler gives, for pl.get and so on.
 ---@class pl.NativeHandler
@@ -55,7 +63,7 @@ pl.delete, pl.head, pl.options, pl.any = pl.get, pl.get, pl.get, pl.get
 ---@overload fun(methods: string, path: string, fn: pl.Handler)
 function pl.route(methods, path, options, fn) end
 
----@param fn pl.Filter
+---@param fn pl.AnyFilter
 function pl.use(fn) end
 
 ---@param prefix string
@@ -81,6 +89,8 @@ function pl.host(name, options, fn) end
 ---@field symlinks? "inside"|"owner"|"none"|"all"|false ["inside"]
 ---@field listing? boolean|string [false] a Mustache template
 ---@field dot_files? boolean
+---@field auth? pl.AnyFilter and the other filters of routes
+---@field use? pl.AnyFilter|pl.AnyFilter[]
 ---@field expires? string|number|false
 ---@field cache_control? string|false
 

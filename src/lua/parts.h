@@ -51,6 +51,7 @@ extern const luaL_Reg pl_lua_persist[];
 extern const luaL_Reg pl_lua_reload[];
 
 /* The same for sites (web_priv.h). */
+extern const luaL_Reg pl_lua_auth[]; /* basic, keys, sessions, ... */
 extern const luaL_Reg pl_lua_body[];
 extern const luaL_Reg pl_lua_content[];
 extern const luaL_Reg pl_lua_filter[];

@@ -45,6 +45,10 @@ local rare = {
 
 core.request_rare = rare
 
+-- Fields that scripts may set, and what they are until then.
+local defaults = {}
+core.request_defaults = defaults
+
 -- Header names in any case; the table itself has them in lower case.
 function core.headers_meta.__index(headers, name)
   local key = type(name) == "string" and lower(name)
@@ -65,7 +69,12 @@ local function index(req, key)
     return methods[key] or get and get(req)
   end
   local values = own(req)
-  return values and values[key]
+  local value = values and values[key]
+  get = defaults[key]
+  if value == nil and get then
+    return get(req)
+  end
+  return value
 end
 
 -- A script may keep values of its own in the request, for its later filters

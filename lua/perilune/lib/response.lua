@@ -102,5 +102,9 @@ core.res_say = say
 --- client has gone, or wanted the head only and this writes on and on; writing
 --- after that ends the handler.
 function methods:write(...)
+  local before_head = core.before_head
+  if before_head then
+    before_head(self)
+  end
   return say("res:write", push(self, text(...)), self)
 end

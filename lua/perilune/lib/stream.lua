@@ -100,6 +100,9 @@ function methods:events(options)
       self:header(name, value)
     end
   end
+  if core.before_head then
+    core.before_head(self)
+  end
   local result = begin(self, options.retry or nil, no_ping(options))
   if result == STATE then
     fail("res:events: the response has been sent already, or has a body")

@@ -74,6 +74,9 @@ local codes = {
 }
 
 local function new(call, req, options, callbacks)
+  if core.before_head then
+    core.before_head(req)
+  end
   local ws = setmetatable({ callbacks = callbacks, options = options },
     WebSocket)
   local result, why = accept(call, req, ws, options)
