@@ -345,6 +345,83 @@ struct pl_fixed_options {
 /* Answers all methods of a path with the same response. */
 PL_API int pl_app_respond_with(struct pl_app *app, const char *pattern,
                                const struct pl_fixed_options *options);
+/* ---- reverse proxy ---------------------------------------------------------
+ *
+ * Requests sent on to other servers over HTTP/1.1, in the clear, with TLS or by
+ * UNIX sockets, on connections that are kept (docs/upstream.md). Bodies stream
+ * both ways, each only as fast as its reader; WebSockets go through. What the
+ * other side answers is read as strictly as a request is (502); one that does
+ * not answer in time is 504, and where none can be asked, 503. */
+struct pl_pair;
+struct pl_tls_client;
+
+struct pl_proxy_server {
+    const char *url; /* "http://host:port", "https://host/path",
+                        "unix:/path" */
+    unsigned weight; /* its share, from 1 to 100; 0: 1 */
+    bool backup;     /* only when none of the others can be asked */
+};
+
+/* How it is found out whether the servers are well: a GET for each, by one
+ * worker. */
+struct pl_proxy_check {
+    size_t size;                     /* sizeof(struct pl_proxy_check) */
+    const char *path;                /* NULL: "/" */
+    const char *host;                /* its Host field; NULL: the server's */
+    uint32_t interval_ms;            /* 0: 10 s */
+    uint32_t timeout_ms;             /* of each; 0: 2 s */
+    unsigned status_from, status_to; /* that are well; 0: 200, 399 */
+    unsigned rises, falls; /* equal results in a row that are believed; 0: 1 */
+};
+
+/* Zeroes are the defaults; where a number may be "none", that is UINT32_MAX. */
+struct pl_proxy_options {
+    size_t size;                           /* sizeof(struct pl_proxy_options) */
+    const struct pl_proxy_server *servers; /* 1 to 64 of them */
+    size_t nservers;
+    const char
+        *balance;     /* NULL or "round_robin", "least_connections", "hash" */
+    const char *hash; /* balance by it: "address", "path", "header:NAME",
+                         "cookie:NAME"; consistent */
+    bool strip;       /* the prefix is taken off the path */
+    const char *path; /* ... and this put in its place; also the path of a URL.
+                         NULL: paths stay as they are */
+    const char
+        *host; /* the Host field: NULL or "keep", "upstream", or a host */
+    const char *forwarded; /* who asks is said by: NULL or "x-forwarded",
+                              "forwarded" (RFC 7239), "both"; "": nobody */
+    const char *via;       /* our name in Via fields; NULL: there are none */
+    const struct pl_pair *request_headers; /* set in requests; an absent value
+                                              takes the field out */
+    size_t nrequest_headers;
+    const struct pl_pair *response_headers; /* the same in responses */
+    size_t nresponse_headers;
+    bool keep_location;        /* do not rewrite Location */
+    bool keep_cookies;         /* ... nor the paths and domains of cookies */
+    const char *cookie_domain; /* in the place of theirs; "": none at all */
+    bool no_websocket;         /* Upgrade is not sent on */
+    uint32_t max_connections;  /* requests at a time, of a server and worker; 0:
+                                  no limit */
+    uint32_t queue;            /* requests that wait for one; 0: 128 */
+    uint32_t queue_ms;         /* ... at most so long; 0: 10 s */
+    uint32_t keepalive;     /* idle connections, of a server and worker; 0: 32
+                             */
+    uint32_t keepalive_ms;  /* 0: 60 s */
+    uint32_t connect_ms;    /* with TLS; 0: 5 s */
+    uint32_t first_byte_ms; /* from the request to the answer; 0: 60 s */
+    uint32_t between_ms;    /* between two pieces of it; 0: 60 s */
+    uint32_t total_ms;      /* of all of it; 0: no limit */
+    uint32_t tunnel_ms;     /* WebSockets without a byte; 0: 1 h */
+    uint32_t retries;       /* other servers that are asked; 0: 2 */
+    uint32_t max_failures;  /* in a row, until a server is left alone; 0: 3 */
+    uint32_t pause_ms;      /* ... for so long, then twice that, ...; 0: 5 s */
+    const struct pl_proxy_check *check; /* NULL: nobody asks */
+    const struct pl_tls_client *tls;    /* for https; alpn means nothing */
+};
+
+/* Sends all requests below prefix on. COPIES options. */
+PL_API int pl_app_proxy(struct pl_app *app, const char *prefix,
+                        const struct pl_proxy_options *options);
 
 /* Where to listen: "127.0.0.1:8080", "[::1]:8080", ":8080", "unix:/run/x.sock",
  * "unix:@name" (abstract), "fd:3" (a socket that listens already), "systemd" or

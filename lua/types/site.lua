@@ -98,6 +98,63 @@ function pl.host(name, options, fn) end
 ---@param options pl.StaticOptions
 function pl.static(prefix, options) end
 
+---@class pl.ProxyServer
+---@field url string "http://host:port", "https://host/path", "unix:/path"
+---@field weight? integer its share, 1 to 100
+---@field backup? boolean only when none of the others can be asked
+
+---@class pl.ProxyCheck
+---@field path? string "/"
+---@field host? string
+---@field interval? number|string 10 s
+---@field timeout? number|string 2 s
+---@field status? integer|string that is well: 200, "200-399"
+---@field rises? integer equal results that are believed
+---@field falls? integer
+
+---@class pl.ProxyTls
+---@field ca? string a file of those who are believed
+---@field cert? string our own
+---@field key? string
+---@field name? string in the server's certificate
+---@field insecure? boolean
+
+---@class pl.ProxyOptions
+---@field to string|(string|pl.ProxyServer)[]
+---@field balance? "round_robin"|"least_connections"|"hash"
+---@field hash? string|fun(req: pl.Request): any
+---@field strip? boolean the prefix is taken off the path
+---@field path? string ... and this put in its place
+---@field host? string "keep", "upstream", or a host
+---@field forwarded? "x-forwarded"|"forwarded"|"both"|false
+---@field via? boolean|string
+---@field request_headers? table<string, string|number|false>
+---@field response_headers? table<string, string|number|false>
+---@field rewrite_location? boolean
+---@field rewrite_cookies? boolean
+---@field cookie_domain? string|false
+---@field websocket? boolean
+---@field max_connections? integer of a server and worker
+---@field queue? integer|false
+---@field queue_timeout? number|string|false
+---@field keepalive? integer|false
+---@field keepalive_timeout? number|string
+---@field connect_timeout? number|string|false
+---@field first_byte_timeout? number|string|false
+---@field read_timeout? number|string|false
+---@field total_timeout? number|string|false
+---@field websocket_timeout? number|string|false
+---@field retries? integer|false
+---@field max_failures? integer|false
+---@field pause? number|string
+---@field check? string|pl.ProxyCheck
+---@field tls? pl.ProxyTls for https
+
+--- All requests below prefix are sent on to other servers (docs/upstream.md).
+---@param prefix string
+---@param options string|pl.ProxyOptions
+function pl.proxy(prefix, options) end
+
 --- Addresses, settings and routes of a configuration of Lwan's (docs/lwan.md).
 ---@param path string
 function pl.lwan(path) end

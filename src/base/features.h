@@ -24,7 +24,8 @@
     X(RELOAD)                                                                  \
     X(REWRITE)                                                                 \
     X(SANDBOX)                                                                 \
-    X(SHARE) X(SOCKETS) X(STREAMS) X(SUPERVISOR) X(TLS) X(WATCH) X(WATCHDOG)
+    X(SHARE)                                                                   \
+    X(SOCKETS) X(STREAMS) X(SUPERVISOR) X(TLS) X(UPSTREAM) X(WATCH) X(WATCHDOG)
 
 /* All that meson_options.txt lists; others would have no PL_WITH_NAME. */
 #define PL_FEATURE_IS(name) +(PL_WITH_##name >= 0)
@@ -52,6 +53,7 @@ _Static_assert(0 PL_FEATURE_MAP(PL_FEATURE_IS) == PL_FEATURES,
 #define PL_FEATURE_STREAMS "streams"
 #define PL_FEATURE_SUPERVISOR "supervisor"
 #define PL_FEATURE_TLS "tls"
+#define PL_FEATURE_UPSTREAM "upstream"
 #define PL_FEATURE_WATCH "watch"
 #define PL_FEATURE_WATCHDOG "watchdog"
 

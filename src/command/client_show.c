@@ -264,6 +264,65 @@ static void print_old_generations(const struct pl_json *workers)
             print_old(pl_client_u64(worker, "/worker"), gen);
 }
 
+/* ---- upstreams ---- */
+
+static const struct pl_json *find_upstream(const struct pl_json *worker,
+                                           struct pl_str server)
+{
+    const struct pl_json *item = pl_json_first(find(worker, "/upstreams"));
+
+    while (item != NULL && !pl_str_eq(pl_client_str(item, "/server"), server))
+        item = pl_json_next(item);
+    return item;
+}
+
+static uint64_t sum(const struct pl_json *workers, struct pl_str server,
+                    const char *what)
+{
+    const struct pl_json *worker, *item;
+    uint64_t total = 0;
+
+    for (worker = pl_json_first(workers); worker != NULL;
+         worker = pl_json_next(worker)) {
+        item = find_upstream(worker, server);
+        total += item == NULL ? 0 : pl_client_u64(item, what);
+    }
+    return total;
+}
+
+static void print_upstream(const struct pl_json *workers,
+                           const struct pl_json *item)
+{
+    struct pl_str server = pl_client_str(item, "/server");
+
+    printf("upstream %-30.*s %-6.*s  active %llu  idle %llu  requests %llu  "
+           "failed %llu  connects %llu\n",
+           PL_STR_ARG(server), PL_STR_ARG(pl_client_str(item, "/state")),
+           (unsigned long long)sum(workers, server, "/active"),
+           (unsigned long long)sum(workers, server, "/idle"),
+           (unsigned long long)sum(workers, server, "/requests"),
+           (unsigned long long)sum(workers, server, "/failed"),
+           (unsigned long long)sum(workers, server, "/connects"));
+}
+
+/* Each once, with the sums of the workers: where the first one names it. */
+static void print_upstreams(const struct pl_json *workers)
+{
+    const struct pl_json *worker, *item, *first;
+
+    for (worker = pl_json_first(workers); worker != NULL;
+         worker = pl_json_next(worker)) {
+        for (item = pl_json_first(find(worker, "/upstreams")); item != NULL;
+             item = pl_json_next(item)) {
+            first = pl_json_first(workers);
+            while (find_upstream(first, pl_client_str(item, "/server")) == NULL)
+                first = pl_json_next(first);
+            if (first == worker)
+                print_upstream(workers, item);
+        }
+    }
+}
+
 void pl_client_show_status(const struct pl_json *before,
                            const struct pl_json *now, double seconds)
 {
@@ -278,6 +337,8 @@ void pl_client_show_status(const struct pl_json *before,
     print_log(now);
     if (PL_WITH_SANDBOX)
         print_sandbox(now);
+    if (PL_WITH_UPSTREAM)
+        print_upstreams(find(now, "/workers"));
     printf("worker  stage      conns    requests       r/s   open       p50"
            "       p99       lua\n");
     for (item = pl_json_first(find(now, "/workers")); item != NULL;

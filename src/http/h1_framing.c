@@ -206,6 +206,12 @@ int pl_h1_frame_field(struct pl_h1_parser *parser,
     }
 }
 
+static int refuse_both(struct pl_h1_parser *parser)
+{
+    return pl_h1_refuse(parser, 400,
+                        "both Content-Length and Transfer-Encoding");
+}
+
 int pl_h1_frame_end(struct pl_h1_parser *parser)
 {
     unsigned seen = parser->seen;
@@ -214,8 +220,7 @@ int pl_h1_frame_end(struct pl_h1_parser *parser)
     if (is_11 && !(seen & HOST))
         return pl_h1_refuse(parser, 400, "no Host");
     if ((seen & LENGTH) && (seen & CODING))
-        return pl_h1_refuse(parser, 400,
-                            "both Content-Length and Transfer-Encoding");
+        return refuse_both(parser);
     parser->keep_alive =
         !(seen & WANTS_CLOSE) && (is_11 || (seen & WANTS_KEEP_ALIVE));
     /* HTTP/1.0 knows neither (RFC 9110, 7.8 and 10.1.1), and nobody waits for
@@ -223,5 +228,31 @@ int pl_h1_frame_end(struct pl_h1_parser *parser)
     parser->upgrade = is_11 && (seen & WANTS_UPGRADE) && (seen & UPGRADE);
     parser->expect_continue = is_11 && (seen & EXPECT) &&
                               (parser->chunked || parser->content_length > 0);
+    return 0;
+}
+
+/* ---- of a response ---- */
+
+int pl_h1_frame_answer_field(struct pl_h1_parser *parser,
+                             const struct pl_h1_field *field, const char *bytes)
+{
+    switch (field->id) {
+    case PL_HEADER_HOST:
+    case PL_HEADER_EXPECT:
+        return 0; /* they mean nothing here */
+    default:
+        return pl_h1_frame_field(parser, field, bytes);
+    }
+}
+
+int pl_h1_frame_answer_end(struct pl_h1_parser *parser)
+{
+    unsigned seen = parser->seen;
+
+    if ((seen & LENGTH) && (seen & CODING))
+        return refuse_both(parser);
+    parser->keep_alive = !(seen & WANTS_CLOSE) &&
+                         (parser->minor == 1 || (seen & WANTS_KEEP_ALIVE));
+    parser->upgrade = (seen & WANTS_UPGRADE) && (seen & UPGRADE);
     return 0;
 }

@@ -281,7 +281,8 @@ PL_INLINE int read_value(struct pl_h1_parser *parser, struct input *in)
 }
 
 /* After the CR of a field line: the field is complete. */
-PL_INLINE int end_field(struct pl_h1_parser *parser, struct input *in)
+PL_INLINE int end_field(struct pl_h1_parser *parser, struct input *in,
+                        bool answer)
 {
     struct pl_h1_field *field = &parser->fields[parser->nfields];
     size_t end = in->pos - 1;
@@ -301,13 +302,14 @@ PL_INLINE int end_field(struct pl_h1_parser *parser, struct input *in)
     if (!pl_h1_frames(field->id))
         return 0;
     parser->pos = field->value; /* where it would be refused */
-    return pl_h1_frame_field(parser, field, in->bytes);
+    return answer ? pl_h1_frame_answer_field(parser, field, in->bytes)
+                  : pl_h1_frame_field(parser, field, in->bytes);
 }
 
 /* Reads one field line, from wherever the last call stopped. Returns 1 at the
  * empty line, of which the CR has been read. */
 PL_INLINE int read_field(struct pl_h1_parser *parser, struct input *in,
-                         enum state state)
+                         enum state state, bool answer)
 {
     int err;
 
@@ -329,12 +331,13 @@ PL_INLINE int read_field(struct pl_h1_parser *parser, struct input *in,
             return err;
         /* fall through */
     case VALUE_LF:
-        return end_field(parser, in);
+        return end_field(parser, in, answer);
     }
 }
 
 /* The LF of the empty line. */
-PL_INLINE int end_head(struct pl_h1_parser *parser, struct input *in)
+PL_INLINE int end_head(struct pl_h1_parser *parser, struct input *in,
+                       bool answer)
 {
     if (in->pos == in->len)
         return run_out(parser, in->pos, END_LF);
@@ -342,7 +345,7 @@ PL_INLINE int end_head(struct pl_h1_parser *parser, struct input *in)
         return refuse_at(parser, in->pos, 400, "CR without LF");
     parser->pos = parser->head_len = (uint32_t)in->pos + 1;
     parser->state = DONE;
-    return pl_h1_frame_end(parser);
+    return answer ? pl_h1_frame_answer_end(parser) : pl_h1_frame_end(parser);
 }
 
 static struct input input_of(const struct pl_h1_parser *parser,
@@ -353,17 +356,18 @@ static struct input input_of(const struct pl_h1_parser *parser,
     return (struct input){bytes.data, PL_MIN(bytes.len, limit), parser->pos};
 }
 
-static int read_fields(struct pl_h1_parser *parser, struct pl_str bytes,
-                       enum state state)
+/* answer: it is a response's head, known where this is inlined. */
+PL_INLINE int read_fields(struct pl_h1_parser *parser, struct pl_str bytes,
+                          enum state state, bool answer)
 {
     struct input in = input_of(parser, bytes, FIELD);
     int err = 0;
 
     if (state != END_LF) {
-        for (err = read_field(parser, &in, state); err == 0;)
-            err = read_field(parser, &in, FIELD);
+        for (err = read_field(parser, &in, state, answer); err == 0;)
+            err = read_field(parser, &in, FIELD, answer);
     }
-    return err < 0 ? err : end_head(parser, &in);
+    return err < 0 ? err : end_head(parser, &in, answer);
 }
 
 static int read_line(struct pl_h1_parser *parser, struct pl_str bytes,
@@ -406,7 +410,78 @@ int pl_h1_parse_head(struct pl_h1_parser *parser, struct pl_str bytes)
             return err;
         /* fall through */
     default:
-        return read_fields(parser, bytes, state);
+        return read_fields(parser, bytes, state, false);
+    case DONE:
+        return 0;
+    case REFUSED:
+        return PL_ERR_PROTO;
+    }
+}
+
+/* ---- heads of responses (RFC 9112, 4) ---- */
+
+enum { STATUS_LEN = 12 }; /* "HTTP/1.1 200" */
+
+/* The status line up to its reason, byte by byte. Returns the first byte that
+ * does not fit, or STATUS_LEN. */
+static size_t check_status(struct pl_str line)
+{
+    static const char form[] = "HTTP/1.0 000"; /* 0: any digit */
+    size_t i, len = PL_MIN(line.len, (size_t)STATUS_LEN);
+
+    for (i = 0; i < len; i++) {
+        bool digit = line.data[i] >= '0' && line.data[i] <= '9';
+
+        if (form[i] == '0' ? !digit : line.data[i] != form[i])
+            break;
+    }
+    return i;
+}
+
+static int read_status_line(struct pl_h1_parser *parser, struct pl_str bytes)
+{
+    struct input in = input_of(parser, bytes, METHOD);
+    size_t good = check_status(pl_str(in.bytes, in.len));
+    const char *at = in.bytes;
+
+    if (good < PL_MIN(in.len, (size_t)STATUS_LEN))
+        return refuse_at(parser, good, 502, "malformed status line");
+    in.pos = PL_MAX(parser->pos, (size_t)STATUS_LEN);
+    if (in.len > STATUS_LEN) {
+        if (at[STATUS_LEN] != ' ' && at[STATUS_LEN] != '\r')
+            return refuse_at(parser, STATUS_LEN, 502, "malformed status");
+        in.pos = pl_h1_scan->value(in.bytes, in.pos, in.len);
+    }
+    if (in.pos >= in.len)
+        return run_out(parser, in.len, METHOD);
+    if (at[in.pos] != '\r')
+        return refuse_value(parser, in.pos, at[in.pos]);
+    if (in.pos + 1 == in.len)
+        return run_out(parser, in.pos, METHOD);
+    if (at[in.pos + 1] != '\n')
+        return refuse_at(parser, in.pos + 1, 502, "CR without LF");
+    parser->minor = at[7] != '0';
+    parser->status =
+        (uint16_t)((at[9] - '0') * 100 + (at[10] - '0') * 10 + (at[11] - '0'));
+    if (parser->status < 100)
+        return refuse_at(parser, 9, 502, "malformed status");
+    parser->pos = parser->fields_at = (uint32_t)in.pos + 2;
+    return 0;
+}
+
+int pl_h1_parse_answer(struct pl_h1_parser *parser, struct pl_str bytes)
+{
+    enum state state = parser->state;
+    int err;
+
+    switch (state) {
+    case EMPTY:
+    case METHOD:
+        if ((err = read_status_line(parser, bytes)) < 0)
+            return err;
+        /* fall through */
+    default:
+        return read_fields(parser, bytes, state, true);
     case DONE:
         return 0;
     case REFUSED:

@@ -62,6 +62,7 @@ struct pl_h1_parser {
     uint16_t nfields;
     uint32_t method_at, method_len; /* offset and length of the method */
     uint32_t target_at, target_len;
+    uint16_t status;         /* of a response */
     uint64_t content_length; /* at most INT64_MAX */
     uint32_t head_len;       /* bytes of the whole head with its empty line */
     struct pl_h1_refusal refusal; /* valid after an error */
@@ -83,6 +84,13 @@ void pl_h1_parser_init(struct pl_h1_parser *parser,
  * belong to the head. Returns 0 (head_len says where the body begins),
  * PL_ERR_AGAIN, or PL_ERR_PROTO with parser->refusal filled. */
 int pl_h1_parse_head(struct pl_h1_parser *parser, struct pl_str bytes);
+
+/* The same for the head of a response (RFC 9112, 4), with nothing before it:
+ * status is its code, from 100 to 999, and method and target are not set. As
+ * strict about framing: no repeated lengths, not both of length and coding, no
+ * other coding than chunked. upgrade: it says so, as a 101 must. refusal.status
+ * means nothing. */
+int pl_h1_parse_answer(struct pl_h1_parser *parser, struct pl_str bytes);
 
 /* Copies the fields as pl_header's into the arena; head is a copy of the head
  * that lives there too. NULL if out of memory. */

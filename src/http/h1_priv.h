@@ -15,6 +15,12 @@ int pl_h1_frame_field(struct pl_h1_parser *parser,
 /* Decides by all fields, at the end of the head. */
 int pl_h1_frame_end(struct pl_h1_parser *parser);
 
+/* The same two for the head of a response. */
+int pl_h1_frame_answer_field(struct pl_h1_parser *parser,
+                             const struct pl_h1_field *field,
+                             const char *bytes);
+int pl_h1_frame_answer_end(struct pl_h1_parser *parser);
+
 /* The fields without which nobody knows where a message ends, or whom it is
  * for. */
 PL_INLINE bool pl_h1_frames(enum pl_header_id id)

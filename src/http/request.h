@@ -22,6 +22,12 @@ struct pl_request_defer {
     void *arg;
 };
 
+/* Who is to be told at once that the peer has gone: a handler without a task.
+ * On any stack that writes to the peer. */
+struct pl_request_gone {
+    void (*fn)(struct pl_request *req);
+};
+
 struct pl_param {
     struct pl_str name, value; /* value: decoded */
 };
@@ -77,8 +83,9 @@ struct pl_request {
     const struct pl_route *route; /* which one matched; opaque here */
     const struct pl_chain *chain; /* its filters and handler; opaque here */
     struct pl_request_defer *defers;
-    struct pl_task *task; /* the handler's; NULL: it needs none */
-    struct pl_str remote; /* absent: not asked for yet */
+    struct pl_task *task;         /* the handler's; NULL: it needs none */
+    struct pl_request_gone *gone; /* NULL: nobody */
+    struct pl_str remote;         /* absent: not asked for yet */
     uint16_t remote_port;
     struct pl_str user; /* who has shown that he is it; absent: nobody */
     const struct pl_request_tls *tls; /* NULL: not asked for yet, or none */

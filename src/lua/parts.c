@@ -94,6 +94,7 @@ static const struct part {
     SITE(REWRITE, rewrite, rewrite, pl_lua_rewrite),
     SITE(CORE, set, settings, pl_lua_settings),
     SITE(CORE, static, static, pl_lua_static),
+    SITE(UPSTREAM, proxy, upstream, pl_lua_upstream),
     SITE(SOCKETS, tcp, tcp, pl_lua_tcp),
     SITE(CORE, use, filter, pl_lua_filter),
     SITE(CORE, websocket, websocket, NULL),

@@ -68,7 +68,8 @@ extern const luaL_Reg pl_lua_static[];
 extern const luaL_Reg pl_lua_proxy[];  /* PROXY headers */
 extern const luaL_Reg pl_lua_stream[]; /* events, hints, trailers */
 extern const luaL_Reg pl_lua_upload[];
-extern const luaL_Reg pl_lua_ws[]; /* WebSockets */
+extern const luaL_Reg pl_lua_upstream[]; /* pl.proxy */
+extern const luaL_Reg pl_lua_ws[];       /* WebSockets */
 extern const luaL_Reg pl_lua_handover[];
 
 /* Releases those that have callbacks (lib_websocket.c). */

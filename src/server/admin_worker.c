@@ -3,6 +3,7 @@
 #include "base/features.h"
 #include "base/str.h"
 #include "base/sys.h"
+#include "client/pool.h"
 #include "http/request.h"
 #include "http/wire.h"
 #include "http/ws.h"
@@ -168,6 +169,37 @@ static void tell_tasks(struct pl_worker *worker, struct pl_json_builder *json)
     pl_json_end(json);
 }
 
+static void tell_stock(const struct pl_stock *stock, uint64_t now_ms,
+                       struct pl_json_builder *json)
+{
+    pl_json_begin_object(json);
+    pl_json_key(json, PL_STR("server"));
+    pl_json_add_str(json, stock->origin->url);
+    pl_admin_str(json, "state", pl_origin_state(stock->origin, now_ms));
+    pl_admin_u64(json, "active", stock->active);
+    pl_admin_u64(json, "idle", stock->nidle);
+    pl_admin_u64(json, "requests", stock->stats.requests);
+    pl_admin_u64(json, "failed", stock->stats.failed);
+    pl_admin_u64(json, "connects", stock->stats.connects);
+    pl_json_end(json);
+}
+
+static void tell_upstreams(struct pl_worker *worker,
+                           struct pl_json_builder *json)
+{
+    const struct pl_clients *clients =
+        PL_WITH_UPSTREAM ? worker->sockets.clients : NULL;
+
+    if (clients == NULL)
+        return;
+    pl_admin_u64(json, "upstream_waiting", clients->nwaiting);
+    pl_admin_array(json, "upstreams");
+    for (unsigned i = 0; i < clients->nstocks; i++)
+        if (clients->stocks[i] != NULL)
+            tell_stock(clients->stocks[i], pl_now_ms(worker->loop), json);
+    pl_json_end(json);
+}
+
 void pl_admin_tell_worker(struct pl_worker *worker,
                           struct pl_json_builder *json,
                           const struct pl_admin_query *query)
@@ -180,6 +212,7 @@ void pl_admin_tell_worker(struct pl_worker *worker,
     pl_admin_bool(json, "answers", true);
     tell_conns(worker, json);
     tell_tls(worker, json);
+    tell_upstreams(worker, json);
     tell_http(&worker->http, json);
     tell_latency(&worker->metrics.latency, json);
     tell_turns(worker, json);

@@ -35,6 +35,8 @@ void pl_sockets_fini(struct pl_sockets *sockets)
 {
     struct pl_list *node, *tmp;
 
+    if (sockets->clients != NULL)
+        sockets->end_clients(sockets->clients);
     PL_LIST_FOREACH_SAFE (node, tmp, &sockets->all) {
         struct pl_socket *socket = PL_LIST_ENTRY(node, struct pl_socket, node);
         struct pl_conn *conn = socket->conn;
@@ -416,6 +418,22 @@ void pl_socket_attach(struct pl_socket *socket, struct pl_conn *conn)
     conn->state = socket;
     pl_conn_deadline(conn, PL_DEADLINE_NONE, 0);
     pl_conn_pause(conn);
+}
+
+struct pl_conn *pl_socket_detach(struct pl_socket *socket)
+{
+    struct pl_conn *conn = socket->conn;
+
+    PL_CHECK(socket, SOCKET_MAGIC);
+    PL_ASSERT(socket->reader == NULL && socket->writer == NULL &&
+              socket->taken == 0);
+    if (socket->home != NULL)
+        *socket->home = NULL;
+    socket->conn = NULL;
+    if (conn != NULL)
+        conn->state = NULL;
+    pl_socket_free(socket);
+    return conn;
 }
 
 void pl_socket_set_home(struct pl_socket *socket, struct pl_socket **home)

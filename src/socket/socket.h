@@ -34,6 +34,8 @@ struct pl_sockets {
     char *scratch;            /* PL_SOCKETS_SCRATCH; NULL: not needed yet */
     struct pl_list secures;   /* pl_secure.node (secure.h) */
     unsigned nsecures;
+    struct pl_clients *clients; /* client/pool.h; NULL: none has been needed */
+    void (*end_clients)(struct pl_clients *clients);
     unsigned leaving; /* of them: detached, output is on its way */
     bool stopping;
 };
@@ -107,6 +109,11 @@ void pl_socket_free(struct pl_socket *socket);
 /* Takes over a connection that another protocol has let go of, but not while
  * that is being shown something. */
 void pl_socket_attach(struct pl_socket *socket, struct pl_conn *conn);
+
+/* The other way round: gives the connection, paused, whose protocol and state
+ * are the caller's to set at once; or NULL if it is closed by now. Nobody reads
+ * or writes, and all that was read has been taken. Frees the socket. */
+struct pl_conn *pl_socket_detach(struct pl_socket *socket);
 
 /* Who has it from now on. owner: NULL for none. */
 void pl_socket_set_home(struct pl_socket *socket, struct pl_socket **home);
