@@ -110,6 +110,8 @@ static const struct part {
     INNER(LWAN, lwan_config, NULL, true),
     INNER(LWAN, lwan_globals, NULL, true),
     INNER(LWAN, lwan_lua, NULL, true),
+    INNER(LWAN, lwan_pages, NULL, true),
+    INNER(LWAN, lwan_rewrite, NULL, true),
     INNER(LWAN, lwan_request, pl_lua_lwan, true),
     INNER(LWAN, lwan_site, pl_lua_lwan, true),
 #endif

@@ -1,11 +1,15 @@
 """perilune --dialect lwan: configurations and scripts of Lwan's, unchanged."""
 
 import asyncio
+import base64
+import os
 import re
 
 import pytest
 
-from harness.server import TOP
+from harness.certs import Authority
+from harness.modules import build
+from harness.server import TOP, sanitized
 from harness.wait import GUARD
 
 CONF = "lwan.conf"
@@ -89,7 +93,8 @@ function handle_get_global(req)
   req:set_response(tostring(other))
 end
 function handle_get_native(req)
-  req:set_response(req:arg "q" .. #req:all "q")
+  req:set_response(req:arg "q" .. #req:all "q" .. req.args.q
+    .. tostring(req.none) .. type(req.parts) .. tostring(req:json()))
 end
 function handle_get_ws(req)
   if req:ws_upgrade() ~= 101 then return 400 end
@@ -163,13 +168,17 @@ def start(fixture, tmp_path, files, *args, **options):
                    **options)
 
 
-@pytest.fixture(scope="module")
-def site(serve_module, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("lwan")
-    for name, text in FILES.items():
+def lay(folder, files):
+    for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
+
+
+@pytest.fixture(scope="module")
+def site(serve_module, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lwan")
+    lay(folder, FILES)
     return serve_module(folder / CONF, "--dialect", "lwan", workers=1)
 
 
@@ -298,7 +307,7 @@ def test_scripts_share_no_globals(site):
 
 
 def test_methods_of_perilune_are_there(site):
-    assert site.get("/more/native?q=a&q=b").text == "a2"
+    assert site.get("/more/native?q=a&q=b").text == "a2anilbooleannil"
 
 
 def test_scripts_inside_have_the_lines_of_the_file(site):
@@ -356,6 +365,34 @@ def test_files(site):
     assert site.get("/files/../more.lua").status == 404
 
 
+MODULE = """
+#include <perilune.h>
+PL_MODULE(PL_MODULE_ABI, PL_MODULE_SIZE);
+PL_HANDLER(hello)
+{
+    return pl_respond(res, 200, "text/plain", PL_STR("from C"));
+}
+PL_LUA_METHOD(twice)
+{
+    double n;
+    if (!pl_lua_arg_number(call, 1, &n))
+        return PL_ERR_INVALID;
+    return pl_lua_return_number(call, 2 * n);
+}
+"""
+
+
+def test_handlers_and_methods_in_c(serve, tmp_path):
+    build(MODULE, tmp_path / "hello.so")
+    conf = """site { &hello /c
+  lua /lua { script = '''function handle(req)
+    req:set_response(tostring(req:twice(21))) end''' } }"""
+    server = start(serve, tmp_path, {CONF: conf}, "-m", "hello.so")
+    assert server.get("/c").text == "from C"
+    assert server.get("/c/d").text == "from C"
+    assert float(server.get("/lua").text) == 42
+
+
 def test_websockets(site):
     websockets = pytest.importorskip("websockets")
 
@@ -372,6 +409,239 @@ def test_websockets(site):
                      "nothing yet", "echo"]
     site.wait_log("the client has gone")
     assert site.get("/more/ws").status == 400
+
+
+# ---- server pages ------------------------------------------------------------
+
+LSP = (
+    '<? local n = 3 ?>n=<%= n * 2 %> v=<?= mg.request_info.request_method ?> '
+    'q=<%lua= tostring(mg.get_var("q")) %>'
+)
+PAGES = {
+    CONF: """
+site {
+  lua / { server_pages = pages
+    default_type = text/html
+  }
+}
+""",
+    "pages/index.lsp": LSP,
+    "pages/sub/index.lua": """
+local what = mg.get_var "what"
+if what == "status" then return 404 end
+if what == "error" then error "it failed" end
+__request:set_headers { ["X-A"] = "b" }
+mg.write("script ", __request:path())
+""",
+    "pages/a.lp": "<b><%= '<i>' %></b><? mg.write(mg.request_info.uri, "
+    "mg.get_mime_type('a.css')) ?>",
+    "pages/status.lsp": "text<? return 418 ?>",
+    "pages/request.lsp": "<? __request:write('w') ?>"
+    "<?= __request:query_param 'a' ?>",
+    "pages/fault.lsp": "\n<? x = = ?>",
+    "pages/broken.lsp": "\n\n<? error 'no' ?>",
+    "pages/data.txt": "secret", "pages/.hidden.lsp": "hidden",
+    "pages/fault.lua": "\n\nx = = 1",
+}
+
+
+@pytest.fixture(scope="module")
+def pages(serve_module, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pages")
+    lay(folder, PAGES)
+    return serve_module(folder / CONF, "--dialect", "lwan", workers=1)
+
+
+def test_a_server_page(pages):
+    answer = pages.get("/?q=zz")
+    assert answer.text == "n=6 v=GET q=zz"
+    assert answer.header("content-type") == "text/html"
+
+
+@pytest.mark.parametrize("path, status, text", [
+    ("/index.lsp?q=1", 200, "n=6 v=GET q=1"),
+    ("/a.lp", 200, "<b><i></b>/a.lptext/css; charset=utf-8"),
+    ("/request.lsp?a=b", 200, "wb"),
+    ("/sub/", 200, "script sub/"),
+    ("/sub/index.lua", 200, "script sub/index.lua"),
+    ("/sub/?what=status", 404, None),
+    ("/sub/?what=error", 500, None),
+    ("/status.lsp", 418, None),
+    ("/fault.lsp", 500, None), ("/broken.lsp", 500, None),
+    ("/fault.lua", 500, None),
+    ("/data.txt", 404, None), ("/.hidden.lsp", 404, None),
+    ("/none.lsp", 404, None), ("/none.lua", 404, None), ("/none/", 404, None),
+    ("/sub", 404, None), ("/../lwan.conf", 400, None),
+])
+def test_pages_and_scripts(pages, path, status, text):
+    answer = pages.get(path)
+    assert answer.status == status
+    if text is not None:
+        assert answer.text == text
+        assert answer.header("content-type") == "text/html"
+
+
+def test_faults_of_pages_name_their_lines(pages):
+    for path in "/fault.lsp", "/broken.lsp", "/fault.lua", "/sub/?what=error":
+        assert pages.get(path).status == 500
+    for where in (r"fault\.lsp:2:", r"broken\.lsp:3: no", r"fault\.lua:3:",
+                  r"index\.lua:4: it failed"):
+        pages.wait_log(where)
+    assert pages.get("/sub/").header("x-a") == "b"
+
+
+def test_pages_are_read_again(serve, tmp_path):
+    files = {**PAGES, CONF: "site { lua / { server_pages = pages\n"
+             "cache_period = 0s } }", "pages/s.lua": "mg.write 'one'"}
+    server = start(serve, tmp_path, files, workers=1)
+    assert server.get("/s.lua").text == "one"
+    (tmp_path / "pages/s.lua").write_text("mg.write 'second'")
+    (tmp_path / "pages/a.lp").write_text("new")
+    assert server.get("/s.lua").text == "second"
+    assert server.get("/a.lp").text == "new"
+
+
+# ---- rewriting ---------------------------------------------------------------
+
+REWRITE = """
+site {
+lua /lua { script_file = handlers.lua }
+rewrite /p {
+    pattern foo/(%d+)(%a)(%d+) { redirect to = /hello?name=pre%2mid%3x%1post }
+    pattern bar/(%d+)/test { rewrite as = /lua/hello?name=n%1 }
+    pattern m/(%d+)x(%d+) {
+        expand_with_lua = true
+        rewrite as = '''function handle_rewrite(req, captures)
+            return '/lua/hello?name=' .. captures[1] * captures[2]
+        end'''
+    }
+}
+rewrite /when {
+    pattern ^cookie$ { rewrite as = /lua/hello?name=cookie
+        condition cookie { style = dark } }
+    pattern ^query$ { rewrite as = /lua/hello?name=query
+        condition query { a = b } }
+    pattern ^header$ { rewrite as = /lua/hello?name=header
+        condition header { X-A = b } }
+    pattern ^env$ { rewrite as = /lua/hello?name=env
+        condition environment { LWAN_TEST = yes } }
+    pattern ^post$ { redirect to = /lua/posted
+        condition post { a = b } }
+    pattern ^file/(.+)$ { rewrite as = /lua/hello?name=%1
+        condition stat { path = public/%1
+            is_file = true } }
+    pattern ^encoding$ { rewrite as = /lua/hello?name=brotli
+        condition encoding { brotli = yes } }
+    pattern ^(%a+)-(%a+)$ { rewrite as = /lua/hello?name=%2
+        condition backref { 1 = back } }
+    pattern ^proxied$ { rewrite as = /lua/hello
+        condition proxied = true }
+    pattern ^old$ { rewrite as = /lua/hello?name=old
+        condition http_1.0 = true }
+    pattern ^clear$ { rewrite as = /lua/hello?name=clear
+        condition is_https = false }
+    pattern ^string$ { rewrite as = /lua/hello?name=string
+        condition has_query_string = on }
+    pattern ^method$ { redirect to = /lua/deleted
+        condition method = DELETE }
+    pattern ^lua$ { rewrite as = /lua/hello?name=lua
+        condition lua = '''function matches(req)
+            return req:query_param "go" == "on" and req:header "X-A" == "b"
+        end''' }
+}
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def rewriting(serve_module, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("rewrite")
+    lay(folder, {**FILES, CONF: REWRITE})
+    return serve_module(folder / CONF, "--dialect", "lwan", workers=1,
+                        env={"LWAN_TEST": "yes"})
+
+
+def test_rewriting(rewriting):
+    answer = rewriting.get("/p/foo/1234x5678")
+    assert answer.status == 301
+    assert answer.header("location") == "/hello?name=prexmid5678x1234post"
+    assert rewriting.get("/p/bar/42/test").text == "Hello, n42!"
+    assert rewriting.get("/p/m/6x7").text == "Hello, 42!"
+    assert rewriting.get("/p/x").status == 404
+    assert rewriting.get("/p").status == 404
+
+
+@pytest.mark.parametrize("target, headers, name", [
+    ("cookie", {"Cookie": "style=dark"}, "cookie"),
+    ("cookie", {"Cookie": "style=light"}, None), ("cookie", {}, None),
+    ("query?a=b", {}, "query"), ("query?a=c", {}, None),
+    ("header", {"X-A": "b"}, "header"), ("header", {"X-A": "c"}, None),
+    ("env", {}, "env"),
+    ("file/index.html", {}, "index.html"), ("file/none", {}, None),
+    ("file/sub", {}, None),
+    ("encoding", {"Accept-Encoding": "br"}, "brotli"),
+    ("encoding", {"Accept-Encoding": "gzip"}, None),
+    ("back-end", {}, "end"), ("front-end", {}, None),
+    ("proxied", {}, None), ("old", {}, None), ("clear", {}, "clear"),
+    ("string?x", {}, "string"), ("string", {}, None),
+    ("lua?go=on", {"X-A": "b"}, "lua"), ("lua?go=off", {"X-A": "b"}, None),
+])
+def test_conditions(rewriting, target, headers, name):
+    answer = rewriting.get(f"/when/{target}", headers)
+    assert answer.status == (404 if name is None else 200)
+    if name:
+        assert answer.text.startswith(f"Hello, {name}")
+
+
+def test_conditions_of_methods_and_forms(rewriting):
+    post = rewriting.request("POST", "/when/post", FORM, b"a=b")
+    assert post.header("location") == "/lua/posted"
+    assert rewriting.request("POST", "/when/post", FORM, b"a=c").status == 404
+    gone = rewriting.request("DELETE", "/when/method")
+    assert gone.header("location") == "/lua/deleted"
+    assert rewriting.get("/when/method").status == 404
+
+
+# ---- authorization -----------------------------------------------------------
+
+LOGIN = """
+site {
+  response /open { code = 418 }
+  response /closed {
+    code = 418
+    authorization basic { realm = ${REALM:the office}
+      password_file = users }
+  }
+  lua /me {
+    script = '''function handle_get_root(req) req:set_response "in" end'''
+    authorization basic { password_file = users }
+  }
+  serve_files /files { path = public
+    authorization basic { password_file = users } }
+}
+"""
+
+
+def test_authorization(serve, tmp_path):
+    server = start(serve, tmp_path, {
+        **FILES, CONF: LOGIN, "users": "# who may\nann = secret of ann\n"})
+
+    def ask(path, login=None):
+        headers = {}
+        if login:
+            code = base64.b64encode(login.encode()).decode()
+            headers = {"Authorization": f"Basic {code}"}
+        return server.get(path, headers)
+
+    assert ask("/open").status == 418
+    refused = ask("/closed")
+    assert refused.status == 401
+    assert 'realm="the office"' in refused.header("www-authenticate")
+    assert 'realm="Lwan"' in ask("/me").header("www-authenticate")
+    for path, status in ("/closed", 418), ("/me", 200), ("/files/", 200):
+        assert ask(path, "ann:secret of ann").status == status
+        assert ask(path, "ann:wrong").status == 401
+        assert ask(path, "bob:secret of ann").status == 401
 
 
 # ---- the language ------------------------------------------------------------
@@ -424,8 +694,8 @@ def test_check_names_lines(command):
     ("site {\n  redirect /x\n}", {}, "2: redirect: 'to' is needed"),
     ("site {\n  redirect /x { to = /\n code = 200 }\n}", {}, "3: redirect: a "
      "code of 301"),
-    ("site {\n  lua /x\n}", {}, "2: lua: one of script_file, script "
-     "is needed"),
+    ("site {\n  lua /x\n}", {}, "2: lua: one of script_file, script, "
+     "server_pages is needed"),
     ("site {\n  lua /x { script = x\n script_file = y }\n}", {}, "3: lua: "
      "there is a 'script' already"),
     ("site {\n  lua /x {\n script = '''\n\nx = = 1''' }\n}", {}, "5: "
@@ -446,6 +716,22 @@ def test_check_names_lines(command):
     ("site { }\nallow_temp_files = some", {}, "2: allow_temp_files: post, put "
      "or all"),
     ("site { }\ntls_listener :1 { cert = x }", {}, "2: tls_listener: both"),
+    ("site {\n rewrite /x\n}", {}, "2: rewrite: a 'pattern' is needed"),
+    ("site {\n rewrite /x { pattern a }\n}", {}, "2: rewrite: 'rewrite_as' or"),
+    ("site {\n rewrite /x { pattern a { rewrite_as = /\nredirect_to = / } } }",
+     {}, "3: rewrite: there is 'rewrite_as' already"),
+    ("site {\n rewrite /x { pattern ( { rewrite_as = / } } }", {}, "2: "
+     "pl.rewrite: "),
+    ("site { rewrite /x { pattern a { rewrite_as = /\ncondition x { } } } }",
+     {}, "2: rewrite: there is no condition 'x' with a section"),
+    ("site { rewrite /x { pattern a { rewrite_as = x = = 1\nexpand_with_lua = "
+     "on } } }", {}, "1: unexpected symbol near '='"),
+    ("site { rewrite /x { pattern a {\nrewrite_as = x = 1\nexpand_with_lua = "
+     "on } } }", {}, "2: rewrite: a function 'handle_rewrite' is needed"),
+    ("site {\n response /x { code = 404\n authorization digest { } } }", {},
+     "3: authorization: only basic is known"),
+    ("site {\n response /x { code = 404\n authorization basic { } } }", {},
+     "2: pl.basic: "),
     ("site {\n fastcgi / { address = x } }", {}, "2: fastcgi: "),
     ("site { response /a:b/:c { code = 404 } }", {}, "1: response: the prefix"),
 ])
@@ -565,6 +851,48 @@ def test_addresses_of_the_command_line_win(command):
     assert re.findall("^listen +(.*)  ", result.stdout, re.M) == [":2"]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may chroot")
+@pytest.mark.parametrize("words, conf", [
+    (["--chroot"], "site { serve_files / { path = public } }"),
+    ([], "straitjacket { chroot = . }\n"
+     "site { serve_files / { path = public } }"),
+])
+def test_chroot(serve, tmp_path, words, conf):
+    if sanitized():
+        pytest.skip("there is no looking for leaks without /proc")
+    server = start(serve, tmp_path, {**FILES, CONF: conf}, *words)
+    assert server.get("/sub/a.txt").text == "a"
+    assert os.readlink(f"/proc/{server.serving().pid}/root") == str(tmp_path)
+
+
+TLS = """
+listener 127.0.0.1:0
+tls_listener 127.0.0.1:0 {
+    cert = a.crt
+    key = a.key
+    hsts = true
+}
+site { lua / { script = '''function handle_get_root(req)
+    req:set_response(tostring(req:is_https())) end''' } }
+"""
+
+
+def test_tls(serve, tmp_path):
+    authority = Authority(tmp_path)
+    authority.sign("a", ["localhost"])
+    server = start(serve, tmp_path, {CONF: TLS}, listen=False)
+    answers = []
+    for address in server.addresses(2):
+        with server.connect(address) as wire:
+            if answers:
+                wire.socket = authority.context().wrap_socket(
+                    wire.socket, server_hostname="localhost")
+            answers.append(wire.get("/"))
+    assert [answer.text for answer in answers] == ["false", "true"]
+    hsts = [answer.header("strict-transport-security") for answer in answers]
+    assert hsts[0] is None and "max-age" in hsts[1]
+
+
 @pytest.mark.parametrize("text, address", [
     ("*:80", ":80"), ("81", ":81"), ("[::1]", "[::1]:8080"),
     ("localhost", "localhost:8080"), ("127.0.0.1:82", "127.0.0.1:82"),
@@ -636,6 +964,12 @@ def test_the_example(serve):
     assert server.get("/notes").text == "first\n"
     assert "data: first" in server.get("/notes/live").text
     assert server.get("/elsewhere").status == 307
+    assert server.get("/greet/friend").text == "<p>Hello, friend!"
+    assert server.get("/greet/a/b").header("location") == "/greet/b"
+    assert server.get("/pages/").status == 401
+    code = base64.b64encode(b"lunar:orbit").decode()
+    page = server.get("/pages/", {"Authorization": f"Basic {code}"})
+    assert "GET with" in page.text and "<li>authorization" in page.text
     assert server.get("/brew-coffee").status == 418
 
 

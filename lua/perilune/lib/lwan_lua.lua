@@ -146,9 +146,10 @@ local function serve_script(env, default_type)
   end
 end
 
-local sources = { "script_file", "script", script_file = true, script = true }
+local sources = { "script_file", "script", "server_pages",
+  script_file = true, script = true, server_pages = true }
 
-local no_lua = {
+local no_scripts = {
   { "cache_period", "scripts are read again when the site is reloaded" },
 }
 
@@ -190,8 +191,14 @@ function core.lwan_lua(config, section)
   local name = source_of(config, section)
   local value, line = section:text(name)
   local default_type = section:text("default_type", "text/plain")
-  local make = makers[name](config, value, line)
-  section:meaningless(no_lua)
+  local make
+  if name == "server_pages" then
+    core.load_part "lwan_pages"
+    make = core.lwan_pages(value, section:seconds "cache_period")
+  else
+    make = makers[name](config, value, line)
+    section:meaningless(no_scripts)
+  end
   return function()
     return make(default_type)
   end

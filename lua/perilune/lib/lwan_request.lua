@@ -18,23 +18,37 @@ local WS_PAUSE = 0.05
 
 local Request = {}
 
--- What Lwan has not, perilune may have: methods of native modules, and its own.
-local function index(_, name)
-  local method = Request[name]
-  if method == nil and core.request_methods[name] then
-    method = function(self, ...)
-      return core.request_methods[name](self.req, ...)
-    end
-    Request[name] = method
+-- What Lwan has not, perilune may have: fields and methods of its own, methods
+-- of native modules.
+local function index(self, name)
+  local found = Request[name]
+  if found ~= nil then
+    return found
   end
+  found = self.req[name]
+  if type(found) ~= "function" then
+    return found
+  end
+  local function method(object, ...)
+    return object.req[name](object.req, ...)
+  end
+  Request[name] = method
   return method
 end
 
 local meta = { __index = index, __name = "lwan.request" }
 
---- The object for a function of a script.
+--- The object for a function of a script. All of its own fields are there, so
+--- that none is looked for among perilune's.
 function core.lwan_request(req, res, default_type)
-  return setmetatable({ req = req, res = res, type = default_type }, meta)
+  return setmetatable({
+    req = req, res = res, type = default_type,
+    fields = false, -- of a form, once it was read
+    parts = false, -- of the body, so far
+    streams = false, -- is it one, whose head was sent?
+    events = false, ws = false, -- kinds of these
+    polled = false, -- ws_read() has just found nothing
+  }, meta)
 end
 
 local function text_of(call, value)
@@ -56,10 +70,10 @@ end
 --- Of a form; files are perilune's req:form().
 function Request:post_param(name)
   name = text_of("req:post_param", name)
-  local form = self.form_fields
+  local form = self.fields
   if not form then
     form = self.req:form() or {}
-    self.form_fields = form
+    self.fields = form
   end
   local value = form[name]
   return type(value) == "string" and value or nil
@@ -171,7 +185,7 @@ end
 
 local function take_parts(self)
   local parts = self.parts
-  self.parts = nil
+  self.parts = false
   return parts and concat(parts)
 end
 
@@ -211,7 +225,7 @@ function Request:sleep(ms)
   if type(ms) ~= "number" or not (ms >= 0) then
     core.fail "req:sleep: milliseconds are needed"
   end
-  self.polled = nil
+  self.polled = false
   pl.sleep(ms / 1000)
 end
 
@@ -273,7 +287,7 @@ end
 
 -- ---- the end ---------------------------------------------------------------
 
--- nil is 200; a status that HTTP knows is that one, all else 500.
+--- nil is 200; a status that HTTP knows is that one, all else 500.
 local function status_of(result)
   if result == nil then
     return 200
@@ -283,6 +297,8 @@ local function status_of(result)
   end
   return 500
 end
+
+core.lwan_status = status_of
 
 --- For the library: what the function has returned, and what it has said
 --- before. Gives what a handler returns.

@@ -81,9 +81,7 @@ function modules.redirect(config, section, prefix)
       .. "wanted, not '%s'", code)
   end
   return function()
-    mount("any", prefix, {}, function(_, res)
-      res:redirect(to, status)
-    end)
+    pl.redirect(prefix, { to = to, status = status })
   end
 end
 
@@ -108,6 +106,11 @@ function modules.lua(config, section, prefix)
   return function()
     route_all(config, prefix, make())
   end
+end
+
+function modules.rewrite(config, section, prefix)
+  core.load_part "lwan_rewrite"
+  return core.lwan_rewrite(config, section, prefix)
 end
 
 function modules.fastcgi(config, section)
@@ -149,13 +152,35 @@ local function module_of(config, node)
   return module
 end
 
+-- The options of pl.basic; or nil.
+local function authorization_of(config, section)
+  local node = section:inner "authorization"
+  if not node then
+    return nil
+  elseif node.value ~= "basic" then
+    config:fail(node.line, "authorization: only basic is known, not '%s'",
+      node.value)
+  end
+  local inner = config:section(node)
+  local options = { realm = inner:text("realm", "Lwan"),
+    file = inner:text("password_file", "htpasswd") }
+  inner:done()
+  return options
+end
+
 local function add_entry(config, node)
   local module, prefix = module_of(config, node), check_prefix(config, node)
   local section = config:section(node)
+  local login = authorization_of(config, section)
   local add = module(config, section, prefix)
   section:done(true)
   config:step(node.line, function()
-    pl.group("", add)
+    pl.group("", function()
+      if login then
+        pl.use(pl.basic(login))
+      end
+      add()
+    end)
   end)
 end
 
