@@ -159,6 +159,21 @@ function pl.proxy(prefix, options) end
 ---@param path string
 function pl.lwan(path) end
 
+---@class pl.PagesOptions: pl.RouteOptions
+---@field root string the folder
+---@field index? string|string[] ["index.lsp", "index.lp", "index.dyn.html"]
+---@field dialects? string|string[] [{ "lsp", "80s" }]
+---@field escape? boolean [true] what <%= %> does
+---@field layout? string below root: a page around all pages
+---@field environment? table<string, any> further names for code of pages
+---@field check? string|number|false ["1s"] a look at a file is good so long
+---@field files? boolean [false] other files are served, too
+---@field methods? string ["GET POST"]
+
+---@param prefix string
+---@param options pl.PagesOptions
+function pl.pages(prefix, options) end
+
 ---@class pl.Addresses
 ---@field [integer] string ":8080", "127.0.0.1:8080", "unix:/run/site.sock"
 ---@field backlog? integer

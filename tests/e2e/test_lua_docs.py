@@ -110,6 +110,16 @@ def test_templates_and_markdown(document):
     assert len(names) > 12 and names <= words(document)
 
 
+PAGES = "lua/perilune/lib/page_names.lua"
+
+
+def test_pages():
+    names = rows("lua/perilune/lib/pages.lua", rf'(\w+) = "(?:{KINDS}|fields)"')
+    assert len(names) > 6 and names <= words(TYPES)
+    names |= rows(PAGES, r"names\.(\w+)") | rows(PAGES, r"(?m)^  (\w+) = func")
+    assert len(names) > 35 and names <= words("docs/pages.md")
+
+
 FILES = ["docs/lua-files.md", TYPES]
 FILE_NAMES = """
 local pl = require "perilune"
