@@ -114,8 +114,11 @@ static inline void add(lua_State *L, struct pl_request *req,
 static const bool is_special[256] = {
     ['&'] = true, ['<'] = true, ['>'] = true, ['"'] = true, ['\''] = true};
 
-static void add_escaped(lua_State *L, struct pl_request *req,
-                        struct pl_str bytes)
+/* Up to this, room is made for the worst that escaping can do. */
+enum { SHORT = 256, ENTITY = 6 };
+
+static void add_escaped_long(lua_State *L, struct pl_request *req,
+                             struct pl_str bytes)
 {
     size_t from = 0;
 
@@ -127,6 +130,27 @@ static void add_escaped(lua_State *L, struct pl_request *req,
         from = i + 1;
     }
     add(L, req, pl_str_skip(bytes, from));
+}
+
+static inline void add_escaped(lua_State *L, struct pl_request *req,
+                               struct pl_str bytes)
+{
+    struct pl_buf *text = &req->response.text;
+    const char *at = bytes.data, *end = bytes.data + bytes.len;
+    char *out;
+
+    if (PL_UNLIKELY(bytes.len > SHORT || text->len > SPILL - SHORT * ENTITY ||
+                    text->cap - text->len <= bytes.len * ENTITY)) {
+        add_escaped_long(L, req, bytes);
+        return;
+    }
+    for (out = text->data + text->len; at < end; at++) {
+        if (PL_LIKELY(!is_special[(unsigned char)*at]))
+            *out++ = *at;
+        else
+            out = stpcpy(out, pl_html_entity(*at));
+    }
+    text->len = (size_t)(out - text->data);
 }
 
 /* ---- values ---- */
@@ -167,28 +191,40 @@ static bool add_whole(lua_State *L, struct pl_request *req, int index)
     return true;
 }
 
-/* As tostring() shows it. */
-static void add_value(lua_State *L, struct pl_request *req, int index,
+/* What is no string, as tostring() shows it. */
+static void add_other(lua_State *L, struct pl_request *req, int index,
                       bool escaped)
 {
-    int type = lua_type(L, index);
     struct pl_str bytes;
 
-    if (type == LUA_TNUMBER && add_whole(L, req, index))
+    if (lua_type(L, index) == LUA_TNUMBER && add_whole(L, req, index))
         return;
-    if (type == LUA_TSTRING)
-        bytes.data = lua_tolstring(L, index, &bytes.len);
-    else
-        bytes.data = luaL_tolstring(L, index, &bytes.len);
+    bytes.data = luaL_tolstring(L, index, &bytes.len);
     if (escaped)
         add_escaped(L, req, bytes);
     else
         add(L, req, bytes);
-    if (type != LUA_TSTRING)
-        lua_pop(L, 1);
+    lua_pop(L, 1);
 }
 
-/* put(res, text, value, text, value, ...): texts as they are, values escaped */
+static inline void add_value(lua_State *L, struct pl_request *req, int index,
+                             bool escaped)
+{
+    struct pl_str bytes;
+
+    if (lua_type(L, index) != LUA_TSTRING) {
+        add_other(L, req, index, escaped);
+        return;
+    }
+    bytes.data = lua_tolstring(L, index, &bytes.len);
+    if (escaped)
+        add_escaped(L, req, bytes);
+    else
+        add(L, req, bytes);
+}
+
+/* put(res, text, value, text, value, ...): texts as they are (page_code.lua has
+ * written them), values escaped */
 static int put(lua_State *L)
 {
     struct pl_request *req = request_of(L);
@@ -196,8 +232,14 @@ static int put(lua_State *L)
 
     if (is_answered(&req->response))
         return 0;
-    for (int i = 2; i <= top; i++)
-        add_value(L, req, i, i & 1);
+    for (int i = 2; i <= top; i++) {
+        struct pl_str text = {NULL, 0};
+
+        text.data = luaL_checklstring(L, i, &text.len);
+        add(L, req, text);
+        if (++i <= top)
+            add_value(L, req, i, true);
+    }
     return 0;
 }
 
@@ -477,13 +519,15 @@ static int load(lua_State *L)
 {
     const struct pl_file_name name = {.root = check_root(L),
                                       .path = check_path(L)};
+    bool wait = pl_vm_upvalue(L)->sched->offload == NULL;
     struct pl_file *file = NULL;
     int err = PL_ERR_NOT_FOUND;
 
-    if (pl_file_path_ok(name.path, false) &&
-        !pl_str_ends(name.path, PL_STR("/")))
-        err = name.root->remote ? PL_ERR_AGAIN
-                                : pl_file_load(&name, SOURCE_MAX, false, &file);
+    if (name.root->remote && !wait)
+        err = PL_ERR_AGAIN;
+    else if (pl_file_path_ok(name.path, false) &&
+             !pl_str_ends(name.path, PL_STR("/")))
+        err = pl_file_load(&name, SOURCE_MAX, wait, &file);
     if (err == 0)
         return push_file(L, file);
     lua_pushnil(L);

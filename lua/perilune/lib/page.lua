@@ -160,7 +160,7 @@ local function build(page, source)
     if linked.fault then
       error(linked.fault, 0)
     end
-    linked.fn(run, res)
+    linked.fn(run, res, run.req)
   end
   local together = page.parallel
   page.fn = chunk(together and part_put or put, together and part_raw or raw,
@@ -194,8 +194,8 @@ end
 --- rendered when page.links has a page for each of those.
 function core.page.fill(page, source)
   page.fault = build(page, source)
-  page.plain = not page.fault and #page.uses == 0 and #page.includes == 0
-    and not page.parallel and page.dialect == "lsp"
+  page.plain = not page.fault and not page.asks and not page.returns
+    and not page.parallel and page.dialect == "lsp" and #page.includes == 0
 end
 
 --- Gives a page, or nil and an error (code "syntax") that names the line.
@@ -248,7 +248,7 @@ local function dress(page, run, res)
   if layout.fault then
     error(layout.fault, 0)
   end
-  layout.fn(run, res)
+  layout.fn(run, res, run.req)
   return dress(layout, run, res)
 end
 
@@ -272,15 +272,13 @@ local function conclude(page, run, res, first, ...)
     begin(res)
     return first, ...
   end
-  if run then
-    if rawget(run, 1) or rawget(run, 2) then
-      dress(page, run, res)
-    end
-    if page.dialect == "80s" then
-      local status = res:status()
-      if status == 301 or status == 302 then
-        take(res)
-      end
+  if rawget(run, 1) or rawget(run, 2) then
+    dress(page, run, res)
+  end
+  if page.dialect == "80s" then
+    local status = res:status()
+    if status == 301 or status == 302 then
+      take(res)
     end
   end
   if not finish(res, page.type) then
@@ -291,7 +289,7 @@ end
 local function run_parallel(page, run, res)
   local parts = {}
   run.forks = {}
-  page.fn(run, parts)
+  page.fn(run, parts, run.req)
   return join(run, res, parts)
 end
 
@@ -310,8 +308,12 @@ function Page:render(req, res, values)
   begin(res)
   local folder = self.folder
   local layout = folder and folder.layout
-  if self.plain and not values and not layout then
-    return conclude(self, nil, res, self.fn(nil, res))
+  if self.plain and not layout then -- neither sees anything but req and res
+    self.fn(nil, res, req)
+    if not finish(res, self.type) then
+      end_stream(self, res)
+    end
+    return
   end
   local run = setmetatable(values or {}, self.meta)
   run.req, run.res, run.page = req, res, self
@@ -322,7 +324,7 @@ function Page:render(req, res, values)
     run_parallel(self, run, res)
     return conclude(self, run, res)
   end
-  return conclude(self, run, res, self.fn(run, res))
+  return conclude(self, run, res, self.fn(run, res, req))
 end
 
 --- core.page.folder(root, options): see the head of this file.

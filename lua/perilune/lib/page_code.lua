@@ -210,6 +210,7 @@ local function copy(page, code, out, texts)
         page.words[text] = true
         depth = depth + (opens[text] or 0)
         if text == "return" then
+          page.returns = true
           returns, open_return, return_depth = true, #out, depth
         elseif return_depth and depth < return_depth then
           return_depth = nil
@@ -484,12 +485,37 @@ end
 
 local dialects = { ["80s"] = blocks, lsp = tags }
 
+-- What is an argument of the function anyway.
+local arguments = { req = "_req", res = "_res" }
+
+-- The beginning of the function: the names that the code uses.
+local function declare(page)
+  local names, values = {}, {}
+  for word in pairs(page.words) do
+    if page.known[word] and not (page.parallel and word == "write") then
+      names[#names + 1] = word
+    end
+  end
+  sort(names)
+  for i = 1, #names do
+    values[i] = arguments[names[i]]
+    if not values[i] or page.parallel then
+      values[i] = "_run." .. names[i]
+      page.asks = true
+    end
+  end
+  return names[1] and "local " .. concat(names, ",") .. "="
+    .. concat(values, ",") .. " " or ""
+end
+
 --- page: dialect, escape, parallel, known (the names that are no globals). Adds
---- words (all names of its code), uses (a list of the known ones) and includes
---- (a list of { path, line }), and gives the source of a chunk that is called
---- with _put and so on and gives the function(_run, _res); or nil, line, text.
+--- includes (a list of { path, line }), asks (does the code use more than the
+--- two objects of the request?) and returns (is there a return in it?), and
+--- gives the source of a chunk that is called with _put and so on and gives the
+--- function(_run, _res, _req); or nil, line, text.
 function core.page_code(page, source)
-  page.words, page.includes, page.uses = {}, {}, {}
+  page.words, page.includes = {}, {}
+  page.asks, page.returns = false, false
   local out = {}
   local ok, err = pcall(dialects[page.dialect], page, source, out)
   if not ok then
@@ -498,17 +524,8 @@ function core.page_code(page, source)
     end
     error(err, 0)
   end
-  for word in pairs(page.words) do
-    if page.known[word] and not (page.parallel and word == "write") then
-      page.uses[#page.uses + 1] = word
-    end
-  end
-  sort(page.uses)
-  local uses = concat(page.uses, ",")
-  if uses ~= "" then
-    uses = "local " .. uses .. "=_run."
-      .. gsub(uses, ",", ",_run.") .. " "
-  end
+  local names = declare(page)
+  page.words = nil
   return "local _put,_raw,_format,_include,_async,_fork=... "
-    .. "return function(_run,_res,...) " .. uses .. concat(out) .. " end"
+    .. "return function(_run,_res,_req,...) " .. names .. concat(out) .. " end"
 end
