@@ -27,7 +27,7 @@ pl.set { error_pages = "pages/error.mustache" }
 local contents = {
   { "Requests and answers", "hello", "input", "json", "bodies",
     "templates" },
-  { "Files", "files", "content", "uploads", "system" },
+  { "Files", "files", "content", "serverpages", "uploads", "system" },
   { "Time", "waiting", "sockets", "streaming", "websockets", "tasks",
     "schedule" },
   { "Order", "routing", "filters", "headers", "errors" },

@@ -20,6 +20,7 @@ struct entry {
     struct entry *next;
     struct pl_stamp stamp;            /* when it was met */
     _Atomic(struct pl_chunk *) chunk; /* NULL: it is only noted, so far */
+    bool alone;                       /* pl_chunks_note_alone() */
     char path[];
 };
 
@@ -140,13 +141,13 @@ unsigned pl_chunks_count(const struct pl_chunks *chunks)
 
 void pl_chunks_each(const struct pl_chunks *chunks,
                     void (*see)(void *arg, const char *path,
-                                const struct pl_stamp *stamp),
+                                const struct pl_stamp *stamp, bool alone),
                     void *arg)
 {
     struct entry *entry;
 
     for (entry = chunks->first; entry != NULL; entry = entry->next)
-        see(arg, entry->path, &entry->stamp);
+        see(arg, entry->path, &entry->stamp, entry->alone);
 }
 
 static struct entry *find_entry(struct pl_chunks *chunks, const char *path)
@@ -171,7 +172,8 @@ static void set_chunk(struct entry *entry, struct pl_chunk *chunk)
 /* Two threads may meet the same file: who comes second finds the entry of the
  * first. chunk may be NULL. */
 static void add(struct pl_chunks *chunks, const char *path,
-                const struct pl_stamp *stamp, struct pl_chunk *chunk)
+                const struct pl_stamp *stamp, struct pl_chunk *chunk,
+                bool alone)
 {
     size_t size = strlen(path) + 1;
     struct entry *entry = find_entry(chunks, path), *fresh;
@@ -184,6 +186,7 @@ static void add(struct pl_chunks *chunks, const char *path,
     if (fresh == NULL)
         return;
     fresh->stamp = *stamp;
+    fresh->alone = alone;
     memcpy(fresh->path, path, size);
     fresh->next = chunks->first;
     do
@@ -200,14 +203,24 @@ static void add(struct pl_chunks *chunks, const char *path,
         chunks->grown(chunks->arg);
 }
 
-void pl_chunks_note(struct pl_chunks *chunks, const char *path)
+static void note(struct pl_chunks *chunks, const char *path, bool alone)
 {
     struct pl_stamp stamp;
 
     if (chunks == NULL || find_entry(chunks, path) != NULL)
         return;
     stamp = pl_stamp_read(path);
-    add(chunks, path, &stamp, NULL);
+    add(chunks, path, &stamp, NULL, alone);
+}
+
+void pl_chunks_note(struct pl_chunks *chunks, const char *path)
+{
+    note(chunks, path, false);
+}
+
+void pl_chunks_note_alone(struct pl_chunks *chunks, const char *path)
+{
+    note(chunks, path, true);
 }
 
 /* Of the generation before, if its file is still the same. */
@@ -237,7 +250,7 @@ struct pl_chunk *pl_chunks_find(struct pl_chunks *chunks, const char *path,
     if (chunk == NULL) {
         chunk = find_former(chunks, path);
         if (chunk != NULL)
-            add(chunks, path, &chunk->stamp, chunk);
+            add(chunks, path, &chunk->stamp, chunk, false);
     } else if (anew) {
         now = pl_stamp_read(path);
         if (chunk->stamp.recent || !pl_stamp_eq(&now, &chunk->stamp))
@@ -384,7 +397,8 @@ int pl_chunks_read(struct pl_chunks *chunks, const char *path, bool anew,
                      : read_open(path, fd, &stamp, &chunk, message);
         if (fd >= 0)
             pl_sys_close(fd);
-        add(chunks, path, &stamp, chunk); /* also what is wrong is watched */
+        add(chunks, path, &stamp, chunk,
+            false); /* also what is wrong is watched */
     }
     *out = chunk;
     return err;

@@ -47,6 +47,10 @@ void pl_chunk_drop(struct pl_chunk *chunk); /* may be NULL */
  * Without memory it is not noted. */
 void pl_chunks_note(struct pl_chunks *chunks, const char *path);
 
+/* The same for a file whose changes somebody else minds: it makes no further
+ * generation, but who watches wants to know. */
+void pl_chunks_note_alone(struct pl_chunks *chunks, const char *path);
+
 /* How many files there are: grows only. */
 unsigned pl_chunks_count(const struct pl_chunks *chunks);
 
@@ -54,7 +58,7 @@ unsigned pl_chunks_count(const struct pl_chunks *chunks);
  * any. */
 void pl_chunks_each(const struct pl_chunks *chunks,
                     void (*see)(void *arg, const char *path,
-                                const struct pl_stamp *stamp),
+                                const struct pl_stamp *stamp, bool alone),
                     void *arg);
 
 #endif

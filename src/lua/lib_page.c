@@ -15,6 +15,7 @@
 #include "handlers/load.h"
 #include "http/mime.h"
 #include "http/status.h"
+#include "lua/chunks.h"
 #include "lua/job.h"
 #include "lua/parts.h"
 #include "lua/web_priv.h"
@@ -568,6 +569,16 @@ static int is_edited(lua_State *L)
     return 1;
 }
 
+/* note(path): who watches the files is to look out for this one */
+static int note(lua_State *L)
+{
+    const struct pl_vm_options *options = &pl_vm_upvalue(L)->options;
+
+    if (options->edited && options->chunks != NULL)
+        pl_chunks_note_alone(options->chunks, luaL_checkstring(L, 1));
+    return 0;
+}
+
 /* reason(code) -> "Not Found"; or "" */
 static int reason(lua_State *L)
 {
@@ -593,20 +604,10 @@ static int open_page(lua_State *L)
 }
 
 const luaL_Reg pl_lua_page[] = {
-    {"open", open_page},
-    {"put", put},
-    {"raw", raw},
-    {"begin", begin},
-    {"take", take},
-    {"push", push},
-    {"finish", finish},
-    {"root", open_root},
-    {"load", load},
-    {"load_job", load_job},
-    {"type_of", type_of},
-    {"is_current", is_current},
-    {"reason", reason},
-    {"keep_alive", keep_alive},
-    {"is_edited", is_edited},
-    {NULL, NULL},
+    {"open", open_page},      {"put", put},         {"raw", raw},
+    {"begin", begin},         {"take", take},       {"push", push},
+    {"finish", finish},       {"root", open_root},  {"load", load},
+    {"load_job", load_job},   {"type_of", type_of}, {"is_current", is_current},
+    {"note", note},           {"reason", reason},   {"keep_alive", keep_alive},
+    {"is_edited", is_edited}, {NULL, NULL},
 };

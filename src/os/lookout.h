@@ -19,6 +19,7 @@ struct pl_lookout_file {
     struct pl_stamp seen;  /* by the last look */
     bool heard;            /* something has happened at a spot of it */
     bool changed;          /* seen is not what is known */
+    bool alone;            /* for its owner */
 };
 
 struct pl_lookout_spot {

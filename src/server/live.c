@@ -70,12 +70,16 @@ static int await_change(struct pl_live *live, uint64_t seen)
     return pl_op_wait(&wait.op);
 }
 
-/* "PID GENERATION": a page of another process is old, too. */
+/* "PID GENERATION [CHANGES]": a page of another process is old, too. */
 static struct pl_str name_of(struct pl_arena *arena,
                              const struct pl_generation *gen)
 {
-    return pl_arena_printf(arena, "%d %llu", (int)getpid(),
-                           (unsigned long long)gen->id);
+    unsigned touched = atomic_load(&gen->worker->server->touched);
+    struct pl_str name = pl_arena_printf(arena, "%d %llu %u", (int)getpid(),
+                                         (unsigned long long)gen->id, touched);
+
+    return touched > 0 || name.data == NULL ? name
+                                            : pl_str_first(name, name.len - 2);
 }
 
 static int send_generation(const struct pl_live *live, struct pl_request *req,
@@ -337,12 +341,12 @@ void pl_live_changed(struct pl_worker *worker)
     tell(worker->live);
 }
 
-/* ---- reloads that fail ---- */
+/* ---- reloads that fail, pages that change ---- */
 
 struct fault {
     struct pl_mail mail;
     struct pl_worker *worker;
-    struct pl_error error;
+    struct pl_error error; /* code 0: pages have changed, nothing has failed */
 };
 
 static void on_fault(struct pl_mail *mail)
@@ -352,13 +356,14 @@ static void on_fault(struct pl_mail *mail)
     struct pl_live *live = pl_dev_is_on(gen) ? live_of(fault->worker) : NULL;
 
     if (live != NULL) {
-        live->fault = fault->error;
+        if (fault->error.code != 0)
+            live->fault = fault->error;
         tell(live);
     }
     pl_free(fault);
 }
 
-void pl_live_failed(struct pl_server *server, const struct pl_error *error)
+static void tell_all(struct pl_server *server, const struct pl_error *error)
 {
     for (unsigned i = 0; i < server->nworkers; i++) {
         struct pl_worker *worker = &server->workers[i];
@@ -369,4 +374,17 @@ void pl_live_failed(struct pl_server *server, const struct pl_error *error)
         *fault = (struct fault){{.deliver = on_fault}, worker, *error};
         pl_mailbox_send(pl_loop_mailbox(worker->loop), &fault->mail);
     }
+}
+
+void pl_live_failed(struct pl_server *server, const struct pl_error *error)
+{
+    tell_all(server, error);
+}
+
+void pl_live_touched(struct pl_server *server)
+{
+    const struct pl_error none = {.code = 0};
+
+    atomic_fetch_add(&server->touched, 1);
+    tell_all(server, &none);
 }

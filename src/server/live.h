@@ -2,9 +2,9 @@
  * has changed, and show why it could not be loaded.
  *
  * A page that a browser goes to gets a script (live.js) behind its end, which
- * listens to a stream of events: the generation that serves, and the error of
- * the last reload that failed. A page of an older generation, or of a process
- * that is no more, asks for itself again.
+ * listens to a stream of events: the generation that serves, how often files
+ * that reload alone have changed, and the error of the last reload that failed.
+ * A page that is older, or of a process that is no more, asks for itself again.
  *
  *     /.perilune/live.js    the script
  *     /.perilune/live       the events
@@ -29,6 +29,9 @@ void pl_live_changed(struct pl_worker *worker);
 
 /* A reload has failed: all workers tell their pages. Main thread. */
 void pl_live_failed(struct pl_server *server, const struct pl_error *error);
+
+/* Files that reload alone have changed: the same. Main thread. */
+void pl_live_touched(struct pl_server *server);
 
 /* No request is left. */
 void pl_live_free(struct pl_worker *worker);

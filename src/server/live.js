@@ -33,7 +33,8 @@
     source.addEventListener("generation", function (event) {
       var now = event.data.split(" ");
       hide();
-      if (now[0] !== own[0] || Number(now[1]) > Number(own[1]))
+      if (now[0] !== own[0] || Number(now[1]) > Number(own[1]) ||
+          Number(now[2] || 0) > Number(own[2] || 0))
         location.reload();
     });
     source.addEventListener("fault", function (event) { show(event.data); });

@@ -82,6 +82,7 @@ struct pl_server {
     struct pl_loop *loop;        /* the main thread's: it turns in control.c */
     struct pl_source signals;    /* a signalfd, or -1 */
     struct pl_watcher *watcher;  /* NULL: files are not watched */
+    _Atomic unsigned touched;    /* changes of pages that it has seen */
     struct pl_admin *admin;      /* NULL: there is no admin socket */
     struct pl_sandbox *sandbox;  /* what we are kept to; NULL: nothing */
     _Atomic unsigned stop; /* how far we are asked to stop, and exit status */

@@ -1,10 +1,12 @@
 #include "server/watcher.h"
 
+#include "base/features.h"
 #include "base/log.h"
 #include "base/sys.h"
 #include "loop/offload.h"
 #include "lua/chunks.h"
 #include "os/lookout.h"
+#include "server/live.h"
 #include "server/server.h"
 
 #define MS ((uint64_t)1000000)
@@ -100,16 +102,30 @@ static void on_reloaded(struct pl_reload_request *request,
     watcher->asked = false; /* who has settled it has the files looked at */
 }
 
-static void ask(struct pl_watcher *watcher)
+/* Takes note of what has changed. Is a reload wanted? Some files reload alone:
+ * then only the browsers are told. */
+static bool take_changes(struct pl_watcher *watcher)
 {
     const struct pl_lookout *lookout = &watcher->lookout;
+    bool reload = false;
 
     for (unsigned i = 0; i < lookout->nfiles; i++) {
         struct pl_lookout_file *file = &lookout->files[i];
 
         if (file->changed)
             pl_log(PL_LOG_INFO, "server", "changed: %s", file->path);
+        reload = reload || (file->changed && !file->alone);
         file->stamp = file->seen.there ? file->seen : file->stamp;
+    }
+    return reload;
+}
+
+static void ask(struct pl_watcher *watcher)
+{
+    if (!take_changes(watcher)) {
+        if (PL_WITH_PAGES)
+            pl_live_touched(watcher->server);
+        return;
     }
     watcher->asked = true;
     watcher->request =
@@ -146,7 +162,8 @@ struct listing {
     bool failed;
 };
 
-static void list_file(void *arg, const char *path, const struct pl_stamp *stamp)
+static void list_file(void *arg, const char *path, const struct pl_stamp *stamp,
+                      bool alone)
 {
     struct listing *listing = arg;
     const struct pl_lookout_file *was =
@@ -155,6 +172,8 @@ static void list_file(void *arg, const char *path, const struct pl_stamp *stamp)
     if (pl_lookout_add(listing->to, path, was == NULL ? stamp : &was->stamp) <
         0)
         listing->failed = true;
+    else
+        pl_lookout_find(listing->to, path)->alone = alone;
 }
 
 /* What was heard of while a reload was under way may be newer than it. */
@@ -216,7 +235,7 @@ static void on_looked(struct pl_job *job)
         look(watcher);
     else if (watcher->lookout.changed)
         ask(watcher);
-    else if (watcher->unknown)
+    if (watcher->unknown && !watcher->looking && !watcher->asked)
         look_soon(watcher);
 }
 

@@ -10,6 +10,9 @@
  *       ^                         (job)                         |
  *       +------------------ look at its files <-----------------+
  *
+ * Pages are watched, too, as far as they were used: they reload alone, and only
+ * browsers are told (live.h).
+ *
  * Looking is a job of an offload thread; the main thread only hears. Where the
  * kernel cannot tell of changes, files are looked at each second. */
 #ifndef PL_SERVER_WATCHER_H

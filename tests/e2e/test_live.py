@@ -158,6 +158,52 @@ def test_listeners_do_not_keep_a_generation(serve):
     assert "were cut off" not in server.log()
 
 
+# ---- pages, which reload alone ---------------------------------------------
+
+PAGES = """local pl = require "perilune"
+pl.pages("/", { root = "pages" })
+"""
+PAGE_FILES = {
+    "pages/x.lsp": "<title>one</title><?include part.priv.lsp ?>",
+    "pages/part.priv.lsp": "<p>part",
+}
+
+
+def save_page(server, name, text):
+    new = server.folder / "pages" / (name + "~")
+    new.write_text(text)
+    new.rename(server.folder / "pages" / name)
+
+
+@pytest.fixture
+def pages(serve):
+    return serve(PAGES, "--dev", "--watch", files=PAGE_FILES, workers=2)
+
+
+@pytest.mark.parametrize("name", ["x.lsp", "part.priv.lsp"])
+def test_a_changed_page_is_told_and_nothing_reloads(pages, name):
+    assert TAG.search(pages.get("/x", VISIT).body)
+    with pages.connect() as wire:
+        listen(wire)
+        wire.read_until(b" 1\n")
+        save_page(pages, name, "<title>two</title>")
+        wire.read_until(b" 1 1\n")
+        assert b"<title>two</title>" in pages.get("/x").body
+        save_page(pages, name, "<title>three</title>")
+        wire.read_until(b" 1 2\n")
+    body = pages.get("/x", VISIT).body
+    assert b"three" in body and re.search(rb'data-generation="\d+ 1 2"', body)
+    assert "reloaded" not in pages.log()
+
+
+def test_a_change_of_the_site_reloads_whatever_else_changes(pages):
+    assert pages.get("/x").status == 200
+    save_page(pages, "x.lsp", "new")
+    save(pages, PAGES + "x = 1")
+    pages.wait_log("reloaded: generation=2")
+    assert pages.get("/x").text == "new"
+
+
 # ---- in a browser ----------------------------------------------------------
 
 needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="no Chromium")
@@ -184,6 +230,24 @@ def test_page_loads_itself_again_and_shows_what_is_wrong(dev, target):
         save(dev, SITE.format("three"))
         wait_for(lambda: page.value("document.title") == "three", "the page")
         assert not shown("unexpected symbol near")
+        page.close()
+
+
+@needs_chromium
+def test_dynamic_page_loads_itself_again_and_shows_what_is_wrong(pages):
+    with Browser() as browser:
+        page = browser.page(800, scripts=True)
+        page.open(pages.url("/x"))
+        assert page.value("document.title") == "one"
+        save_page(pages, "part.priv.lsp", "<%= nobody.name %>")
+        wait_for(
+            lambda: "nobody" in page.value("document.title + "
+            "(document.querySelector('h1') || document.body).innerText"),
+            "the error",
+        )
+        save_page(pages, "part.priv.lsp", "<p>part")
+        save_page(pages, "x.lsp", "<title>two</title>")
+        wait_for(lambda: page.value("document.title") == "two", "the page")
         page.close()
 
 

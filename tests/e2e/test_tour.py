@@ -28,6 +28,8 @@ SHOWN = {
     "/errors/rover/2": 404,
     "/errors/closed": 503,
     "/websockets/echo": 426,
+    "/moon/eclipse": 500,
+    "/moon/phase?of=blue": 404,
     "/watchdog/loop": 500,
     "/watchdog/slow": 503,
     "/watchdog/greedy": 503,
@@ -116,6 +118,7 @@ def test_every_form_answers(tour):
 
 def test_sources_are_those_of_the_files(tour):
     paths = [*TOUR.rglob("*.lua"), *TOUR.rglob("*.dyn.html")]
+    paths += TOUR.rglob("*.lsp")
     paths += [TOP / "examples/embed-in-c/main.c"]
     paths += [MODULE / "counter.c", MODULE / "main.lua"]
     files = [path.read_text() for path in paths]

@@ -156,6 +156,25 @@ end)
 pl.get("/stats", function() return pl.watchdog.stats() end)
 """
 
+# Dynamic pages: whole, long, streamed, in parallel, wrong.
+PAGES = """
+pl.set { max_per_address = 100000 }
+pl.get("/", function() return "hello" end)
+pl.pages("/p", { root = "pages", check = 0, files = true })
+"""
+PAGE_FILES = {
+    "pages/a.lsp": "<?include part.priv.lsp ?><%= req.path, 1.5, '<' %>",
+    "pages/part.priv.lsp": "part",
+    "pages/long.lsp": "<% for i = 1, 3000 do %><%= ('<'):rep(99) %><% end %>",
+    "pages/stream.lsp": "<% for i = 1, 9 do %><%= ('x'):rep(9999) %>"
+    "<% flush() end %>",
+    "pages/both.dyn.html": "#! parallel\n<?lu write(1) ?><?lua pl.spawn("
+    "function() pl.sleep(0) write(2) done() end) ?>",
+    "pages/wrong.lsp": "text <% error('wrong page', 0) %>",
+    "pages/file.txt": "file",
+}
+PAGE_TARGETS = "a long stream both wrong file.txt none".split()
+
 BODY = b"b" * 100_000
 FORM = (
     b'--B\r\nContent-Disposition: form-data; name=f; filename="f"\r\n\r\n'
@@ -163,6 +182,7 @@ FORM = (
     + b"\r\n--B--"
 )
 FILES = {
+    **PAGE_FILES,
     "files/a.txt": "file",
     "files/a.txt.gz": "zipped",
     "files/none.txt": "none",
@@ -221,6 +241,11 @@ SITES = {
     "library": Site(HEAD + LIBRARY, [get(f"/{t}") for t in LIBRARY_TARGETS]),
     "sandbox": Site(  # the counts of calls are written into the folder
         HEAD + SERVER + 'pl.set { sandbox = { write = "." } }', REQUESTS
+    ),
+    "pages": Site(
+        HEAD + PAGES,
+        [get(f"/p/{t}") for t in PAGE_TARGETS],
+        never="wrong: ",
     ),
     "held": Site(
         HEAD + HELD,

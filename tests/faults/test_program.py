@@ -212,6 +212,34 @@ def count_of(folder: Path, site: str, requests: int, target: str) -> dict:
     return read_counts(counts)
 
 
+PAGE = """
+local pl = require "perilune"
+user = { name = "<Selene>", age = 7, phase = 0.75 }
+pl.pages("/", { root = "pages" })
+"""
+
+
+def test_pages_need_no_malloc(tmp_path):
+    """Of C, that is, once all is warm: with included files, and a look at
+    each of them once a second."""
+    write(
+        tmp_path,
+        {
+            "site.lua": PAGE,
+            "pages/x.lsp": "<h1><%= user.name %></h1>\n<%= user.age %> of "
+            "<%= user.phase %>, <%= req.path %> <?include y.priv.lsp ?>\n",
+            "pages/y.priv.lsp": "<% for i = 1, 10 do %><%= i, method %><% end"
+            " %>",
+        },
+    )
+    written = (tmp_path / "pages/x.lsp").stat().st_ctime
+    wait_for(lambda: time.time() > written + 0.2, "the file to be old")
+    count_of(tmp_path, "site.lua", 4, "/x")
+    few = count_of(tmp_path, "site.lua", 400, "/x")
+    many = count_of(tmp_path, "site.lua", 1200, "/x")
+    assert many["malloc"] == few["malloc"], (few, many)
+
+
 @pytest.mark.parametrize("target", ["/a.txt", "/nowhere"])
 def test_requests_and_connections_need_no_malloc(tmp_path, target):
     """Once all is warm: C programs are counted in tests/unit/test_app.c, and

@@ -153,7 +153,8 @@ static void test_chunks__texts_and_errors_are_those_of_lua(void **state)
 
 static unsigned seen, missing;
 
-static void see(void *arg, const char *path, const struct pl_stamp *stamp)
+static void see(void *arg, const char *path, const struct pl_stamp *stamp,
+                bool alone)
 {
     (void)arg;
     (void)path;

@@ -95,7 +95,7 @@ end
 
 -- The page of a file: its key says in which language, and where its includes
 -- begin. Gives nil and a code if it is not there.
-local function find_page(folder, path, base, dialect, parallel)
+local function find_page(folder, path, base, dialect, parallel, included)
   local key = concat({ base, dialect, parallel and "+" or "", path }, "\0")
   local unit = folder.units[key]
   local fresh = unit or page.draft(folder.name .. path, {
@@ -107,6 +107,9 @@ local function find_page(folder, path, base, dialect, parallel)
     fresh.path, fresh.base, fresh.folder, fresh.due = path, base, folder, 0
   end
   local there, code = look(folder, fresh)
+  if not unit and (there or included) then
+    c.note(fresh.name)
+  end
   if not there then
     folder.units[key] = nil
     return nil, code
@@ -150,7 +153,7 @@ local function resolve(folder, unit, path)
       code = code or "outside"
     else
       local found, err =
-        find_page(folder, normal, unit.base, unit.dialect, unit.parallel)
+        find_page(folder, normal, unit.base, unit.dialect, unit.parallel, true)
       if found then
         return found
       end
