@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from load import Load
 from subjects import (
     AGAIN, C, CADDY, ECHO, FILE_SIZES, FILES, FLOOR, GO, H2O, JSON, LIGHTTPD,
-    LUA, MAGNET, NGINX, NGINX_H2, NGINX_LUA, NODE, TLS, UPLOAD, UPLOAD_SIZE,
-    file_path,
+    LUA, MAGNET, NGINX, NGINX_H2, NGINX_LUA, NODE, PAGE, PAGES, TLS,
+    UPLOAD, UPLOAD_SIZE, file_path,
 )  # fmt: skip
 
 PLAIN = (C, NGINX, H2O, LIGHTTPD, CADDY, NODE, GO)
 SCRIPTED = (LUA, NGINX_LUA, MAGNET, NODE, GO)
 STATIC = (FILES, NGINX, H2O, LIGHTTPD, CADDY, GO)
 # With QUICK=1 only those that a budget names.
-QUICK = {C, LUA, FILES, FLOOR, NGINX, NGINX_LUA, H2O, LIGHTTPD, *TLS,
+QUICK = {C, LUA, FILES, PAGES, FLOOR, NGINX, NGINX_LUA, H2O, LIGHTTPD, *TLS,
          *AGAIN}  # fmt: skip
 
 
@@ -159,6 +159,14 @@ SCENARIOS = [
         Load(JSON),
         (LUA, NGINX_LUA, NODE, GO),
         floor=LUA,
+        quick=True,
+    ),
+    Scenario(
+        "page",
+        "HTML page with ten values, escaped, 64 connections",
+        Load(PAGE),
+        (PAGES, NGINX_LUA),
+        floor=PAGES,
         quick=True,
     ),
     *secure(),

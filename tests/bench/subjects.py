@@ -32,11 +32,14 @@ H2O_AGAIN, LIGHTTPD_AGAIN = "h2o, tickets", "lighttpd, tickets"
 AGAIN = (C_AGAIN, NGINX_AGAIN, H2O_AGAIN, LIGHTTPD_AGAIN)
 # What has to be set up for HTTP/2 in clear text.
 NGINX_H2 = "nginx, HTTP/2"
-OURS = (C, LUA, FILES, C_TLS, C_AGAIN)
-VARIANTS = (FILES, *TLS, *AGAIN, NGINX_H2)  # the same servers once more
+# Another site than the others, so that these need not load what it has.
+PAGES = "perilune page"
+OURS = (C, LUA, FILES, PAGES, C_TLS, C_AGAIN)
+VARIANTS = (FILES, PAGES, *TLS, *AGAIN, NGINX_H2)  # the same servers once more
 
 FILE_SIZES = (100, 1000, 6150, 10_000, 100_000, 1 << 20)
 ECHO, JSON, UPLOAD = "/echo?name=moon", "/json", "/upload"
+PAGE = "/page?name=moon"
 UPLOAD_SIZE = 1 << 20
 
 
@@ -61,6 +64,9 @@ def make_site(folder: Path):
         (public / f"{size}.html").write_text(text[:size])
     (public / "hello.txt").write_text("Hello, World!")
     shutil.copy(HERE / "site.lua", folder)
+    shutil.copy(HERE / "pages.lua", folder)
+    (folder / "pages").mkdir()
+    shutil.copy(HERE / "page.lsp", folder / "pages")
     make_certificate(folder)
 
 
@@ -70,7 +76,8 @@ def expected(target: str, site: Path) -> bytes:
         return (site / "public" / target.removeprefix("/files/")).read_bytes()
     if target in (UPLOAD, "/lua-upload"):
         return str(UPLOAD_SIZE).encode()
-    known = {ECHO: b"Hello, moon!", JSON: b'{"message":"Hello, World!"}'}
+    known = {ECHO: b"Hello, moon!", JSON: b'{"message":"Hello, World!"}',
+             PAGE: (HERE / "page.html").read_bytes()}  # fmt: skip
     return known.get(target, b"Hello, World!")
 
 
@@ -112,9 +119,9 @@ def installed(name: str) -> str:
     return path
 
 
-def perilune(place: Place) -> Command:
+def perilune(place: Place, site="site.lua") -> Command:
     """Without a supervisor, as nginx runs without a master."""
-    words = [built(BUILD / "perilune"), place.site / "site.lua"]
+    words = [built(BUILD / "perilune"), place.site / site]
     words += ["--no-supervisor", "-h", "127.0.0.1", "-p", place.port, "-c", 1]
     return Command(words, place.port)
 
@@ -142,7 +149,8 @@ def nginx_lua(place: Place) -> Command:
         speaks="",
         modules=f"load_module {modules}/ndk_http_module.so;\n"
         f"load_module {modules}/ngx_http_lua_module.so;",
-        http=f'lua_package_path "{PEERS}/usr/share/lua/5.1/?.lua;;";\n'
+        http=f'lua_package_path "{HERE}/peers/?.lua;'
+        f'{PEERS}/usr/share/lua/5.1/?.lua;;";\n'
         f'lua_package_cpath "{library}/lua/5.1/?.so;;";',
         locations=(HERE / "peers/nginx-lua.conf").read_text(),
     )
@@ -267,6 +275,7 @@ SUBJECTS = {
     C: Subject(perilune_c, {ECHO: "/"}),  # hello, beside the Lua of others
     LUA: Subject(perilune),
     FILES: Subject(perilune),
+    PAGES: Subject(partial(perilune, site="pages.lua")),
     NGINX: Subject(nginx),
     NGINX_LUA: Subject(nginx_lua, {UPLOAD: "/lua-upload"}),
     H2O: Subject(h2o, FILE_FOR_HELLO),

@@ -31,15 +31,15 @@ $ curl -s @origin@/moon/ | grep Titan
     {
       title = "A folder of them",
       text = [[
-<p>Each page is compiled to a Lua function when it is first asked for, and again,
-alone, when its file has changed.</p>]],
+<p>Each page is compiled to a Lua function when it is first asked for, and
+again, alone, when its file has changed.</p>]],
       example = "folder",
     },
     {
       title = "A page may answer in another way",
       text = [[
-<p>A <code>return</code> with a value does what the result of a handler does; the
-text is dropped then.</p>]],
+<p>A <code>return</code> with a value does what the result of a handler does;
+the text is dropped then.</p>]],
       file = "moon/phase.lsp", example = "answer",
       links = { "/moon/phase?of=half", "/moon/phase?of=blue" },
       shell = [[
