@@ -198,6 +198,15 @@ function core.page.fill(page, source)
     and not page.parallel and page.dialect == "lsp" and #page.includes == 0
 end
 
+local compiled = { "fault", "plain", "parallel", "fn", "includes", "links" }
+
+--- Page becomes what another one is, in one step.
+function core.page.replace(page, other)
+  for i = 1, #compiled do
+    page[compiled[i]] = other[compiled[i]]
+  end
+end
+
 --- Gives a page, or nil and an error (code "syntax") that names the line.
 function core.page.compile(source, name, options)
   local page = core.page.draft(name, options)

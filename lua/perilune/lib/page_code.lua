@@ -386,7 +386,9 @@ end
 
 local function blocks(page, source, out)
   local run, at = new_run(out), match(source, "^#!%s*parallel[ \t\r]*\n()") or 1
-  page.parallel = page.parallel or at > 1
+  if page.parallel == nil then -- an included one does as its page does
+    page.parallel = at > 1
+  end
   run:skip(at > 1 and 1 or 0)
   while true do
     local from = find(source, "<?", at, true)

@@ -7,13 +7,16 @@
 -- it is meanwhile. So each reloads alone, and nobody waits for that.
 --
 -- A page keeps its identity when its file changes: others lead to it, and get
--- what it is now.
+-- what it is now. What it has become is compiled aside, and takes its place
+-- when all that it includes has been found: until then, which may take a wait,
+-- the page is what it was.
 
 local core, _, c = ...
 local page, failure, in_folder = core.page, core.failure, core.in_folder
-local load, load_job, is_current, fill =
-  c.load, c.load_job, c.is_current, core.page.fill
-local AGAIN, LIMIT, NOT_FOUND = core.AGAIN, core.LIMIT, core.NOT_FOUND
+local load, load_job, is_current = c.load, c.load_job, c.is_current
+local fill, replace = core.page.fill, core.page.replace
+local AGAIN, DENIED, LIMIT, NOT_FOUND =
+  core.AGAIN, core.DENIED, core.LIMIT, core.NOT_FOUND
 local now = core.now
 local concat, huge = table.concat, math.huge
 local find, format, gmatch, gsub, match = string.find, string.format,
@@ -73,6 +76,17 @@ local function read(folder, path)
   return text, state
 end
 
+-- What the disk says of a file; with anything else the page is what it was.
+local is_answer = { [NOT_FOUND] = true, [DENIED] = true, [LIMIT] = true }
+
+local function new_page(folder, path, dialect, parallel)
+  return page.draft(folder.name .. path, {
+    dialect = dialect, parallel = parallel, escape = folder.escape,
+    environment = folder.environment,
+    type = folder.type_of(path),
+  })
+end
+
 -- Looks at the file of a page, if that is due. Gives nil and a code if it is
 -- not there any more.
 local function look(folder, unit)
@@ -86,35 +100,38 @@ local function look(folder, unit)
   end
   local text, state = read(folder, unit.path)
   if not text then
-    return nil, state
+    return unit.state and not is_answer[state] or nil, state
   end
-  unit.state = state
-  fill(unit, text)
+  local fresh = new_page(folder, unit.path, unit.dialect, unit.included)
+  fill(fresh, text)
+  unit.state, unit.coming = state, fresh
+  if #fresh.includes == 0 then
+    replace(unit, fresh)
+    unit.coming = nil
+  end
   return true
 end
 
 -- The page of a file: its key says in which language, and where its includes
--- begin. Gives nil and a code if it is not there.
-local function find_page(folder, path, base, dialect, parallel, included)
-  local key = concat({ base, dialect, parallel and "+" or "", path }, "\0")
-  local unit = folder.units[key]
-  local fresh = unit or page.draft(folder.name .. path, {
-    dialect = dialect, parallel = parallel, escape = folder.escape,
-    environment = folder.environment,
-    type = folder.type_of(path),
-  })
-  if not unit then
-    fresh.path, fresh.base, fresh.folder, fresh.due = path, base, folder, 0
+-- begin. included: nil, or whether it is by a page whose blocks run together.
+-- Gives nil and a code if it is not there.
+local function find_page(folder, path, base, dialect, included)
+  local key = concat({ base, dialect, tostring(included), path }, "\0")
+  local known = folder.units[key]
+  local unit = known or new_page(folder, path, dialect, included)
+  if not known then
+    unit.path, unit.base, unit.folder, unit.due = path, base, folder, 0
+    unit.included, unit.depth, unit.weight = included, 0, 1
   end
-  local there, code = look(folder, fresh)
-  if not unit and (there or included) then
-    c.note(fresh.name)
+  local there, code = look(folder, unit)
+  if not known and (there or included ~= nil) then
+    c.note(unit.name)
   end
   if not there then
     folder.units[key] = nil
     return nil, code
   end
-  folder.units[key] = folder.units[key] or fresh -- somebody was faster
+  folder.units[key] = folder.units[key] or unit -- somebody was faster
   return folder.units[key]
 end
 
@@ -141,7 +158,7 @@ end
 
 -- Paths begin at the folder of the page that was asked for, as in 80s; or else
 -- at that of the file which includes. "/" is the folder of all pages.
-local function resolve(folder, unit, path)
+local function resolve(folder, unit, parallel, path)
   local places = path:find "^/" and { "" } or { unit.base }
   if places[1] ~= "" or not path:find "^/" then
     places[2] = folder_of(unit.path)
@@ -153,7 +170,7 @@ local function resolve(folder, unit, path)
       code = code or "outside"
     else
       local found, err =
-        find_page(folder, normal, unit.base, unit.dialect, unit.parallel, true)
+        find_page(folder, normal, unit.base, unit.dialect, parallel)
       if found then
         return found
       end
@@ -177,8 +194,8 @@ end
 
 local link_all
 
-local function link(folder, unit, wanted, trail, seen)
-  local linked, text = resolve(folder, unit, wanted.path)
+local function link(folder, unit, parallel, wanted, trail, seen)
+  local linked, text = resolve(folder, unit, parallel, wanted.path)
   if not linked then
     return stub(unit, wanted, text)
   elseif trail[linked] then
@@ -197,20 +214,27 @@ end
 -- Finds what unit includes, and brings it up to date. trail: the pages that
 -- lead to it, as a list and as a set; seen: what needs no second look.
 function link_all(folder, unit, trail, seen)
+  local fresh = unit.coming or unit
+  local includes, links = fresh.includes, fresh.links
   local depth, weight = 0, 1
   trail[#trail + 1], trail[unit] = unit, true
-  for i = 1, #unit.includes do
-    local wanted = unit.includes[i]
-    local linked = link(folder, unit, wanted, trail, seen)
+  for i = 1, #includes do
+    local linked =
+      link(folder, unit, fresh.parallel or false, includes[i], trail, seen)
     if weight + linked.weight > INCLUDES then
-      linked = stub(unit, wanted, "more than " .. INCLUDES .. " includes")
+      linked =
+        stub(unit, includes[i], "more than " .. INCLUDES .. " includes")
     end
-    unit.links[i] = linked
+    links[i] = linked
     weight = weight + linked.weight
     depth = depth < linked.depth + 1 and linked.depth + 1 or depth
   end
   trail[#trail], trail[unit] = nil, nil
   unit.depth, unit.weight, seen[unit] = depth, weight, true
+  if fresh ~= unit and unit.coming == fresh then
+    replace(unit, fresh)
+    unit.coming = nil
+  end
 end
 
 -- ---- the folder ------------------------------------------------------------
@@ -229,7 +253,7 @@ local function fetch(folder, path, dialect)
     return nil, failure(code, nil, folder.name .. path .. ": "
       .. text_of(code))
   end
-  if unit.includes and #unit.includes > 0 then
+  if unit.coming or #unit.includes > 0 then
     link_all(folder, unit, {}, {})
   end
   folder.pages[path] = unit

@@ -62,8 +62,10 @@ local function is_hidden(path)
     or find(path, "//") or find(path, "%.dyn%.")
 end
 
+-- Source, or what an editor has left of it ("x.lsp~", "x.lua.orig").
 local function is_source(path)
-  return find(path, "%.lsp$") or find(path, "%.lp$") or find(path, "%.lua$")
+  return find(path, "%.lsp%f[%W]") or find(path, "%.lp%f[%W]")
+    or find(path, "%.lua%f[%W]")
 end
 
 local function try(site, name)
