@@ -30,7 +30,7 @@ local contents = {
   { "Files", "files", "content", "serverpages", "uploads", "system" },
   { "Time", "waiting", "sockets", "streaming", "websockets", "tasks",
     "schedule" },
-  { "Order", "routing", "filters", "headers", "errors" },
+  { "Order", "routing", "rewrite", "filters", "headers", "errors" },
   { "The library", "shared", "library" },
   { "The house", "settings", "tls", "watchdog", "command", "reload",
     "embed", "modules" },

@@ -136,6 +136,7 @@ static int read_rule(struct pl_rewrite_rule *rule, struct pl_site *site,
                          : pl_error_set(error, PL_ERR_INVALID, "", "%s", wrong);
 }
 
+/* where: for messages; the pattern, if there is no better. */
 static struct pl_rewrite_rule *new_rule(const struct pl_rewrites *set,
                                         struct pl_site *site, const char *where)
 {
@@ -156,7 +157,8 @@ int pl_rewrites_add(struct pl_rewrites *rewrites, struct pl_site *site,
                     const struct pl_rewrite_options *options, const char *where,
                     struct pl_error *error, struct pl_rewrite_rule **out)
 {
-    struct pl_rewrite_rule *rule = new_rule(rewrites, site, where);
+    struct pl_rewrite_rule *rule =
+        new_rule(rewrites, site, where[0] == '\0' ? pattern : where);
     struct pl_error why = {.code = 0};
 
     if (rule == NULL)
