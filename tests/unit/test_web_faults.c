@@ -25,6 +25,10 @@ static const char text[] =
     "pl.get('/file', function(_, res) "
     "return res:send_file('/etc/hostname') end)\n"
     "pl.post('/body', function(req) return req:body() .. req:form().a end)\n"
+    "pl.rewrite('^/old/(.*)$', '/text/%1')\n"
+    "pl.rewrite('^/made/(.*)$', function(req, captures) "
+    "return '/text/' .. captures[1] end)\n"
+    "pl.rewrite('^/form$', { to = '/body', when = { post = { a = 'b' } } })\n"
     "pl.get('/ok', function() return 'ok' end)\n";
 
 static const char *const requests[] = {
@@ -36,6 +40,10 @@ static const char *const requests[] = {
     "GET /all HTTP/1.1\r\nHost: a\r\n\r\n",
     "GET /file HTTP/1.1\r\nHost: a\r\n\r\n",
     "POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na=b",
+    "GET /old/x?a=b HTTP/1.1\r\nHost: a\r\n\r\n",
+    "GET /made/x?a=b HTTP/1.1\r\nHost: a\r\n\r\n",
+    "POST /form HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Type: "
+    "application/x-www-form-urlencoded\r\n\r\na=b",
 };
 
 /* Objects, threads and blocks that are kept for the next request would hide
