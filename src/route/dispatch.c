@@ -47,7 +47,7 @@ PL_COLD static int no_route(const struct pl_match *match,
     return err;
 }
 
-static int bind_params(struct pl_request *req, const struct pl_match *match)
+PL_INLINE int bind_params(struct pl_request *req, const struct pl_match *match)
 {
     req->nparams = (uint16_t)match->nparams;
     req->rest = match->rest;
@@ -95,7 +95,7 @@ static bool is_measured(const struct pl_budget *a, const struct pl_budget *b)
             b->memory) != 0;
 }
 
-static int bind_budget(struct pl_request *req, const struct pl_budget *own)
+PL_INLINE int bind_budget(struct pl_request *req, const struct pl_budget *own)
 {
     const struct pl_budget *site = &req->settings->budget;
     struct pl_budget budget;
@@ -112,7 +112,7 @@ static int bind_budget(struct pl_request *req, const struct pl_budget *own)
 }
 
 /* A body that is too long already is the reader's to find out. */
-static int bind_limits(struct pl_request *req, const struct pl_route *route)
+PL_INLINE int bind_limits(struct pl_request *req, const struct pl_route *route)
 {
     int err = route->limited ? own_limits(req, &route->limits) : 0;
 
@@ -139,23 +139,6 @@ PL_INLINE int bind_route(struct pl_request *req, const struct pl_match *match)
     return err;
 }
 
-/* Finds the chain of req's route. NULL: *result is what is to be answered. */
-PL_INLINE const struct pl_chain *find_chain(const struct pl_router *router,
-                                            struct pl_request *req,
-                                            struct pl_str host, int *result)
-{
-    struct pl_match match;
-
-    pl_router_find(router, host, (enum pl_method)req->method, req->path,
-                   &match);
-    if (match.route == NULL) {
-        *result = no_route(&match, req);
-        return NULL;
-    }
-    *result = bind_route(req, &match);
-    return *result < 0 ? NULL : match.route->chain;
-}
-
 PL_COLD static void answer_server(struct pl_request *req)
 {
     struct pl_match match = {.allow = PL_METHODS_ANY};
@@ -180,16 +163,17 @@ PL_COLD static void start_front(const struct pl_router *router,
 
 void pl_dispatch(const struct pl_router *router, struct pl_request *req)
 {
-    unsigned ahead = pl_router_ahead(router);
     struct pl_str host = {NULL, 0};
-    const struct pl_chain *chain;
+    struct pl_match match;
+    unsigned ahead;
     uint16_t port;
-    int result;
+    int err;
 
     if (pl_str_eq(req->path, PL_STR("*"))) { /* OPTIONS *: the server */
         answer_server(req);
         return;
     }
+    ahead = pl_router_ahead(router);
     if (ahead != 0) {
         if (PL_WITH_REWRITE && (ahead & PL_AHEAD_FRONT)) {
             start_front(router, req);
@@ -197,11 +181,17 @@ void pl_dispatch(const struct pl_router *router, struct pl_request *req)
         }
         host = pl_request_host(req, &port);
     }
-    chain = find_chain(router, req, host, &result);
-    if (chain == NULL)
-        pl_request_finish(req, result);
+    pl_router_find(router, host, (enum pl_method)req->method, req->path,
+                   &match);
+    if (match.route == NULL) {
+        pl_request_finish(req, no_route(&match, req));
+        return;
+    }
+    err = bind_route(req, &match);
+    if (err < 0)
+        pl_request_finish(req, err);
     else
-        pl_chain_start(chain, req);
+        pl_chain_start(match.route->chain, req);
 }
 
 PL_COLD void pl_dispatch_anew(const struct pl_router *router,
@@ -209,18 +199,20 @@ PL_COLD void pl_dispatch_anew(const struct pl_router *router,
                               bool front)
 {
     struct pl_handler *ahead = front ? pl_router_front(router) : NULL;
-    const struct pl_chain *chain;
+    struct pl_match match;
     uint16_t port;
-    int result;
+    int err;
 
     if (ahead != NULL) {
         ahead->start(ahead, req, then);
         return;
     }
     req->limits = &req->settings->body;
-    chain = find_chain(router, req, pl_request_host(req, &port), &result);
-    if (chain == NULL)
-        then->done(then, req, result);
+    pl_router_find(router, pl_request_host(req, &port),
+                   (enum pl_method)req->method, req->path, &match);
+    err = match.route == NULL ? no_route(&match, req) : bind_route(req, &match);
+    if (match.route == NULL || err < 0)
+        then->done(then, req, err);
     else
-        pl_chain_run(chain, req, then);
+        pl_chain_run(match.route->chain, req, then);
 }

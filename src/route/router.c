@@ -445,29 +445,24 @@ static inline bool find_in(const struct tree *tree, enum pl_method method,
 }
 
 /* "a.b.example" belongs to "*.example" as well as to "*.b.example". */
-static bool is_name_of(struct pl_str name, bool wildcard, struct pl_str host)
+static bool host_matches(const struct tree *tree, struct pl_str host)
 {
-    if (!wildcard)
-        return pl_str_ieq(host, name);
-    return host.len > name.len + 1 &&
-           host.data[host.len - name.len - 1] == '.' &&
-           pl_str_ieq(pl_str_skip(host, host.len - name.len), name);
-}
-
-/* With a dot at its end it is the same name, fully qualified. */
-static struct pl_str without_dot(struct pl_str host)
-{
-    return host.len > 0 && host.data[host.len - 1] == '.'
-               ? pl_str_first(host, host.len - 1)
-               : host;
+    if (!tree->wildcard)
+        return pl_str_ieq(host, tree->host);
+    return host.len > tree->host.len + 1 &&
+           host.data[host.len - tree->host.len - 1] == '.' &&
+           pl_str_ieq(pl_str_skip(host, host.len - tree->host.len), tree->host);
 }
 
 PL_COLD bool pl_router_host_is(struct pl_str name, struct pl_str host)
 {
     bool wildcard = pl_str_starts(name, PL_STR("*."));
+    const struct tree tree = {.wildcard = wildcard,
+                              .host = pl_str_skip(name, wildcard ? 2 : 0)};
 
-    return name.len == 0 || is_name_of(pl_str_skip(name, wildcard ? 2 : 0),
-                                       wildcard, without_dot(host));
+    if (pl_str_ends(host, PL_STR(".")))
+        host = pl_str_first(host, host.len - 1);
+    return name.len == 0 || host_matches(&tree, host);
 }
 
 void pl_router_find(const struct pl_router *router, struct pl_str host,
@@ -478,11 +473,12 @@ void pl_router_find(const struct pl_router *router, struct pl_str host,
     match->allow = 0;
     if (path.len == 0 || path.data[0] != '/')
         return;
-    host = without_dot(host);
+    /* With a dot at its end it is the same name, fully qualified. */
+    if (host.len > 0 && host.data[host.len - 1] == '.')
+        host = pl_str_first(host, host.len - 1);
     for (int wildcard = 0; wildcard < 2 && router->hosts != NULL; wildcard++)
         for (struct tree *tree = router->hosts; tree; tree = tree->next)
-            if (tree->wildcard == wildcard &&
-                is_name_of(tree->host, tree->wildcard, host) &&
+            if (tree->wildcard == wildcard && host_matches(tree, host) &&
                 find_in(tree, method, path, match))
                 return;
     find_in(&router->any, method, path, match);
