@@ -423,6 +423,37 @@ struct pl_proxy_options {
 PL_API int pl_app_proxy(struct pl_app *app, const char *prefix,
                         const struct pl_proxy_options *options);
 
+/* ---- running a site ------------------------------------------------------ */
+
+struct pl_maintenance_options {
+    size_t size;      /* sizeof(struct pl_maintenance_options) */
+    const char *file; /* it is on as long as something is there; looked at once
+                         a second; NULL: no file */
+    bool (*on)(struct pl_request *req, void *arg); /* ... or as this says, which
+                         may not wait; any worker; NULL: nobody is asked */
+    void *arg;
+    const char *retry_after; /* "10m": the field Retry-After; NULL: none */
+    const char *allow;       /* clients that pass: "10.0.0.0/8 ::1 unix:" */
+    const char *message;     /* shown on the page of the error; may be NULL */
+};
+
+/* A filter, as pl_app_use(): answers 503 while a site is being worked on. */
+PL_API int pl_app_maintenance(struct pl_app *app,
+                              const struct pl_maintenance_options *options);
+
+struct pl_caching_rule {
+    const char *pattern;       /* of Lua, for paths: "%.css$" */
+    const char *cache_control; /* the field; NULL: max-age, of expires */
+    const char *expires;       /* "1h": Expires; NULL: none */
+};
+
+/* A filter, as pl_app_use(): how long responses may be kept, by the first rule
+ * whose pattern their path matches. What routes and handlers say themselves
+ * wins; of errors nothing is said. */
+PL_API int pl_app_cache_control(struct pl_app *app,
+                                const struct pl_caching_rule *rules,
+                                size_t count);
+
 /* Where to listen: "127.0.0.1:8080", "[::1]:8080", ":8080", "unix:/run/x.sock",
  * "unix:@name" (abstract), "fd:3" (a socket that listens already), "systemd" or
  * "systemd:name" (those that it has passed).

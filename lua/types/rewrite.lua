@@ -52,6 +52,28 @@ local pl = {}
 ---@field type? string
 ---@field headers? table<string, string|number|string[]>
 
+---@class pl.MaintenanceOptions
+---@field file? string it is on while something is there
+---@field shared? string ... or while a key of this dictionary is set
+---@field key? string "maintenance"
+---@field retry_after? string|number
+---@field allow? string|string[] addresses that pass
+---@field message? string
+
+---@param options pl.MaintenanceOptions|string
+---@return any filter
+function pl.maintenance(options) end
+
+---@class pl.CacheRule
+---@field [1] string a pattern of Lua for the path
+---@field [2]? string
+---@field cache_control? string
+---@field expires? string|number
+
+---@param rules pl.CacheRule[]
+---@return any filter
+function pl.cache_control(rules) end
+
 ---@overload fun(prefix: string, rules: pl.RewriteRule[])
 ---@param pattern string
 ---@param rule pl.RewriteRule|pl.RewriteFunction|string

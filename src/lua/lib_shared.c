@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "lua/args.h"
 #include "lua/datum.h"
+#include "lua/lib_shared.h"
 #include "lua/json_priv.h"
 #include "lua/parts.h"
 #include "lua/vm_priv.h"
@@ -73,6 +74,13 @@ static struct pl_dict *check_dict(lua_State *L, const char *call)
         lua_rawlen(L, 1) != sizeof(*shared) || shared->magic != SHARED_MAGIC)
         pl_lua_fail(L, "%s: call it with a colon, on what pl.shared gives",
                     call);
+    return shared->dict;
+}
+
+struct pl_dict *pl_lua_shared_dict(lua_State *L, int index)
+{
+    const struct shared *shared = lua_touserdata(L, index);
+
     return shared->dict;
 }
 

@@ -89,6 +89,8 @@ static const struct part {
     SITE(LWAN, lwan, lwan, pl_lua_lwan),
     SITE(MODULES, module, module, pl_lua_module),
     SITE(CONTENT, pages, pages, NULL),
+    SITE(REWRITE, cache_control, upkeep, pl_lua_upkeep),
+    SITE(REWRITE, maintenance, upkeep, pl_lua_upkeep),
     SITE(REWRITE, redirect, rewrite, pl_lua_rewrite),
     SITE(REWRITE, response, rewrite, pl_lua_rewrite),
     SITE(REWRITE, rewrite, rewrite, pl_lua_rewrite),

@@ -61,6 +61,7 @@ extern const luaL_Reg pl_lua_page[];   /* dynamic pages */
 extern const luaL_Reg pl_lua_render[]; /* res:render */
 extern const luaL_Reg pl_lua_response[];
 extern const luaL_Reg pl_lua_rewrite[]; /* rewrite, redirect, response */
+extern const luaL_Reg pl_lua_upkeep[];  /* maintenance, cache_control */
 extern const luaL_Reg pl_lua_scope[];
 extern const luaL_Reg pl_lua_sandbox[];
 extern const luaL_Reg pl_lua_settings[];

@@ -80,8 +80,8 @@ $ curl -s @origin@/rewrite/sea/storms
     {
       title = "Conditions",
       text = [[
-<p>Cookies, fields, forms, files, the environment, encodings, functions: all that
-a rule names must hold.</p>]],
+<p>Cookies, fields, forms, files, the environment, encodings, functions: all
+that a rule names must hold.</p>]],
       example = "conditions",
       links = { "/rewrite/sky" },
       shell = [[
