@@ -1628,8 +1628,9 @@ struct pl_field {
 struct pl_template_set;
 
 /* That of a file: {{>head}} in site/page.mustache is site/head.mustache, and
- * nothing if that is not there. Before pl_app_run(); lives as long as app. NULL
- * on failure, which pl_app_error() tells with file and line. */
+ * nothing if that is not there; where a name comes from the data ({{>*name}}),
+ * all templates of the folder are read. Before pl_app_run(); lives as long as
+ * app. NULL on failure, which pl_app_error() tells with file and line. */
 PL_API const struct pl_template_set *pl_app_template(struct pl_app *app,
                                                      const char *path);
 

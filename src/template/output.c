@@ -1,4 +1,5 @@
 /* output.c - text of a template and of its data, as it leaves. */
+#include "base/html.h"
 #include "base/str.h"
 #include "template/render_priv.h"
 
@@ -7,29 +8,15 @@ int pl_template_escape(struct pl_buf *out, struct pl_str text)
     size_t from = 0;
 
     for (size_t i = 0; i < text.len; i++) {
-        struct pl_str entity;
+        const char *entity;
 
-        switch (text.data[i]) {
-        case '&':
-            entity = PL_STR("&amp;");
-            break;
-        case '<':
-            entity = PL_STR("&lt;");
-            break;
-        case '>':
-            entity = PL_STR("&gt;");
-            break;
-        case '"':
-            entity = PL_STR("&quot;");
-            break;
-        case '\'':
-            entity = PL_STR("&#39;");
-            break;
-        default:
+        if (PL_LIKELY((unsigned char)text.data[i] > '>'))
+            continue; /* letters: none of the five is behind it */
+        entity = pl_html_entity(text.data[i]);
+        if (entity == NULL)
             continue;
-        }
         pl_buf_add(out, pl_str(text.data + from, i - from));
-        pl_buf_add(out, entity);
+        pl_buf_add(out, pl_str_c(entity));
         from = i + 1;
     }
     return pl_buf_add(out, pl_str(text.data + from, text.len - from));

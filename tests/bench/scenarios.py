@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from load import Load
 from subjects import (
-    AGAIN, C, CADDY, ECHO, FILE_SIZES, FILES, FLOOR, GO, H2O, JSON, LIGHTTPD,
-    LUA, MAGNET, NGINX, NGINX_H2, NGINX_LUA, NODE, PAGE, PAGES, TLS,
-    UPLOAD, UPLOAD_SIZE, file_path,
+    AGAIN, C, CADDY, ECHO, FILE_SIZES, FILES, FLOOR, FORTUNES, FORTUNES_PAGE,
+    GO, H2O, JSON, LIGHTTPD, LUA, MAGNET, NGINX, NGINX_H2, NGINX_LUA, NODE,
+    PAGE, PAGES, TLS, UPLOAD, UPLOAD_SIZE, file_path,
 )  # fmt: skip
 
 PLAIN = (C, NGINX, H2O, LIGHTTPD, CADDY, NODE, GO)
@@ -124,6 +124,24 @@ def secure() -> list[Scenario]:
     ]
 
 
+def templates() -> list[Scenario]:
+    """From data to HTML, escaped."""
+    return [
+        Scenario(
+            key,
+            f"{what}, 64 connections",
+            Load(target),
+            (LUA, NGINX_LUA),
+            floor=LUA,
+            quick=True,
+        )
+        for key, what, target in (
+            ("fortunes", "A table of 12 rows by a Mustache template", FORTUNES),
+            ("fortunes-page", "A table of 12 rows by a page", FORTUNES_PAGE),
+        )
+    ]
+
+
 SCENARIOS = [
     *(each for n in (1, 8, 64, 512, 10_000) for each in hello(n)),
     *files(),
@@ -169,6 +187,7 @@ SCENARIOS = [
         floor=PAGES,
         quick=True,
     ),
+    *templates(),
     *secure(),
     Scenario(
         "h2load",

@@ -4,6 +4,7 @@ The configuration of the peers is in peers/; @name@ in it is filled in here.
 """
 
 import getpass
+import html
 import re
 import shutil
 import subprocess
@@ -40,6 +41,7 @@ VARIANTS = (FILES, PAGES, *TLS, *AGAIN, NGINX_H2)  # the same servers once more
 FILE_SIZES = (100, 1000, 6150, 10_000, 100_000, 1 << 20)
 ECHO, JSON, UPLOAD = "/echo?name=moon", "/json", "/upload"
 PAGE = "/page?name=moon"
+FORTUNES, FORTUNES_PAGE = "/fortunes", "/pages/fortunes"
 UPLOAD_SIZE = 1 << 20
 
 
@@ -65,9 +67,27 @@ def make_site(folder: Path):
     (public / "hello.txt").write_text("Hello, World!")
     shutil.copy(HERE / "site.lua", folder)
     shutil.copy(HERE / "pages.lua", folder)
-    (folder / "pages").mkdir()
+    shutil.copytree(HERE / "pages", folder / "pages")
     shutil.copy(HERE / "page.lsp", folder / "pages")
     make_certificate(folder)
+
+
+def escaped(text: str) -> str:
+    return html.escape(text).replace("&#x27;", "&#39;")
+
+
+def fortunes() -> bytes:
+    """The table that the rows of site.lua make."""
+    rows = re.findall(r"(?m)^  \[\[(.*)\]\],$", (HERE / "site.lua").read_text())
+    cells = "".join(
+        f"<tr><td>{number}</td><td>{escaped(row)}</td></tr>"
+        for number, row in enumerate(rows, 1)
+    )
+    head = "<tr><th>id</th><th>message</th></tr>"
+    return (
+        "<!doctype html><title>Fortunes</title>"
+        f"<table>{head}{cells}</table>\n"
+    ).encode()
 
 
 def expected(target: str, site: Path) -> bytes:
@@ -76,6 +96,8 @@ def expected(target: str, site: Path) -> bytes:
         return (site / "public" / target.removeprefix("/files/")).read_bytes()
     if target in (UPLOAD, "/lua-upload"):
         return str(UPLOAD_SIZE).encode()
+    if target in (FORTUNES, FORTUNES_PAGE):
+        return fortunes()
     known = {ECHO: b"Hello, moon!", JSON: b'{"message":"Hello, World!"}',
              PAGE: (HERE / "page.html").read_bytes()}  # fmt: skip
     return known.get(target, b"Hello, World!")
@@ -277,7 +299,10 @@ SUBJECTS = {
     FILES: Subject(perilune),
     PAGES: Subject(partial(perilune, site="pages.lua")),
     NGINX: Subject(nginx),
-    NGINX_LUA: Subject(nginx_lua, {UPLOAD: "/lua-upload"}),
+    NGINX_LUA: Subject(
+        nginx_lua,
+        {UPLOAD: "/lua-upload", FORTUNES_PAGE: FORTUNES},
+    ),
     H2O: Subject(h2o, FILE_FOR_HELLO),
     LIGHTTPD: Subject(lighttpd, FILE_FOR_HELLO),
     MAGNET: Subject(lighttpd_lua),
