@@ -86,6 +86,15 @@ function Shared:stats() end
 ---@return pl.Shared
 function pl.shared(name, options) end
 
+---What fn() gives, kept for ttl in pl.shared(name). One task makes it for all.
+---@async
+---@param name string
+---@param key string
+---@param ttl number|string
+---@param fn async fun(): any, any
+---@return any value, any err
+function pl.cached(name, key, ttl, fn) end
+
 ---@class pl.Subscription
 local Subscription = {}
 

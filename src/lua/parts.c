@@ -54,6 +54,7 @@ static const struct part {
     PART(LIBRARY, hex, codec, pl_lua_codec),
     PART(CORE, log, log, pl_lua_log),
     PART(LIBRARY, mime, mime, pl_lua_mime),
+    PART(CONTENT, cached, cached, NULL),
     PART(CONTENT, markdown, markdown, pl_lua_markdown),
     PART(CONTENT, mustache, mustache, pl_lua_mustache),
     PART(RELOAD, persist, persist, pl_lua_persist),
