@@ -569,6 +569,16 @@ static void begin(struct pl_run *run, const struct pl_template *template,
     pl_buf_init(&run->made, out->pool, out->account, LAMBDA_MAX);
 }
 
+/* An error that a lambda has got over is none. */
+static int run_whole(struct pl_run *run)
+{
+    int err = run_to(run, 0);
+
+    if (err == 0 && run->error != NULL)
+        run->error->code = 0;
+    return err;
+}
+
 static void end(struct pl_run *run)
 {
     unwind(run, 0);
@@ -589,7 +599,7 @@ int pl_template_render(const struct pl_template *template,
     int err;
 
     begin(&run, template, data, partials, out, error);
-    err = run_to(&run, 0);
+    err = run_whole(&run);
     end(&run);
     return err;
 }
@@ -610,7 +620,7 @@ struct pl_run *pl_run_begin(const struct pl_template *template,
 
 int pl_run_go(struct pl_run *run)
 {
-    return run_to(run, 0);
+    return run_whole(run);
 }
 
 void pl_run_end(struct pl_run *run)

@@ -107,6 +107,18 @@ static int both(struct pl_template_call *call, struct pl_buf *out)
     return err < 0 ? err : PL_TEMPLATE_SHOWN;
 }
 
+/* Goes on after an error. */
+static int stubborn(struct pl_template_call *call, struct pl_buf *out)
+{
+    struct pl_str shown = {NULL, 0};
+    int err = pl_template_call_render(call, PL_STR("{{#open}}"), &shown);
+
+    if (err < 0)
+        err = pl_template_call_render(call, call->source, &shown);
+    pl_buf_add(out, shown);
+    return err < 0 ? err : PL_TEMPLATE_SHOWN;
+}
+
 /* Renders itself again. */
 static int deep(struct pl_template_call *call, struct pl_buf *out)
 {
@@ -139,6 +151,7 @@ static const struct tree_lambda lambdas[] = {
     SHOWN("bold", bold),
     SHOWN("both", both),
     SHOWN("deep", deep),
+    SHOWN("stubborn", stubborn),
     MADE(NULL, NULL),
 };
 
