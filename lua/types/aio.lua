@@ -32,6 +32,13 @@ function pl.aio:gather(...) end
 ---@return pl.Promise
 function pl.aio:chain(first, ...) end
 
+---As scripts of 80s have them: texts, hashes.
+---@type table<string, function>
+pl.aio.codec = {}
+
+---@type table<string, function>
+pl.aio.crypto = {}
+
 ---@async
 ---@param promise pl.Promise|pl.Task
 ---@return any ...

@@ -298,8 +298,10 @@ static void begin(void *arg, struct pl_load *load)
         pl_vm_load_text_begin(&state->vm, load->gen->vm, "=perilune/dialect",
                               PL_STR("require 'perilune'.lwan()"));
     else if (PL_WITH_CONTENT && file->content)
-        pl_vm_load_text_begin(&state->vm, load->gen->vm, "=content",
-                              PL_STR("require 'aio.lib.httpd':serve()"));
+        pl_vm_load_text_begin(
+            &state->vm, load->gen->vm, "=perilune/content",
+            file->check ? PL_STR("require 'aio.lib.httpd':serve(true)")
+                        : PL_STR("require 'aio.lib.httpd':serve()"));
     else if (file->script != NULL)
         pl_vm_load_begin(&state->vm, load->gen->vm, file->script);
     else /* the modules of the command line, and then the folder's files */

@@ -14,6 +14,7 @@ struct pl_site_file {
     char *folder;             /* of the script: first in package.path */
     char *root;               /* served at "/"; NULL: nothing is */
     bool content;             /* a folder of pages: lib/content.lua serves it */
+    bool check;               /* ... which is to compile all of them */
     const struct pl_dialect *dialect; /* the script's; NULL: ours */
 };
 

@@ -261,6 +261,7 @@ int pl_command_check(const struct pl_options *options)
 
     if (code != PL_EXIT_OK)
         return code;
+    file.check = true;
     code = PL_EXIT_FAILURE;
     if (pl_server_init(&server, &how, &file.loader) == 0) {
         code = pl_server_check(&server, print_site, NULL);

@@ -350,6 +350,28 @@ def test_check_lists_the_pages(command):
                      done.stdout, re.MULTILINE)
 
 
+def test_check_names_a_page_that_does_not_compile(command):
+    files = {"public_html/a.dyn.html": "fine\n<?lu\n local x = = 1 ?>",
+             "public_html/b/c.dyn.html": "<?include nowhere.html ?>",
+             "public_html/i.x/d.dyn.html": "<?lu = ?>"}
+    done = command("check", ".", files=files)
+    assert done.returncode == 3
+    assert "public_html/a.dyn.html:3: " in done.stderr
+    assert "(and 1 more)" in done.stderr
+
+
+def test_two_files_of_one_url(serve, tmp_path):
+    server = serve(tmp_path, workers=1, files={
+        "public_html/a.dyn.b.txt": "<?lu write('first') ?>",
+        "public_html/a.b.dyn.txt": "<?lu write('by name') ?>",
+        "public_html/c.dyn.html": "<?lu write('page') ?>",
+        "public_html/c.html": "file",
+    })
+    assert server.get("/a.b.txt").text == "by name"
+    server.wait_log(r"a\.dyn\.b\.txt is not served: it has the URL of a\.b\.dyn")
+    assert server.get("/c").text == "page"
+
+
 # ---- compressed ----
 
 
@@ -436,6 +458,14 @@ def test_sizes(serve, tmp_path):
     assert post("POST", "/size.txt", {}, b"x" * 100).text == "100"
     assert post("POST", "/size.txt", {}, b"x" * 101).status == 413
     assert server.get("/a.txt", {"x-long": "x" * 2000}).status == 431
+
+
+def test_a_query_of_too_many_names(serve, tmp_path):
+    server = serve(tmp_path, files={
+        "public_html/index.dyn.html": "<?lu write(query.a1 or 'none') ?>"})
+    query = "&".join(f"a{n}=x" for n in range(1000))
+    assert server.get("/?" + query).text == "x"
+    assert server.get("/?" + query + "&b=1").status == 413
 
 
 def test_a_variable_that_means_nothing_is_told(command):

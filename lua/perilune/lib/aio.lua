@@ -7,7 +7,8 @@
 -- chain ends there: it is reported with its traceback, and what was to follow
 -- goes on with a value { error = text }, so that nobody waits for ever.
 --
--- Queries, and the encryption of what is in them, are in lib/aio_query.lua.
+-- Queries, and the encryption of what is in them, are in lib/aio_query.lua;
+-- texts and hashes in lib/codec_80s.lua.
 
 local core, pl = ...
 core.load_part "signal"
@@ -319,15 +320,17 @@ end
 -- ---- what is loaded when it is used ----------------------------------------
 
 local rare = {
-  parse_query = true, create_query = true, to_url = true,
-  set_master_key = true, create_key = true, encrypt = true, decrypt = true,
+  parse_query = "aio_query", create_query = "aio_query", to_url = "aio_query",
+  set_master_key = "aio_query", create_key = "aio_query",
+  encrypt = "aio_query", decrypt = "aio_query",
+  codec = "codec_80s", crypto = "codec_80s",
 }
 
 pl.aio = setmetatable(aio, {
   __name = "pl.aio",
   __index = function(_, name)
     if rare[name] then
-      core.load_part("aio_query")
+      core.load_part(rare[name])
       return rawget(aio, name)
     end
   end,

@@ -10,7 +10,7 @@ local pairs, tostring, type = pairs, tostring, type
 
 local codec, crypto = {}, {}
 
-core.codec_80s, core.crypto_80s = codec, crypto
+pl.aio.codec, pl.aio.crypto = codec, crypto
 
 -- ---- codec -----------------------------------------------------------------
 
@@ -55,7 +55,7 @@ end
 
 --- The value; or nil and why it is none.
 function codec.json_decode(text)
-  local value, message = pl.json.decode(text)
+  local value, message = pl.json.decode(text, { mark_arrays = false })
   if value == nil then
     return nil, message
   end

@@ -21,7 +21,6 @@ local error, ipairs, next, pairs, setmetatable, xpcall =
 local unpack = table.unpack or unpack
 local names_of = require "perilune.content_names"
 
-core.load_part "codec_80s"
 core.load_part "page"
 
 local LOOK = 1 -- seconds for which a list of a folder is good
@@ -33,8 +32,8 @@ local IMMUTABLE = "public, max-age=604800, immutable"
 -- What pages see beside globals, on top of what every page has.
 local environment = core.page.environment {
   aio = function() return pl.aio end,
-  codec = function() return core.codec_80s end,
-  crypto = function() return core.crypto_80s end,
+  codec = function() return pl.aio.codec end,
+  crypto = function() return pl.aio.crypto end,
   query = function(run)
     local aio = pl.aio
     return aio:parse_query(run.req.query, aio:create_key(run.req.path))
@@ -103,39 +102,54 @@ end
 -- ---- which page ------------------------------------------------------------
 
 -- A mounted folder: root; known, by URL and method, what Lua answers: { path,
--- rule }.
+-- rule, type }.
 local Folder = {}
 Folder.__index = Folder
 
--- The files of a folder ("" or with a slash at its end), as they were a moment
--- ago.
-function Folder:list(folder)
-  local now = pl.now()
-  local listed = self.lists[folder]
-  if listed and now - listed.at < LOOK then
-    return listed.files
-  elseif not listed and self.nlists >= FOLDERS then
-    self.lists, self.nlists = {}, 0
+-- Several files may have one URL: a page goes before a file, and then the first
+-- by name. Gives that, if it is another page.
+local function put(found, path, rule)
+  local methods = found[rule.url] or {}
+  local other = methods[rule.method]
+  found[rule.url] = methods
+  if other and (other.rule.named or not rule.named) then
+    return rule.named and other
   end
-  local files = pl.fs.list(self.root .. "/" .. folder) or {}
-  self.nlists = self.nlists + (self.lists[folder] and 0 or 1)
-  self.lists[folder] = { at = now, files = files }
-  return files
+  methods[rule.method] = { path = path, rule = rule, type = type_of(rule.name) }
 end
 
--- Remembers a file. Several may have one URL: the first by name is it.
-function Folder:add(path, rule)
-  local methods = self.known[rule.url] or {}
-  local other = methods[rule.method]
-  if other and other.path ~= path then
-    pl.log.warn(("%s/%s is not served: it has the URL of %s"):format(self.root,
-      path, other.path))
-    return other
+-- What there is in one folder ("" or with a slash at its end), and the folders
+-- in it. see(path, other): of pages that are not served.
+local function read_folder(self, folder, see)
+  local found, folders = {}, {}
+  for _, item in ipairs(pl.fs.list(self.root .. "/" .. folder) or {}) do
+    local path = folder .. item.name
+    local rule = item.type ~= "directory" and names_of(path)
+    if rule and not (rule.static and self.no_static) then
+      local other = put(found, path, rule)
+      if other and see then
+        see(path, other.path)
+      end
+    elseif item.type == "directory" then
+      folders[#folders + 1] = path .. "/"
+    end
   end
-  self.known[rule.url] = methods
-  local entry = { path = path, rule = rule, type = type_of(rule.name) }
-  methods[rule.method] = entry
-  return entry
+  return found, folders
+end
+
+-- The same, as it was a moment ago.
+function Folder:look(folder)
+  local now = pl.now()
+  local seen = self.seen[folder]
+  if seen and now - seen.at < LOOK then
+    return seen.found
+  elseif not seen and self.nseen >= FOLDERS then
+    self.seen, self.nseen = {}, 0
+  end
+  local found = read_folder(self, folder)
+  self.nseen = self.nseen + (self.seen[folder] and 0 or 1)
+  self.seen[folder] = { at = now, found = found }
+  return found
 end
 
 function Folder:forget(url, method)
@@ -146,21 +160,23 @@ function Folder:forget(url, method)
   end
 end
 
--- Looks for a file in its folder. any: also one that is found without us.
+function Folder:remember(url, method, entry)
+  self.known[url] = self.known[url] or {}
+  self.known[url][method] = entry
+end
+
+-- Looks for a file in its folder. any: also one that is served without us.
 function Folder:find(url, method, any)
   local folder = url:match "^/(.-)[^/]*$"
   if not folder or url:find "%z" or not names_of(folder .. "x.dyn.html") then
     return nil
   end
-  for _, item in ipairs(self:list(folder)) do
-    local path = folder .. item.name
-    local rule = item.type ~= "directory" and names_of(path)
-    if rule and rule.url == url and rule.method == method
-      and (any or rule.named) and not (rule.static and self.no_static) then
-      return any and not rule.named and { path = path, rule = rule }
-        or self:add(path, rule)
-    end
+  local methods = self:look(folder)[url]
+  local entry = methods and methods[method]
+  if entry and entry.rule.named then
+    self:remember(url, method, entry)
   end
+  return entry and (any or entry.rule.named) and entry or nil
 end
 
 -- ---- answers ---------------------------------------------------------------
@@ -239,14 +255,24 @@ end
 
 -- ---- mounting --------------------------------------------------------------
 
--- All that Lua answers, as it is now. A tree that is too large to list is found
--- file by file.
-local function scan(self)
-  local items = pl.fs.list(self.root, { recursive = true }) or {}
-  for _, item in ipairs(items) do
-    local rule = item.type ~= "directory" and names_of(item.name)
-    if rule and rule.named and not (rule.static and self.no_static) then
-      self:add(item.name, rule)
+-- All pages that there are now. Assets may be many: what of them Lua answers is
+-- found when it is asked for.
+local function scan(self, folder)
+  local found, folders = read_folder(self, folder, function(path, other)
+    pl.log.warn(("%s/%s is not served: it has the URL of %s"):format(self.root,
+      path, other))
+  end)
+  for url, methods in pairs(found) do
+    for method, entry in pairs(methods) do
+      if entry.rule.named then
+        self:remember(url, method, entry)
+      end
+    end
+  end
+  for _, inner in ipairs(folders) do
+    local rule = names_of(inner .. "x.dyn.html")
+    if rule and not rule.static then
+      scan(self, inner)
     end
   end
 end
@@ -272,22 +298,53 @@ local function add_routes(self, call, prefix)
   end
 end
 
-local function mount_folder(call, prefix, root, no_static)
+-- What is wrong with a page or with what it includes; or nil.
+local function fault_of(page)
+  local fault = page.fault
+  for _, linked in ipairs(not fault and page.links or {}) do
+    fault = fault or fault_of(linked)
+  end
+  return fault
+end
+
+-- For `perilune check`: a page with a fault in it is one of the site.
+local function check_pages(self)
+  local faults = {}
+  for _, methods in pairs(self.known) do
+    for _, entry in pairs(methods) do
+      local page = entry.rule.page and self.pages:get(entry.path)
+      faults[#faults + 1] = page and fault_of(page)
+    end
+  end
+  sort(faults)
+  if faults[2] then
+    faults[1] = ("%s (and %d more)"):format(faults[1], #faults - 1)
+  end
+  if faults[1] then
+    error(failure(SYNTAX, nil, faults[1]), 0)
+  end
+end
+
+local function mount_folder(call, prefix, root, o)
+  local no_static = o.no_static or nil
   prefix = prefix:gsub("/$", "")
   local self = setmetatable({
-    root = root, no_static = no_static, known = {}, lists = {}, nlists = 0,
+    root = root, no_static = no_static, known = {}, seen = {}, nseen = 0,
   }, Folder)
   local err
   self.pages, err = core.page.folder(root, { environment = environment })
   if not self.pages then
     core.fail(call .. ": " .. err.message)
   end
-  scan(self)
+  scan(self, "")
   add_routes(self, call, prefix)
   local fn = new_handler(self)
   mount(call, prefix == "" and "/" or prefix, in_folder(root), no_static, fn)
   for _, method in ipairs { "POST", "PUT", "DELETE" } do
     add_route(call, method, prefix .. "/*path", fn, root)
+  end
+  if o.check then
+    check_pages(self)
   end
 end
 
@@ -299,7 +356,7 @@ local function content(_, prefix, options)
   options = check_options("pl.content", known, options)
   check_string("pl.content", "option 'root'", options.root)
   mount_folder("pl.content", prefix, (options.root:gsub("(.)/$", "%1")),
-    options.no_static)
+    options)
 end
 
 -- ---- as 80s starts it ------------------------------------------------------
@@ -332,14 +389,13 @@ end
 
 -- root: "" or with a slash at its end. o: what initialize() takes.
 local function start(call, root, o)
-  _G.aio, _G.codec, _G.crypto = pl.aio, core.codec_80s, core.crypto_80s
-  _G.iserror, _G.make_error = pl.aio.iserror, pl.aio.make_error
+  require "aio.aio" -- sets the globals
   set_limits(o.header_size, o.body_size)
   if o.master_key then
     pl.aio:set_master_key(o.master_key)
   end
   run_script(root .. "main.lua")
-  mount_folder(call, o.base_prefix or "", root .. "public_html", o.no_static)
+  mount_folder(call, o.base_prefix or "", root .. "public_html", o)
 end
 
 local initial = {
@@ -366,8 +422,9 @@ end
 function httpd:enable_live_reload()
 end
 
--- `perilune FOLDER`: what is said by the environment.
-function httpd:serve()
+-- `perilune FOLDER`: what is said by the environment. check: all pages are
+-- compiled, and nothing is served.
+function httpd:serve(check)
   local key, ok, text = pl.env("MASTER_KEY", ""), true, nil
   if key ~= "" then
     local _ = pl.aio.set_master_key -- loads what sets it
@@ -380,6 +437,7 @@ function httpd:serve()
     no_static = pl.env.boolean("NO_STATIC", false),
     header_size = pl.env.size("HTTP_MAX_HEADER_SIZE", nil),
     body_size = pl.env.size("HTTP_MAX_BODY_SIZE", nil),
+    check = check,
   })
 end
 
