@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.server import program
+from harness.certs import Authority
+from harness.server import Server, program
 from harness.wait import wait_for
 
 KEY = "0123456789abcdef"
@@ -476,7 +477,50 @@ def test_a_variable_that_means_nothing_is_told(command):
         assert done.returncode == 3 and name in done.stderr, done.stderr
 
 
+def test_tls_in_the_environment(serve, tmp_path):
+    ca = Authority(tmp_path)
+    cert, key = ca.sign("site", ["localhost"])
+    files = {"public_html/index.dyn.html": "<?lu write(scheme) ?>",
+             "main.lua": "function on_before_http(_, _, _, req)"
+                         " scheme = req.scheme end"}
+    server = serve(tmp_path, files=files, env={
+        "TLS": "true", "TLS_PUBKEY": str(cert), "TLS_PRIVKEY": str(key)})
+    with server.connect() as wire:
+        wire.socket = ca.context().wrap_socket(
+            wire.socket, server_hostname="localhost")
+        assert wire.request("GET", "/").text == "https"
+    assert "https://" in server.log()
+
+
+def test_in_the_sandbox(serve, tmp_path):
+    files = {"main.lua": "require 'perilune'.set { sandbox = true }",
+             "public_html/index.dyn.html": "<?include a.priv.html ?>",
+             "public_html/a.priv.html": "one",
+             "public_html/b.html": "b"}
+    server = serve(tmp_path, files=files)
+    assert server.get("/").text == "one"
+    (tmp_path / "public_html/a.priv.html").write_text("two")
+    wait_for(lambda: server.get("/").text == "two", "two")
+    (tmp_path / "public_html/new.dyn.html").write_text("new")
+    wait_for(lambda: server.get("/new").text == "new", "new")
+    assert server.get("/b").text == "b"
+
+
 # ---- where the folder is ----
+
+
+def test_without_an_argument(tmp_path):
+    for name, text in ACCEPTANCE.items():
+        path = tmp_path / "site" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    words = [program(), "--no-supervisor", "-h", "127.0.0.1", "-p", "0"]
+    server = Server(words, tmp_path, {"PUBLIC_HTML": "site/"})
+    try:
+        assert server.get("/").text == page("nobody", 6)
+    finally:
+        faults = server.finish()
+    assert faults == []
 
 
 def test_public_html_in_the_environment(command):
