@@ -22,7 +22,8 @@ REQUEST = b"GET /echo?name=x HTTP/1.1\r\nHost: a\r\n\r\n"
 class Load:
     """Peers that each ask again as soon as they were answered."""
 
-    def __init__(self, port: int):
+    def __init__(self, port: int, request: bytes = REQUEST):
+        self.request = request
         self.selector = selectors.DefaultSelector()
         self.peers = []
         for _ in range(PEERS):
@@ -33,7 +34,7 @@ class Load:
 
     def run(self, requests: int):
         for peer in self.peers:
-            peer.sendall(REQUEST)
+            peer.sendall(self.request)
         left, open_requests = requests - len(self.peers), len(self.peers)
         while open_requests:
             ready = self.selector.select(60)
@@ -42,7 +43,7 @@ class Load:
                 assert key.fileobj.recv(4096).endswith(b"hello, x")
                 if left > 0:
                     left -= 1
-                    key.fileobj.sendall(REQUEST)
+                    key.fileobj.sendall(self.request)
                 else:
                     open_requests -= 1
 
@@ -72,6 +73,32 @@ def test_system_calls_of_a_request(load):
     assert calls.get("futex", 0) == 0, "a request takes no lock"
     for name in ("mmap", "munmap", "brk", "epoll_ctl", "setsockopt"):
         assert calls.get(name, 0) <= requests / 1000, (name, calls)
+
+
+# A folder of pages: a page, an included one, files that have no name of their
+# own in URLs.
+FOLDER = {
+    "public_html/page.dyn.html": '<?include a.priv.html ?><?lu write("x") ?>',
+    "public_html/a.priv.html": "hello, ",
+    "public_html/file.html": "hello, x",
+    "public_html/static/a.txt": "hello, x",
+}
+
+
+@pytest.mark.skipif(not may_trace(), reason="strace cannot trace here")
+@pytest.mark.skipif(sanitized(), reason="sanitizers make calls of their own")
+@pytest.mark.parametrize("path", ["page", "file", "static/a.txt"])
+def test_system_calls_of_a_folder_of_pages(serve, tmp_path, path):
+    server = serve(tmp_path, files=FOLDER, workers=1)
+    request = f"GET /{path} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
+    load = Load(server.port, request)
+    load.run(PEERS * 20)
+    requests = PEERS * ROUNDS
+    calls = traced(server, lambda: load.run(requests), "worker")
+    load.close()
+    assert sum(calls.values()) <= requests * CALLS_PER_REQUEST, calls
+    for name in ("openat2", "read", "newfstatat", "futex"):
+        assert calls.get(name, 0) <= requests / 100, (name, calls)
 
 
 NUMBERS = """
