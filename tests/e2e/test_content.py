@@ -369,7 +369,7 @@ def test_two_files_of_one_url(serve, tmp_path):
         "public_html/c.html": "file",
     })
     assert server.get("/a.b.txt").text == "by name"
-    server.wait_log(r"a\.dyn\.b\.txt is not served: it has the URL of a\.b\.dyn")
+    server.wait_log(r"a\.dyn\.b\.txt is not served: it has the URL of a\.b\.")
     assert server.get("/c").text == "page"
 
 
@@ -555,6 +555,20 @@ pl.get("/api/:id", function(req) return req.params.id end)
     assert server.get("/api/7").text == "7"
     got = server.get("/a.txt")
     assert got.text == "file" and got.header("x-filter") == "yes"
+
+
+def test_a_main_lua_that_comes_later(serve, tmp_path):
+    files = {"public_html/index.dyn.html": "<?lu write(WORD or 'none') ?>"}
+    server = serve(Path("."), "--watch", files=files)
+    assert server.get("/").text == "none"
+    (tmp_path / "main.lua").write_text("WORD = 'here'")
+    wait_for(lambda: server.get("/").text == "here", "here")
+
+
+def test_a_main_lua_that_cannot_be_read_is_told(command, tmp_path):
+    (tmp_path / "main.lua").mkdir()
+    done = command("check", ".", files={"public_html/index.html": "x"})
+    assert done.returncode == 3 and "main.lua" in done.stderr
 
 
 def test_a_main_lua_that_fails_is_told(command):

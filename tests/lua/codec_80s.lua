@@ -7,7 +7,8 @@ local equal, yes, raises = check.equal, check.yes, check.raises
 require "aio.aio"
 local codec, crypto = codec, crypto
 
-equal("&lt;a href=&#39;x&#39;&gt;&amp;&quot;", codec.html_encode [[<a href='x'>&"]])
+equal("&lt;a href=&#39;x&#39;&gt;&amp;&quot;",
+  codec.html_encode [[<a href='x'>&"]])
 equal("a%20b~-._%2F%C3%BC", codec.url_encode "a b~-._/\195\188")
 equal("a b c", codec.url_decode "a+b%20c")
 equal("%", codec.url_decode "%")

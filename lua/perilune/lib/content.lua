@@ -3,8 +3,8 @@
 --
 --     GET, HEAD  --> page that was there at load: a route of its own
 --                --> file: handlers/content.c
---                --> page that came later: find_page()
---     others     --> page of that method, or find_page()
+--                --> page that came later: Folder:find()
+--     others     --> page that was there at load, or that came later
 --
 -- Pages are read, compiled and looked at again by lib/page.lua.
 
@@ -364,14 +364,14 @@ end
 local httpd = {}
 
 -- main.lua, which may be missing; then --watch looks out for it.
-local function run_script(path)
-  path = in_folder(path)
+local function run_script(name)
+  local path = in_folder(name)
   local chunk, err = core.loadfile(path)
   if chunk then
     return chunk(path)
   elseif not err:find "^cannot " then
     error(failure(SYNTAX, nil, err), 0)
-  elseif pl.fs.exists(path) then
+  elseif pl.fs.exists(name) then
     error(failure(NOT_FOUND, nil, err), 0)
   elseif core.note_file then
     core.note_file(path)
