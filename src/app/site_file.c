@@ -121,7 +121,7 @@ static int mount_root(const struct pl_site_file *file, struct pl_load *load)
     const struct pl_static_options options = {.root = file->root};
     struct pl_handler *handler;
 
-    if (file->root == NULL || file->content)
+    if (file->root == NULL || (PL_WITH_CONTENT && file->content))
         return 0;
     handler = pl_static_new(&options, &load->error);
     if (handler == NULL)
@@ -227,7 +227,7 @@ static struct pl_module_home *modules_of(const struct pl_site_file *file,
 static bool needs_vm(const struct pl_site_file *file,
                      const struct pl_worker *worker)
 {
-    return file->script != NULL || file->content ||
+    return file->script != NULL || (PL_WITH_CONTENT && file->content) ||
            worker->server->options.modules != NULL ||
            (PL_WITH_LWAN && file->dialect != NULL);
 }

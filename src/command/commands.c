@@ -33,7 +33,7 @@ static int add_environment(const struct pl_site_file *file,
                            struct pl_server_options *how,
                            struct pl_error *error)
 {
-    if (!PL_WITH_CONTENT || !file->content)
+    if (!file->content)
         return 0;
     if (is_true("RELOAD"))
         how->watch = PL_WITH_WATCH && PL_WITH_RELOAD;
@@ -48,30 +48,29 @@ static int add_environment(const struct pl_site_file *file,
                               "its key in TLS_PRIVKEY");
 }
 
-static int open_site(const struct pl_options *options,
-                     struct pl_server_options *how, struct pl_site_file *file)
+static int open_site(struct pl_options *options, struct pl_site_file *file)
 {
+    struct pl_server_options *how = &options->server;
     struct pl_error error = {.code = 0};
 
     if (pl_site_file_init(file, options->path, how->dialect, &error) < 0)
         return pl_exit_say(PL_EXIT_SITE, &error);
-    if (add_environment(file, how, &error) < 0) {
+    if (PL_WITH_CONTENT && add_environment(file, how, &error) < 0) {
         pl_site_file_fini(file);
         return pl_exit_say(PL_EXIT_SITE, &error);
     }
     return PL_EXIT_OK;
 }
 
-static int serve(const struct pl_options *options,
-                 struct pl_server_options *how)
+static int serve(struct pl_options *options)
 {
     struct pl_site_file file;
     struct pl_server server;
-    int code = open_site(options, how, &file);
+    int code = open_site(options, &file);
 
     if (code != PL_EXIT_OK)
         return code;
-    if (pl_server_init(&server, how, &file.loader) < 0) {
+    if (pl_server_init(&server, &options->server, &file.loader) < 0) {
         pl_site_file_fini(&file);
         return pl_exit_text(PL_EXIT_FAILURE,
                             "cannot start: out of descriptors or memory");
@@ -85,19 +84,18 @@ static int serve(const struct pl_options *options,
 
 /* In each server process that a supervisor starts, or in the only one. Those
  * after the first listen where the first has said that it does. */
-int pl_command_serve(const struct pl_options *options)
+int pl_command_serve(struct pl_options *options)
 {
-    struct pl_server_options how = options->server;
     struct pl_server_link link;
     int code;
 
     if (!PL_WITH_SUPERVISOR || options->alone)
-        return serve(options, &how);
+        return serve(options);
     if (!pl_supervise(options->argv, &link, &code))
         return code;
-    how.link = &link;
-    how.quiet |= link.starts > 0;
-    code = serve(options, &how);
+    options->server.link = &link;
+    options->server.quiet |= link.starts > 0;
+    code = serve(options);
     pl_sys_close(link.fd);
     return code;
 }
@@ -252,18 +250,17 @@ static int check_upgrade(void)
     return PL_EXIT_OK;
 }
 
-int pl_command_check(const struct pl_options *options)
+int pl_command_check(struct pl_options *options)
 {
-    struct pl_server_options how = options->server;
     struct pl_site_file file;
     struct pl_server server;
-    int code = open_site(options, &how, &file);
+    int code = open_site(options, &file);
 
     if (code != PL_EXIT_OK)
         return code;
     file.check = true;
     code = PL_EXIT_FAILURE;
-    if (pl_server_init(&server, &how, &file.loader) == 0) {
+    if (pl_server_init(&server, &options->server, &file.loader) == 0) {
         code = pl_server_check(&server, print_site, NULL);
         pl_server_fini(&server);
     }

@@ -4,8 +4,9 @@
 
 #include "command/options.h"
 
-int pl_command_serve(const struct pl_options *options);
-int pl_command_check(const struct pl_options *options);
+/* Add to options->server what the site and its surroundings say. */
+int pl_command_serve(struct pl_options *options);
+int pl_command_check(struct pl_options *options);
 int pl_command_run(const struct pl_options *options);
 int pl_command_version(void);
 

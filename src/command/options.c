@@ -403,9 +403,12 @@ int pl_options_parse(int argc, char **argv, struct pl_options *out,
                            "run needs a script (see --help)");
     if (err == 0)
         err = check_dialect(out, error);
-    if (out->path == NULL && PL_WITH_CONTENT)
+    if (PL_WITH_CONTENT && out->path == NULL) {
         out->path = getenv("PUBLIC_HTML");
-    if (out->path == NULL || out->path[0] == '\0')
+        if (out->path != NULL && out->path[0] == '\0')
+            out->path = NULL;
+    }
+    if (out->path == NULL)
         out->path = ".";
     return err;
 }
