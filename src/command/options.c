@@ -381,6 +381,14 @@ static int check_dialect(struct pl_options *out, struct pl_error *error)
     return 0;
 }
 
+/* What is served if the command line does not say it. */
+static const char *default_folder(void)
+{
+    const char *path = PL_WITH_CONTENT ? getenv("PUBLIC_HTML") : NULL;
+
+    return path != NULL && path[0] != '\0' ? path : ".";
+}
+
 int pl_options_parse(int argc, char **argv, struct pl_options *out,
                      struct pl_error *error)
 {
@@ -403,12 +411,7 @@ int pl_options_parse(int argc, char **argv, struct pl_options *out,
                            "run needs a script (see --help)");
     if (err == 0)
         err = check_dialect(out, error);
-    if (PL_WITH_CONTENT && out->path == NULL) {
-        out->path = getenv("PUBLIC_HTML");
-        if (out->path != NULL && out->path[0] == '\0')
-            out->path = NULL;
-    }
     if (out->path == NULL)
-        out->path = ".";
+        out->path = default_folder();
     return err;
 }
