@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from load import Load
 from subjects import (
     AGAIN, C, CADDY, ECHO, FILE_SIZES, FILES, FLOOR, FORTUNES, FORTUNES_PAGE,
-    GO, H2O, JSON, LIGHTTPD, LUA, MAGNET, NGINX, NGINX_H2, NGINX_LUA, NODE,
-    PAGE, PAGES, TLS, UPLOAD, UPLOAD_SIZE, file_path,
+    GO, H2O, JSON, LIGHTTPD, LUA, MAGNET, NGINX, NGINX_H2, NGINX_LUA,
+    NGINX_PROXY, NODE, PAGE, PAGES, PROXY, TLS, UPLOAD, UPLOAD_SIZE, file_path,
 )  # fmt: skip
 
 PLAIN = (C, NGINX, H2O, LIGHTTPD, CADDY, NODE, GO)
@@ -14,7 +14,7 @@ SCRIPTED = (LUA, NGINX_LUA, MAGNET, NODE, GO)
 STATIC = (FILES, NGINX, H2O, LIGHTTPD, CADDY, GO)
 # With QUICK=1 only those that a budget names.
 QUICK = {C, LUA, FILES, PAGES, FLOOR, NGINX, NGINX_LUA, H2O, LIGHTTPD, *TLS,
-         *AGAIN}  # fmt: skip
+         *AGAIN, PROXY, NGINX_PROXY}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -188,6 +188,15 @@ SCENARIOS = [
         quick=True,
     ),
     *templates(),
+    Scenario(
+        "proxy",
+        "Hello of another server through a proxy, 64 connections",
+        Load("/"),
+        (PROXY, NGINX_PROXY),
+        close=(PROXY, NGINX_PROXY),
+        quick=True,
+        calls=True,
+    ),
     *secure(),
     Scenario(
         "h2load",

@@ -25,6 +25,8 @@ class Command:
     env: dict[str, str] = field(default_factory=dict)
     tls: bool = False
     only_h2: bool = False
+    # Another server that it needs, which runs beside the load.
+    behind: "Command | None" = None
 
 
 def free_port() -> int:
@@ -41,6 +43,14 @@ def any_server() -> ssl.SSLContext:
     return context
 
 
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 10).close()
+    except ConnectionError:
+        return False
+    return True
+
+
 class Server:
     """A running server, alone on its processor; the folder keeps its log."""
 
@@ -50,6 +60,13 @@ class Server:
         self.tls = command.tls
         self.only_h2 = command.only_h2
         self.log = folder / "log"
+        self.behind = command.behind and subprocess.Popen(
+            ["taskset", "-c", LOAD_CPU, *map(str, command.behind.words)],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         self.process = subprocess.Popen(
             ["taskset", "-c", SERVER_CPU, *map(str, command.words)],
             cwd=folder,
@@ -59,6 +76,8 @@ class Server:
             stderr=subprocess.STDOUT,
         )
         self.wait_until(self.listens)
+        if self.behind:
+            self.wait_until(lambda: listens(command.behind.port))
 
     def wait_until(self, done):
         end = time.monotonic() + 30
@@ -104,12 +123,13 @@ class Server:
         return f"http{'s' * self.tls}://127.0.0.1:{self.port}"
 
     def stop(self):
-        self.process.terminate()
-        try:
-            self.process.wait(5)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        for process in filter(None, (self.process, self.behind)):
+            process.terminate()
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
     def answer(self, target, body=0, close=False) -> tuple[bytes, bytes]:
         """Head (with the empty line) and body of its answer, as wrk will get

@@ -35,8 +35,11 @@ AGAIN = (C_AGAIN, NGINX_AGAIN, H2O_AGAIN, LIGHTTPD_AGAIN)
 NGINX_H2 = "nginx, HTTP/2"
 # Another site than the others, so that these need not load what it has.
 PAGES = "perilune page"
-OURS = (C, LUA, FILES, PAGES, C_TLS, C_AGAIN)
-VARIANTS = (FILES, PAGES, *TLS, *AGAIN, NGINX_H2)  # the same servers once more
+# Before another server, nginx for both, on connections that are kept.
+PROXY, NGINX_PROXY = "perilune, proxy", "nginx, proxy_pass"
+OURS = (C, LUA, FILES, PAGES, C_TLS, C_AGAIN, PROXY)
+# The same servers once more.
+VARIANTS = (FILES, PAGES, *TLS, *AGAIN, NGINX_H2, PROXY, NGINX_PROXY)
 
 FILE_SIZES = (100, 1000, 6150, 10_000, 100_000, 1 << 20)
 ECHO, JSON, UPLOAD = "/echo?name=moon", "/json", "/upload"
@@ -181,6 +184,48 @@ def nginx_lua(place: Place) -> Command:
     return Command(words, place.port, env)
 
 
+def behind(place: Place) -> Command:
+    """nginx with its constant answer, on a port of its own."""
+    folder = place.own / "behind"
+    folder.mkdir()
+    return nginx(Place(place.site, folder, free_port()))
+
+
+def perilune_proxy(place: Place) -> Command:
+    server = behind(place)
+    site = place.own / "proxy.lua"
+    site.write_text(
+        'local pl = require "perilune"\n'
+        f'pl.proxy("/", {{ to = "http://127.0.0.1:{server.port}", '
+        "keepalive = 128 })\n"
+    )
+    words = [built(BUILD / "perilune"), site, "--no-supervisor"]
+    words += ["-h", "127.0.0.1", "-p", place.port, "-c", 1]
+    return Command(words, place.port, behind=server)
+
+
+def nginx_proxy(place: Place) -> Command:
+    server = behind(place)
+    conf = place.configure(
+        "nginx.conf",
+        modules="",
+        speaks="",
+        tls="",
+        http=f"""upstream behind {{
+        server 127.0.0.1:{server.port};
+        keepalive 128;
+        keepalive_requests 1000000000;
+    }}""",
+        locations="""location = /proxied {
+            proxy_pass http://behind/;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+        }""",
+    )
+    words = [installed("nginx"), "-p", place.own, "-c", conf]
+    return Command(words, place.port, behind=server)
+
+
 def nginx_h2(place: Place) -> Command:
     """In clear text it speaks HTTP/2 only where it speaks nothing else."""
     command = nginx(place, speaks="http2")
@@ -320,6 +365,8 @@ SUBJECTS = {
         partial(lighttpd_tls, tickets=True), FILE_FOR_HELLO
     ),
     NGINX_H2: Subject(nginx_h2),
+    PROXY: Subject(perilune_proxy),
+    NGINX_PROXY: Subject(nginx_proxy, {"/": "/proxied"}),
 }
 
 

@@ -16,6 +16,10 @@ local pl = require "perilune"
 pl.get("/", function() return "hello" end)
 pl.get("/echo", function(req) return "hello, " .. (req.args.name or "") end)
 """
+PROXY = """
+local pl = require "perilune"
+pl.proxy("/", { to = "http://127.0.0.1:PORT", keepalive = 128 })
+"""
 REQUEST = b"GET /echo?name=x HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
@@ -99,6 +103,24 @@ def test_system_calls_of_a_folder_of_pages(serve, tmp_path, path):
     assert sum(calls.values()) <= requests * CALLS_PER_REQUEST, calls
     for name in ("openat2", "read", "newfstatat", "futex"):
         assert calls.get(name, 0) <= requests / 100, (name, calls)
+
+
+@pytest.mark.skipif(not may_trace(), reason="strace cannot trace here")
+@pytest.mark.skipif(sanitized(), reason="sanitizers make calls of their own")
+def test_system_calls_of_a_proxied_request(serve):
+    """Twice those of a request, and one to learn who asks; no connection is
+    opened or memory taken once all is warm."""
+    back = serve(SITE, workers=1)
+    front = serve(PROXY.replace("PORT", str(back.port)), workers=1)
+    load, requests = Load(front.port), PEERS * ROUNDS
+    load.run(PEERS * 20)
+    calls = traced(front, lambda: load.run(requests), "worker")
+    load.close()
+    print({name: f"{count / requests:.4f}" for name, count in calls.items()})
+    assert sum(calls.values()) <= requests * (2 * CALLS_PER_REQUEST + 1), calls
+    assert calls.get("futex", 0) == 0, "a request takes no lock"
+    for name in ("mmap", "munmap", "brk", "epoll_ctl", "connect", "socket"):
+        assert calls.get(name, 0) <= requests / 1000, (name, calls)
 
 
 NUMBERS = """

@@ -292,7 +292,7 @@ def test_the_queue_has_limits(group):
             talk.say(b"x")
 
     server, (upstream,) = group(
-        [slow], 'max_connections = 1, queue = 1, queue_timeout = "300ms"'
+        [slow], 'max_connections = 1, queue = 1, queue_timeout = "2s"'
     )
     with contextlib.ExitStack() as stack:
         first, second, third = (
