@@ -42,12 +42,15 @@ static void arm(struct tunnel *tunnel)
                        (tunnel->active + tunnel->idle_ms) * 1000000);
 }
 
-/* What is queued still leaves. */
+/* What is queued still leaves. The end of one may be that of the tunnel, but
+ * not of the connections before the turn is over. */
 static void end_both(struct tunnel *tunnel)
 {
+    struct pl_conn *conns[] = {tunnel->ends[0].conn, tunnel->ends[1].conn};
+
     for (unsigned i = 0; i < 2; i++)
-        if (tunnel->ends[i].conn != NULL)
-            pl_conn_finish(tunnel->ends[i].conn, false);
+        if (conns[i] != NULL)
+            pl_conn_finish(conns[i], false);
 }
 
 static void on_idle(struct pl_timer *timer)
