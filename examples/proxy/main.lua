@@ -11,7 +11,7 @@ local function socket(name)
 end
 
 -- The servers: each listens on a socket of its own, and says who it is.
-pl.listen { "127.0.0.1:8080" }
+pl.listen { "127.0.0.1:" .. pl.env("PORT", "8080") }
 pl.listen { socket "one", socket "two", mode = "600" }
 
 pl.host("backend.internal", function()

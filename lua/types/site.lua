@@ -112,7 +112,7 @@ function pl.static(prefix, options) end
 ---@field rises? integer equal results that are believed
 ---@field falls? integer
 
----@class pl.ProxyTls
+---@class pl.UpstreamTls
 ---@field ca? string a file of those who are believed
 ---@field cert? string our own
 ---@field key? string
@@ -148,7 +148,7 @@ function pl.static(prefix, options) end
 ---@field max_failures? integer|false
 ---@field pause? number|string
 ---@field check? string|pl.ProxyCheck
----@field tls? pl.ProxyTls for https
+---@field tls? pl.UpstreamTls for https
 
 --- All requests below prefix are sent on to other servers (docs/upstream.md).
 ---@param prefix string
