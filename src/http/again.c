@@ -1,6 +1,7 @@
 #include "http/again.h"
 
 #include "base/str.h"
+#include "socket/socket.h"
 #include "http/retarget.h"
 
 /* In the place of the last one if there is room: a connection that lives long
@@ -62,7 +63,8 @@ static void resume(struct pl_op *op)
     void (*drop)(void *generation) = req->drop_generation;
     void *old = req->generation;
 
-    if (req->wire == NULL && req->websocket == NULL) { /* its client has left */
+    if (req->wire == NULL && req->websocket == NULL &&
+        req->again->socket == NULL) { /* its client has left */
         pl_request_drop(req);
         return;
     }
@@ -72,6 +74,12 @@ static void resume(struct pl_op *op)
     if (drop != NULL)
         drop(old);
     pl_request_drop(req);
+}
+
+void pl_request_again_end(struct pl_request *req)
+{
+    if (PL_WITH_SOCKETS && req->again->socket != NULL)
+        pl_socket_close(req->again->socket);
 }
 
 bool pl_request_leaves(struct pl_request *req)

@@ -1,7 +1,19 @@
 #include "http/hijack.h"
 
 #include "base/features.h"
+#include "http/again.h"
 #include "task/fiber.h"
+
+/* The one that the handler before has left. */
+static struct pl_socket *take_resumed(struct pl_request *req)
+{
+    struct pl_socket *socket = req->again->socket;
+
+    req->again->socket = NULL;
+    socket->home = NULL;
+    pl_request_goes_on(req);
+    return socket;
+}
 
 int pl_hijack(struct pl_request *req, struct pl_socket **out)
 {
@@ -10,6 +22,10 @@ int pl_hijack(struct pl_request *req, struct pl_socket **out)
     struct pl_conn *conn;
     int err;
 
+    if (pl_request_is_resumed(req) && req->again->socket != NULL) {
+        *out = take_resumed(req);
+        return 0;
+    }
     if (req->wire == NULL)
         return PL_ERR_CLOSED;
     if (!PL_WITH_SOCKETS || sockets == NULL || req->wire->hijack == NULL)

@@ -94,6 +94,8 @@ void pl_request_drop(struct pl_request *req)
     if (req->meter != NULL)
         pl_meter_end(req->meter);
     pl_response_release(&req->response);
+    if (PL_WITH_RELOAD && PL_UNLIKELY(req->again != NULL))
+        pl_request_again_end(req);
     run_defers(req);
     if (req->websocket != NULL)
         pl_ws_release(req->websocket, PL_WS_NORMAL);

@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "http/again.h"
 #include "http/events.h"
+#include "lua/lib_socket.h"
 #include "lua/lib_websocket.h"
 #include "lua/move.h"
 #include "lua/parts.h"
@@ -127,6 +128,30 @@ static int hand_events(lua_State *L)
     return leave(L, req, packed(L, 2, "events.state"));
 }
 
+/* natives.hijacked(handle, req, state) -> the same */
+static int hand_hijacked(lua_State *L)
+{
+    struct pl_request *req = pl_web_check(L, 2, PL_WEB_REQUEST);
+    struct pl_socket *socket = NULL;
+    int result;
+
+    pl_lua_is_socket(L, 1, &socket);
+    result = socket == NULL || socket->conn == NULL             ? PL_ERR_CLOSED
+             : socket->reader != NULL || socket->writer != NULL ? PL_ERR_BUSY
+                                                                : 0;
+    if (result < 0) {
+        lua_pushinteger(L, result);
+        return 1;
+    }
+    leave(L, req, packed(L, 3, "socket.state"));
+    if (lua_tointeger(L, -1) == PL_ERR_CANCELED) {
+        *socket->home = NULL;
+        pl_socket_set_home(socket, &req->again->socket);
+        pl_socket_set_owner(socket, NULL);
+    }
+    return 1;
+}
+
 /* natives.willing(ref, is): its receive() ends when another generation serves
  */
 static int set_willing(lua_State *L)
@@ -140,7 +165,11 @@ static int set_willing(lua_State *L)
 }
 
 const luaL_Reg pl_lua_handover[] = {
-    {"replaced", replaced},        {"watch", begin_watch},
-    {"websocket", hand_websocket}, {"events", hand_events},
-    {"willing", set_willing},      {NULL, NULL},
+    {"replaced", replaced},
+    {"watch", begin_watch},
+    {"websocket", hand_websocket},
+    {"events", hand_events},
+    {"hijacked", hand_hijacked},
+    {"willing", set_willing},
+    {NULL, NULL},
 };

@@ -9,23 +9,11 @@ import pytest
 
 from conformance.websocket.frames import TEXT, closing, frame
 from harness.certs import Authority
+from harness.reload import GONE, reload, write
 from harness.server import sanitized
 from harness.wait import GUARD, wait_for
 
 websockets = pytest.importorskip("websockets")
-
-# What tells that a generation is gone, with its Lua state.
-GONE = """
-pl.on("start", function()
-  local function tell() io.stderr:write("{0} has gone\\n") end
-  if newproxy then
-    gone = newproxy(true)
-    getmetatable(gone).__gc = tell
-  else
-    gone = setmetatable({{}}, {{ __gc = tell }})
-  end
-end)
-"""
 
 # {0} is which version of the site this is.
 SITE = """
@@ -74,23 +62,6 @@ end)
 pl.get("/go", function() pl.publish("go", 1) return "" end)
 pl.get("/kept", function() kept:send("late") end)
 """
-
-
-def write(server, text):
-    """Whole at once: a reload never sees half a file."""
-    path = server.folder / "site.lua"
-    new = path.with_suffix(".new")
-    new.write_text(text)
-    new.rename(path)
-
-
-def reload(server, text, version):
-    write(server, text)
-    server.send_signal(SIGHUP)
-    wait_for(
-        lambda: server.get("/").body.decode() == version,
-        f"{version} is served",
-    )
 
 
 def reload_to(server, version, site=SITE):
@@ -723,93 +694,3 @@ def test_stream__whose_client_leaves_is_over(serve):
         assert stream is not None
         reload_to(server, f"v{n}", STREAMS)
         server.wait_log(f"v{n - 1} has gone")
-
-
-# ---- raw connections ----
-
-RAW = """
-local pl = require "perilune"
-pl.set {{ reload_drain = "600s" }}
-pl.listen {{ "127.0.0.1:0" }}
-pl.get("/", function() return "{0}" end)
-pl.get("/not", function(req)
-  local ok, err = pcall(function() return pl.connect(
-    "127.0.0.1:" .. req.args.port):handover() end)
-  return tostring(err)
-end)
-""" + GONE + """
-pl.tcp("unix:{1}", function(socket)
-  pl.defer(function() pl.log.notice "{0} lets go" end)
-  local state = socket.state or {{ n = 0 }}
-  socket.state = state
-  if socket.moved then socket:write("moved to {0}\\n") end
-  while true do
-    local line = socket:read_line()
-    if not line then return end
-    state.n = state.n + 1
-    socket:write(("{0} %d %s\\n"):format(state.n, line))
-    if line == "wait" then
-      while socket:handover(0.01) == false do end
-    end
-    socket:handover()
-  end
-end)
-"""
-
-
-def test_raw__goes_over_where_it_asks(serve, tmp_path):
-    path = tmp_path / "raw.sock"
-
-    def site(version):
-        return RAW.format(version, path)
-
-    server = serve(site("v1"), workers=1, listen=False)
-    server.addresses(2)
-    with server.connect(str(path)) as wire:
-        file = wire.socket.makefile("rb")
-
-        def line():
-            return file.readline().decode().strip()
-
-        wire.send(b"a\nb\n")
-        assert [line(), line()] == ["v1 1 a", "v1 2 b"]
-        reload(server, site("v2"), "v2")
-        wire.send(b"c\nd\ne\n")  # what is there already goes with it
-        assert [line() for _ in range(4)] == [
-            "v1 3 c", "moved to v2", "v2 4 d", "v2 5 e",
-        ]
-        server.wait_log("v1 has gone")
-        wire.send(b"wait\n")
-        assert line() == "v2 6 wait"
-        for n in range(3, 8):
-            reload(server, site(f"v{n}"), f"v{n}")
-            assert line() == f"moved to v{n}"
-            server.wait_log(f"v{n - 1} has gone")
-            wire.send(b"wait\n")
-            assert line() == f"v{n} {n + 4} wait"
-        text = site("v8").split("pl.tcp(")[0]
-        reload(server, text, "v8")
-        assert line() == ""
-        server.wait_log("v7 has gone")
-    port = server.port
-    assert "only for connections of pl.tcp" in (
-        server.get(f"/not?port={port}").body.decode()
-    )
-
-
-def test_handover__of_a_request_that_was_rewritten(serve):
-    site = STRAIGHT + """
-pl.rewrite("^/willing/(.*)$", {{ to = "/willing/%1x", last = true }})
-"""
-    server = serve(site.format("v1"), workers=1)
-
-    async def conversation():
-        async with connect(server, "/willing/ada") as ws:
-            assert await ask(ws, "a") == "v1 1 a"
-            for n in range(2, 8):  # each begins with what was asked for
-                reload_to(server, f"v{n}", site)
-                assert await ws.recv() == f"moved to v{n}"
-                assert await ask(ws, "b") == f"v{n} {n} b"
-        server.wait_log("v7 is over: adax\n")
-
-    run(conversation())

@@ -40,12 +40,15 @@ function core.hand_events(events, seconds)
 end
 
 function core.hand_socket(socket, seconds)
-  if not core.hand_tcp then
-    fail("socket:handover: only for connections of pl.tcp")
+  local request = socket.request
+  if not request and not core.hand_tcp then
+    fail("socket:handover: only for connections of pl.tcp and req:hijack()")
   elseif not is_replaced("socket:handover", seconds) then
     return false
   end
-  return failed("socket:handover", core.hand_tcp(socket.handle, socket.state))
+  return failed("socket:handover",
+    request and c.hijacked(socket.handle, request, socket.state)
+      or core.hand_tcp(socket.handle, socket.state))
 end
 
 -- The option handover of a socket: ws:receive() is where it goes over. It comes

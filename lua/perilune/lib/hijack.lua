@@ -12,17 +12,21 @@ local problems = {
 }
 
 --- The raw connection: what has come behind the request is the first that is
---- read, and nothing has been answered. HTTP/1 only.
+--- read, and nothing has been answered. HTTP/1 only. After socket:handover()
+--- of an older generation it gives the same connection, with socket.moved and
+--- the plain data of socket.state.
 function core.request_methods.hijack(req)
   local result = wait(req)
-  local handle
+  local handle, moved, state
   if result == 0 then
-    result, handle = take(req)
+    result, handle, moved, state = take(req)
   end
   if result == core.CANCELED then
     raise("req:hijack", result)
   elseif result < 0 then
     return nil, failure(result, "req:hijack", problems[result])
   end
-  return core.socket_of(handle)
+  local socket = core.socket_of(handle)
+  socket.request, socket.moved, socket.state = req, moved, state
+  return socket
 end

@@ -295,10 +295,10 @@ function methods:keepalive(seconds)
     natives.keepalive(self.handle, floor(number)))
 end
 
---- socket:handover([seconds]), of a connection of pl.tcp: if a reload has
---- brought another generation, now or within seconds, ends this handler and
---- calls that of the new site for the same address, with socket.moved and the
---- plain data of socket.state. Else false; or nil, err
+--- socket:handover([seconds]), of a connection of pl.tcp or req:hijack(): if a
+--- reload has brought another generation, now or within seconds, ends this
+--- handler and calls that of the new site for the same address or request, with
+--- socket.moved and the plain data of socket.state. Else false; or nil, err
 function methods:handover(seconds)
   core.load_part "handover"
   return core.hand_socket(self, seconds)
