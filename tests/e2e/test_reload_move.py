@@ -543,6 +543,24 @@ def test_handover__over_http2(serve):
         assert client.read().data[:2] == b"\x0f\xa1"
 
 
+def test_handover__of_a_request_that_was_rewritten(serve):
+    site = STRAIGHT + """
+pl.rewrite("^/willing/(.*)$", {{ to = "/willing/%1x", last = true }})
+"""
+    server = serve(site.format("v1"), workers=1)
+
+    async def conversation():
+        async with connect(server, "/willing/ada") as ws:
+            assert await ask(ws, "a") == "v1 1 a"
+            for n in range(2, 8):  # each begins with what was asked for
+                reload_to(server, f"v{n}", site)
+                assert await ws.recv() == f"moved to v{n}"
+                assert await ask(ws, "b") == f"v{n} {n} b"
+        server.wait_log("v7 is over: adax\n")
+
+    run(conversation())
+
+
 STRAIGHT_LOAD = LOAD.replace(
     """pl.websocket("/ws", {{
   open = function(ws) ws.state = {{ n = 0 }} end,
