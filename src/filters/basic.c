@@ -12,6 +12,7 @@
 
 enum {
     REMEMBERED_MAX = 1024, /* successes that a worker remembers */
+    BUSY_MAX = 64, /* verifications of a worker: others need threads, too */
     BASIC_MAGIC = 0x43495341,
 };
 #define LOOK_NS ((uint64_t)1000000000)
@@ -25,6 +26,7 @@ struct station {
     struct pl_stamp stamp;        /* of the file, when it was read */
     uint64_t looked;              /* at the file, monotonic ns */
     bool reading;
+    unsigned busy;            /* verifications on their way */
     uint8_t key[PL_SEAL_KEY]; /* of what is remembered */
     struct pl_pool pool;
     struct pl_memo memo; /* keys are HMACs, values say nothing */
@@ -271,6 +273,7 @@ static void on_verified(struct pl_op *op)
     bool known =
         call->known && pl_users_find(call->station->users, call->user) != NULL;
 
+    call->station->busy--;
     pl_offload_end(&call->offload);
     if (result < 0 && result != PL_ERR_LIMIT)
         pl_log(PL_LOG_ERROR, "filters", "cannot verify a password: %s",
@@ -280,12 +283,15 @@ static void on_verified(struct pl_op *op)
 
 static void verify(struct call *call, const struct pl_login *user)
 {
-    struct job *job = pl_malloc(sizeof(*job) + call->password.len + 1);
+    bool full = call->station->busy == BUSY_MAX;
+    struct job *job =
+        full ? NULL : pl_malloc(sizeof(*job) + call->password.len + 1);
 
     if (job == NULL) {
-        tell(call, PL_ERR_NOMEM);
+        tell(call, full ? PL_ERR_LIMIT : PL_ERR_NOMEM);
         return;
     }
+    call->station->busy++;
     job->auth = call->basic->auth;
     job->password = pl_str(job->text, call->password.len);
     memcpy(job->text, call->password.data, call->password.len + 1);

@@ -5,6 +5,7 @@
  *     else an offload thread verifies, once for all who say the
  *     same meanwhile: right (remembered for a while) ----------> next
  *                     wrong, or an unknown name (as slow) ------> 401
+ *                     too many at a time -----------------------> 503
  *
  * Needs no task. A filter may be shared by workers: what one of them remembers
  * is its own (a station), made when its first request comes. A list in a file

@@ -327,6 +327,23 @@ def test_many_at_once_are_verified_once(serve):
             wire.close()
 
 
+def test_guessing_does_not_take_all_threads(serve):
+    made = crypt.crypt("moon", crypt.mksalt(crypt.METHOD_SHA512,
+                                            rounds=200000))
+    server = serve(FILE, workers=1, files={"htpasswd": f"sally:{made}\n"})
+    wires = [server.connect() for _ in range(80)]
+    try:
+        for n, wire in enumerate(wires):
+            head = basic("sally", f"guess {n}")["Authorization"]
+            wire.send(f"GET / HTTP/1.1\r\nHost: a\r\nAuthorization: {head}"
+                      "\r\n\r\n".encode())
+        codes = [wire.response().status for wire in wires]
+    finally:
+        for wire in wires:
+            wire.close()
+    assert set(codes) <= {401, 503} and codes.count(401) >= 64
+
+
 def test_the_log_and_the_counts(serve, tmp_path):
     server = serve(FILE, "--access-log", "-", "--admin",
                    str(tmp_path / "admin"), workers=1,

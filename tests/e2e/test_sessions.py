@@ -140,6 +140,12 @@ def test_saved_only_when_changed(server):
     assert browser.get("/set?a=2").all("set-cookie")
 
 
+def test_caches_are_told(server):
+    browser = Browser(server)
+    assert browser.get("/untouched").header("vary") is None
+    assert browser.get("/").header("vary") == "Cookie"
+
+
 def test_flash(server):
     browser = Browser(server)
     assert browser.get("/show").text == "nothing"

@@ -178,6 +178,9 @@ end
 
 local function read(state)
   local how, now = state.how, time()
+  if unsent(state.req) then
+    state.res:add_header("vary", "Cookie") -- no cache gives it to others
+  end
   local text, id = fetch(state, how)
   local record = type(text) == "string" and unpack(text)
   if type(record) ~= "table" or type(record.kept) ~= "table"
