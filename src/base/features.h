@@ -12,8 +12,10 @@
 #define PL_FEATURE_MAP(X)                                                      \
     X(ADMIN)                                                                   \
     X(AUTH)                                                                    \
+    X(COMPRESS)                                                                \
     X(CONTENT)                                                                 \
     X(CROWD)                                                                   \
+    X(FILTERS)                                                                 \
     X(FORMS)                                                                   \
     X(HTTP2)                                                                   \
     X(LIBRARY)                                                                 \
@@ -36,8 +38,10 @@ _Static_assert(0 PL_FEATURE_MAP(PL_FEATURE_IS) == PL_FEATURES,
 #define PL_FEATURE_CORE "core"
 #define PL_FEATURE_ADMIN "admin"
 #define PL_FEATURE_AUTH "auth"
+#define PL_FEATURE_COMPRESS "compress"
 #define PL_FEATURE_CONTENT "content"
 #define PL_FEATURE_CROWD "crowd"
+#define PL_FEATURE_FILTERS "filters"
 #define PL_FEATURE_FORMS "forms"
 #define PL_FEATURE_HTTP2 "http2"
 #define PL_FEATURE_LIBRARY "library"

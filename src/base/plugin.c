@@ -87,7 +87,7 @@ static const struct pl_plugin *open_file(const char *path,
 static struct known {
     char name[32]; /* "": nobody */
     const struct pl_plugin *plugin;
-} known[8];
+} known[16];
 
 static const struct pl_plugin *remembered(const char *name)
 {

@@ -105,6 +105,7 @@ int pl_file_answer(struct pl_request *req, struct pl_file *file, int status)
     if (err < 0)
         return err;
     res->status = (uint16_t)status;
+    res->file_of = file;
     if (whole)
         set_validators(req, version);
     if (res->type.data == NULL)

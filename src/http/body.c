@@ -1,7 +1,9 @@
 #include "http/body.h"
 
 #include "base/error.h"
+#include "base/features.h"
 #include "base/str.h"
+#include "http/coder.h"
 #include "http/request.h"
 #include "http/sink.h"
 
@@ -54,6 +56,8 @@ static void want_more(struct pl_request *req)
 {
     const struct pl_body *body = &req->body;
 
+    if (PL_WITH_COMPRESS && body->decoder != NULL)
+        body->decoder->room(body->decoder, req);
     if (!body->complete && body->err == 0 && !pl_body_full(body) &&
         req->wire != NULL)
         req->wire->want_body(req);
@@ -90,7 +94,7 @@ void pl_body_abandon(struct pl_request *req)
 
 /* ---- for wires ---- */
 
-void pl_body_feed(struct pl_request *req, struct pl_str bytes)
+void pl_body_add(struct pl_request *req, struct pl_str bytes)
 {
     struct pl_body *body = &req->body;
 
@@ -110,7 +114,7 @@ void pl_body_feed(struct pl_request *req, struct pl_str bytes)
     pl_body_wake(body);
 }
 
-void pl_body_end(struct pl_request *req, int err)
+void pl_body_finish(struct pl_request *req, int err)
 {
     struct pl_body *body = &req->body;
 
@@ -119,6 +123,26 @@ void pl_body_end(struct pl_request *req, int err)
     body->complete = err == 0;
     body->err = err;
     pl_body_wake(body);
+}
+
+void pl_body_feed(struct pl_request *req, struct pl_str bytes)
+{
+    struct pl_decoder *decoder = req->body.decoder;
+
+    if (PL_WITH_COMPRESS && PL_UNLIKELY(decoder != NULL))
+        decoder->feed(decoder, req, bytes);
+    else
+        pl_body_add(req, bytes);
+}
+
+void pl_body_end(struct pl_request *req, int err)
+{
+    struct pl_decoder *decoder = req->body.decoder;
+
+    if (PL_WITH_COMPRESS && PL_UNLIKELY(decoder != NULL))
+        decoder->end(decoder, req, err);
+    else
+        pl_body_finish(req, err);
 }
 
 /* ---- piece by piece ---- */

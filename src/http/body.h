@@ -21,6 +21,7 @@
 
 enum { PL_BODY_HIGH = 64 * 1024 };
 
+struct pl_decoder;
 struct pl_request;
 struct pl_sink;
 
@@ -57,6 +58,7 @@ struct pl_body {
     struct pl_sink *spool; /* WHOLE: where its front has gone; or NULL */
     struct pl_sink *busy;  /* what works for the reader now; or NULL */
     struct pl_body_op *waiter;
+    struct pl_decoder *decoder; /* coder.h; NULL: none */
 };
 
 /* ---- for wires ---- */
@@ -120,6 +122,11 @@ int pl_body_limit(struct pl_request *req, uint64_t max);
  * than that: PL_ERR_AGAIN, PL_ERR_EOF at the end, or what has broken it off. */
 struct pl_str pl_body_waiting(const struct pl_body *body);
 int pl_body_need_more(struct pl_body *body);
+
+/* For decoders: bytes as the reader is to see them, and their end (as
+ * pl_body_end()). */
+void pl_body_add(struct pl_request *req, struct pl_str bytes);
+void pl_body_finish(struct pl_request *req, int err);
 
 /* Moves the first n waiting bytes into out, which is empty and of the same pool
  * and account; *bytes are they. Copies as little as it can. Returns 0 or the

@@ -6,6 +6,8 @@
 #ifndef PL_HTTP_HANDLER_H
 #define PL_HTTP_HANDLER_H
 
+#include <stdbool.h>
+
 struct pl_request;
 
 /* What follows a handler: the end of the request, or the filter around it. */
@@ -30,6 +32,10 @@ struct pl_filter {
     void (*start)(struct pl_filter *filter, struct pl_request *req,
                   const struct pl_next *next, struct pl_then *then);
     void (*free)(struct pl_filter *filter);
+    /* Answers an OPTIONS request that asks what may be asked of the route
+     * (CORS), where that has no OPTIONS itself. False: it is none, nothing was
+     * built. NULL where filters know nothing of that. */
+    bool (*preflight)(struct pl_filter *filter, struct pl_request *req);
 };
 
 /* For filters: runs what follows; then->done() is called once when it has

@@ -12,6 +12,7 @@
 #include "task/task.h"
 #include "task/meter.h"
 
+struct pl_coders;
 struct pl_files;
 struct pl_request;
 struct pl_ws;
@@ -96,7 +97,9 @@ struct pl_http {
     int64_t date_second;
     char front[sizeof(PL_HTTP_FRONT)]; /* of date_second */
     struct pl_h1_parser parser;        /* for heads that arrive in one piece */
-    struct pl_files *files; /* what handlers keep of files; or NULL */
+    struct pl_files *files;   /* what handlers keep of files; or NULL */
+    struct pl_coders *coders; /* what codings keep (filters/coders.h); or NULL:
+                                 nothing yet */
 };
 
 /* Borrows all. Connections reach it through their listener's arg. */

@@ -5,7 +5,9 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "base/features.h"
 #include "base/str.h"
+#include "http/coder.h"
 #include "http/date.h"
 #include "http/negotiate.h"
 #include "http/request.h"
@@ -415,6 +417,8 @@ int pl_response_send(struct pl_response *res)
 
     if (res->started)
         return PL_ERR_STATE;
+    if (PL_WITH_COMPRESS && PL_UNLIKELY(res->coder != NULL))
+        res->coder->choose(res->coder, req);
     pl_semantics_apply(req);
     res->started = true;
     return req->wire == NULL ? PL_ERR_CLOSED : req->wire->send(req);
@@ -505,6 +509,9 @@ void pl_response_drained(struct pl_response *res, int err)
 {
     struct pl_drain_op *waiter = res->waiter;
 
+    if (PL_WITH_COMPRESS && PL_UNLIKELY(res->coder != NULL) &&
+        res->coder->drained(res->coder, request_of(res), err))
+        return;
     if (waiter == NULL)
         return;
     res->waiter = NULL;

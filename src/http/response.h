@@ -6,6 +6,8 @@
 #include "http/header.h"
 #include "task/op.h"
 
+struct pl_coder;
+struct pl_file;
 struct pl_request;
 struct pl_event_stream;
 struct pl_trailers;
@@ -33,6 +35,7 @@ struct pl_response {
     bool bodyless;   /* HEAD, 204, 304, 412...: nothing may follow the head */
     bool error_page; /* made by pl_response_error(): may be replaced */
     bool lent;       /* headers is constant: copied before it changes */
+    bool coded;      /* the bytes are made anew each time: no ranges */
     uint16_t nheaders, room;
     uint32_t unheard; /* bytes pushed behind the head of a bodyless one */
     struct pl_header *headers;
@@ -58,6 +61,9 @@ struct pl_response {
     struct pl_trailers *trailers;   /* NULL: none */
     struct pl_event_stream *events; /* it is one, and lives as long as both
                                        sides want; or NULL */
+    struct pl_coder *coder;         /* coder.h; NULL: none */
+    const struct pl_file *file_of;  /* that the content was taken from, unless
+                                       it has been replaced; opaque here */
 };
 
 /* ---- building (most of it is in perilune.h): 0 or PL_ERR_*; PL_ERR_STATE once

@@ -3,6 +3,7 @@
 #include "http/semantics.h"
 
 #include "base/error.h"
+#include "base/features.h"
 #include "base/str.h"
 #include "base/sys.h"
 #include "http/conditional.h"
@@ -203,7 +204,7 @@ static void select_content(struct pl_request *req)
 
     if (has_validator(res) && apply_conditions(req))
         return;
-    if (!is_whole(res))
+    if (!is_whole(res) || (PL_WITH_COMPRESS && res->coded))
         return;
     if (res->ready == NULL) /* else it says so */
         pl_response_set(res, PL_STR("Accept-Ranges"), PL_STR("bytes"));

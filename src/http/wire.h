@@ -15,6 +15,7 @@ struct pl_protocol;
 
 struct pl_wire {
     const char *name; /* "HTTP/1.1" */
+    bool edits;       /* send() changes pages: they come as they are written */
     /* Sends the head of req->response, and its whole body unless it is a
      * stream. Semantics has been applied. 0 or PL_ERR_*. */
     int (*send)(struct pl_request *req);

@@ -1,5 +1,8 @@
 #include "route/chain.h"
 
+#include <string.h>
+
+#include "base/error.h"
 #include "base/sys.h"
 
 /* One step: what a filter is given as "the rest". */
@@ -39,6 +42,25 @@ PL_COLD struct pl_chain *pl_chain_new(struct pl_filter *const *filters,
     return chain;
 }
 
+int pl_chain_wrap(struct pl_chain **at, struct pl_filter *filter)
+{
+    const struct pl_chain *old = *at;
+    size_t steps = (old->count + 1) * sizeof(struct pl_next);
+    struct pl_chain *chain =
+        pl_malloc(sizeof(*chain) + steps + sizeof(struct pl_next));
+
+    if (chain == NULL)
+        return PL_ERR_NOMEM;
+    chain->handler = old->handler;
+    chain->count = old->count + 1;
+    chain->steps[0].filter = filter;
+    memcpy(&chain->steps[1], old->steps, steps);
+    filter->refs++;
+    pl_free(*at);
+    *at = chain;
+    return 0;
+}
+
 void pl_chain_free(struct pl_chain *chain)
 {
     if (chain == NULL)
@@ -52,6 +74,18 @@ void pl_chain_free(struct pl_chain *chain)
 struct pl_handler *pl_chain_handler(const struct pl_chain *chain)
 {
     return chain->handler;
+}
+
+PL_COLD bool pl_chain_preflight(const struct pl_chain *chain,
+                                struct pl_request *req)
+{
+    for (unsigned i = 0; i < chain->count; i++) {
+        struct pl_filter *filter = chain->steps[i].filter;
+
+        if (filter->preflight != NULL && filter->preflight(filter, req))
+            return true;
+    }
+    return false;
 }
 
 unsigned pl_chain_filters(const struct pl_chain *chain)

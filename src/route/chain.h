@@ -17,6 +17,10 @@ struct pl_chain *pl_chain_new(struct pl_filter *const *filters, unsigned n,
                               struct pl_handler *handler);
 void pl_chain_free(struct pl_chain *chain);
 
+/* Puts filter, of which it takes another reference, around all of *chain, which
+ * becomes another one. Returns 0, or PL_ERR_NOMEM with *chain as it was. */
+int pl_chain_wrap(struct pl_chain **chain, struct pl_filter *filter);
+
 /* Runs it for req, and then pl_request_finish(). */
 void pl_chain_start(const struct pl_chain *chain, struct pl_request *req);
 
@@ -26,6 +30,10 @@ void pl_chain_run(const struct pl_chain *chain, struct pl_request *req,
 
 struct pl_handler *pl_chain_handler(const struct pl_chain *chain);
 unsigned pl_chain_filters(const struct pl_chain *chain);
+
+/* Lets a filter of the chain answer a request of another method that asks what
+ * may be asked of the route. False: none does. */
+bool pl_chain_preflight(const struct pl_chain *chain, struct pl_request *req);
 
 void pl_filter_drop(struct pl_filter *filter);
 

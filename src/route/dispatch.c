@@ -27,12 +27,32 @@ static int add_allow(struct pl_request *req, unsigned methods)
     return pl_response_set(&req->response, PL_STR("Allow"), pl_str(text, n));
 }
 
-/* Returns the result of the request. */
-PL_COLD static int no_route(const struct pl_match *match,
+/* Does the route that is meant answer itself? */
+PL_COLD static bool preflight(const struct pl_router *router,
+                              struct pl_request *req)
+{
+    struct pl_str name =
+        pl_request_header(req, PL_STR("Access-Control-Request-Method"));
+    struct pl_match match;
+    uint16_t port;
+
+    if (name.len == 0 || req->method != PL_METHOD_OPTIONS)
+        return false;
+    pl_router_find(router, pl_request_host(req, &port), pl_method_parse(name),
+                   req->path, &match);
+    return match.route != NULL && pl_chain_preflight(match.route->chain, req);
+}
+
+/* Returns the result of the request. router: NULL for the server itself. */
+PL_COLD static int no_route(const struct pl_router *router,
+                            const struct pl_match *match,
                             struct pl_request *req)
 {
     struct pl_response *res = &req->response;
     int err = 0;
+
+    if (PL_WITH_FILTERS && router != NULL && preflight(router, req))
+        return 0;
 
     if (match->allow == 0) {
         err = pl_response_error(res, 404, pl_str(NULL, 0));
@@ -143,7 +163,7 @@ PL_COLD static void answer_server(struct pl_request *req)
 {
     struct pl_match match = {.allow = PL_METHODS_ANY};
 
-    pl_request_finish(req, no_route(&match, req));
+    pl_request_finish(req, no_route(NULL, &match, req));
 }
 
 static void finish(struct pl_then *then, struct pl_request *req, int result)
@@ -184,7 +204,7 @@ void pl_dispatch(const struct pl_router *router, struct pl_request *req)
     pl_router_find(router, host, (enum pl_method)req->method, req->path,
                    &match);
     if (match.route == NULL) {
-        pl_request_finish(req, no_route(&match, req));
+        pl_request_finish(req, no_route(router, &match, req));
         return;
     }
     err = bind_route(req, &match);
@@ -210,7 +230,8 @@ PL_COLD void pl_dispatch_anew(const struct pl_router *router,
     req->limits = &req->settings->body;
     pl_router_find(router, pl_request_host(req, &port),
                    (enum pl_method)req->method, req->path, &match);
-    err = match.route == NULL ? no_route(&match, req) : bind_route(req, &match);
+    err = match.route == NULL ? no_route(router, &match, req)
+                              : bind_route(req, &match);
     if (match.route == NULL || err < 0)
         then->done(then, req, err);
     else

@@ -224,6 +224,8 @@ void pl_site_free(struct pl_site *site)
     for (; site->scope != NULL; site->scope = site->scope->outer)
         drop_filters(site->scope); /* an error may have left some open */
     pl_router_free(site->router);
+    if (PL_WITH_COMPRESS && site->around != NULL)
+        pl_filter_drop(site->around);
     pl_arena_fini(&site->arena);
     pl_pool_fini(&site->pool);
     pl_free(site);
@@ -528,4 +530,36 @@ int pl_site_route(struct pl_site *site, unsigned methods, struct pl_str pattern,
     if (route.chain == NULL)
         return no_memory(error, where);
     return pl_router_add(site->router, &route, error);
+}
+
+/* ---- around all routes ---- */
+
+void pl_site_around(struct pl_site *site, struct pl_filter *filter)
+{
+    if (site->around != NULL)
+        pl_filter_drop(site->around);
+    site->around = filter;
+}
+
+static int wrap_routes(struct pl_site *site, struct pl_error *error)
+{
+    struct pl_route *route;
+    int err = 0;
+
+    for (unsigned i = 0; err == 0; i++) {
+        route = (struct pl_route *)pl_router_route(site->router, i);
+        if (route == NULL)
+            break;
+        err = pl_chain_wrap(&route->chain, site->around);
+    }
+    return err < 0 ? no_memory(error, "") : 0;
+}
+
+int pl_site_complete(struct pl_site *site, struct pl_error *error)
+{
+    int err = pl_site_settings_check(site, error);
+
+    if (PL_WITH_COMPRESS && err == 0 && site->around != NULL)
+        err = wrap_routes(site, error);
+    return err;
 }

@@ -89,6 +89,7 @@ struct pl_site {
     const char *error_pages; /* a template's file; NULL: none */
     /* scopes while loading: pl.host, pl.group, pl.use */
     struct pl_site_scope *scope;
+    struct pl_filter *around;    /* NULL: none */
     unsigned header_room;        /* of http.headers */
     struct pl_site_owned *owned; /* newest first */
     struct pl_pool pool;         /* of the arena */
@@ -152,6 +153,14 @@ int pl_site_route(struct pl_site *site, unsigned methods, struct pl_str pattern,
  * reference, also on failure. */
 int pl_site_use(struct pl_site *site, struct pl_filter *filter,
                 struct pl_error *error);
+
+/* A filter around all routes, whenever they are added, and outside of all other
+ * filters. TAKES one reference; the last one counts. */
+void pl_site_around(struct pl_site *site, struct pl_filter *filter);
+
+/* All has been said, once: checks what only holds between settings, and makes
+ * the chains of the routes final. Returns 0, PL_ERR_INVALID or PL_ERR_NOMEM. */
+int pl_site_complete(struct pl_site *site, struct pl_error *error);
 
 /* Opens a scope: routes added until pl_site_leave() are for host ("" keeps the
  * outer one; "*.name" is all names below name) and below prefix ("" keeps it;
