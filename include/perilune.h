@@ -454,6 +454,85 @@ PL_API int pl_app_cache_control(struct pl_app *app,
                                 const struct pl_caching_rule *rules,
                                 size_t count);
 
+/* How answers are compressed (docs/compression.md). */
+struct pl_compress_options {
+    size_t size;           /* sizeof(struct pl_compress_options) */
+    const char *types;     /* media types with spaces between: "text/html",
+                              "text/" and a star, "*" "+json"; NULL: those
+                              that become smaller by it */
+    const char *encodings; /* "br zstd gzip", the one that is preferred first;
+                              NULL: all three, as far as they are installed */
+    uint64_t min;      /* bytes: shorter ones are sent as they are; 0: 1024 */
+    unsigned level;    /* 1 (fast) to 9 (small); 0: what suits each coding */
+    bool off;          /* not at all, also within a group that does */
+    bool raw_requests; /* bodies of requests are not decoded */
+};
+
+/* A filter around the routes that are added after it, in the same group: sends
+ * what they answer in a content coding that the client takes, and decodes
+ * bodies of requests (all limits count decoded bytes). options may be NULL.
+ * Returns 0, PL_ERR_INVALID, PL_ERR_NOT_FOUND (the plug-in of a coding that is
+ * named), PL_ERR_NOMEM; PL_ERR_STATE once the application runs. */
+PL_API int pl_app_compress(struct pl_app *app,
+                           const struct pl_compress_options *options);
+
+/* Who of other origins may read what is answered (docs/filters.md). */
+struct pl_cors_options {
+    size_t size;         /* sizeof(struct pl_cors_options) */
+    const char *origins; /* with spaces between: "https://a.example", with a
+                            star for all hosts below one; or "*" alone: all of
+                            them. Needed */
+    const char *methods; /* with spaces between; NULL: GET, HEAD, POST, PUT,
+                            PATCH and DELETE */
+    const char *headers; /* fields that requests may have, with spaces between,
+                            or "*": those that are asked for; NULL: none but
+                            those that are always allowed */
+    const char *expose;  /* fields of responses that scripts may read */
+    bool credentials;    /* cookies and the like may be sent: not with "*" */
+    uint64_t max_age_s;  /* how long a browser remembers it; 0: its own time */
+};
+
+/* A filter around the routes that are added after it, in the same group: lets
+ * pages of other origins read what they answer, and answers preflight requests
+ * for them (of OPTIONS, which the routes need not have). Returns as
+ * pl_app_use(). */
+PL_API int pl_app_cors(struct pl_app *app,
+                       const struct pl_cors_options *options);
+
+/* What browsers are told about pages. A text that is NULL is what is usual, and
+ * "" leaves the field out. */
+struct pl_security_options {
+    size_t size;                    /* sizeof(struct pl_security_options) */
+    bool sniff;                     /* no X-Content-Type-Options: nosniff */
+    const char *frame_ancestors;    /* who may show pages in a frame: "self"*,
+                                       "none", or origins */
+    const char *referrer_policy;    /* "strict-origin-when-cross-origin"* */
+    const char *csp;                /* Content-Security-Policy; each "{nonce}"
+                                       in it becomes a new number for each
+                                       response: pl_response_nonce() */
+    bool csp_report_only;           /* breaches are reported, and allowed */
+    const char *permissions_policy; /* ""* */
+    const char *opener_policy;      /* "same-origin"* */
+    const char *resource_policy;    /* "same-origin"* */
+    const char *embedder_policy;    /* ""* */
+};
+
+/* A filter that sets these fields where the handler does not. options may be
+ * NULL. Returns as pl_app_use(). */
+PL_API int pl_app_security_headers(struct pl_app *app,
+                                   const struct pl_security_options *options);
+
+/* The number of the response's Content-Security-Policy, for the attribute nonce
+ * of scripts and styles; absent if it has none. Lives as long as the policy. */
+PL_API struct pl_str pl_response_nonce(const struct pl_response *res);
+
+/* A filter that gives each request an id which is the same on all machines that
+ * it goes through: that of a trusted proxy, if it says one, else a new one. The
+ * handler finds it as a field of the request, the client as one of the response
+ * and, if it is a proxy's, the access log. header: NULL is "X-Request-Id".
+ * Returns as pl_app_use(). */
+PL_API int pl_app_request_id(struct pl_app *app, const char *header);
+
 /* Where to listen: "127.0.0.1:8080", "[::1]:8080", ":8080", "unix:/run/x.sock",
  * "unix:@name" (abstract), "fd:3" (a socket that listens already), "systemd" or
  * "systemd:name" (those that it has passed).

@@ -14,8 +14,11 @@ local pl = {}
 ---@field max_parts? integer|false
 ---@field body_spool? string|number|false
 ---@field body_rate? string|number|false
+---@field request_id? pl.NativeFilter|string|boolean
+---@field compress? pl.NativeFilter|pl.CompressOptions|boolean
+---@field security_headers? pl.NativeFilter|pl.SecurityOptions|boolean
+---@field cors? pl.NativeFilter|pl.CorsOptions|false
 ---@field auth? pl.AnyFilter pl.basic, pl.jwt
----@field cors? pl.AnyFilter
 ---@field limit? pl.AnyFilter
 ---@field session? pl.AnyFilter
 ---@field csrf? pl.AnyFilter
@@ -89,6 +92,8 @@ function pl.host(name, options, fn) end
 ---@field symlinks? "inside"|"owner"|"none"|"all"|false ["inside"]
 ---@field listing? boolean|string [false] a Mustache template
 ---@field dot_files? boolean
+---@field compress? pl.NativeFilter|pl.CompressOptions|boolean
+---@field cors? pl.NativeFilter|pl.CorsOptions|false
 ---@field auth? pl.AnyFilter and the other filters of routes
 ---@field use? pl.AnyFilter|pl.AnyFilter[]
 ---@field expires? string|number|false
@@ -251,6 +256,7 @@ function pl.listen(addresses) end
 ---@field http2_controls? integer
 ---@field body_rate? string|number
 ---@field body_grace? string|number
+---@field compress? pl.CompressOptions|boolean
 ---@field server? string|false
 ---@field headers? table<string, string|number>
 ---@field max_connections? integer

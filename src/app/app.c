@@ -513,7 +513,7 @@ static const char *reason_not_to_run(struct pl_app *app)
         pl_app_note(app, PL_ERR_STATE, "pl_app_run", "",
                     "a host or group is open");
     if (app->error.code == 0)
-        pl_site_settings_check(app->site, &app->error);
+        pl_site_complete(app->site, &app->error);
     if (app->error.code == 0)
         open_error_pages(app);
     return app->error.code == 0 ? NULL : app->error.text;

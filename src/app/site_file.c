@@ -152,7 +152,7 @@ static void script_done(struct pl_op *op)
     else
         result = mount_root(load->gen->loader->arg, load);
     if (result == 0)
-        result = pl_site_settings_check(load->gen->site, &load->error);
+        result = pl_site_complete(load->gen->site, &load->error);
     if (result == 0)
         result = open_error_pages(load->gen, &load->error);
     complete(load, result);

@@ -303,10 +303,14 @@ int pl_command_version(void)
     printf("\n");
     if (PL_WITH_AUTH)
         print_plugin("auth");
+    if (PL_WITH_COMPRESS)
+        print_plugin("brotli");
     print_plugin("crypto");
     print_plugin("markdown");
     if (PL_WITH_TLS)
         print_plugin("tls");
+    if (PL_WITH_COMPRESS)
+        print_plugin("zstd");
     return PL_EXIT_OK;
 }
 

@@ -53,6 +53,9 @@ extern const luaL_Reg pl_lua_reload[];
 /* The same for sites (web_priv.h). */
 extern const luaL_Reg pl_lua_auth[]; /* basic, keys, sessions, ... */
 extern const luaL_Reg pl_lua_body[];
+extern const luaL_Reg pl_lua_compress[];
+extern const luaL_Reg pl_lua_filter[];
+extern const luaL_Reg pl_lua_filters[]; /* CORS and the like */
 extern const luaL_Reg pl_lua_content[];
 extern const luaL_Reg pl_lua_filter[];
 extern const luaL_Reg pl_lua_lwan[];

@@ -138,6 +138,19 @@ static void put_usage(struct line *line, const struct pl_meter *meter)
     put_u64(line, (uint64_t)meter->peak);
 }
 
+/* One that a proxy has given (filters/request_id.h), behind our own. */
+static void put_given_id(struct line *line, const struct pl_request *req,
+                         struct pl_str own)
+{
+    struct pl_str given =
+        pl_response_get(&req->response, PL_STR("X-Request-Id"));
+
+    if (given.len == 0 || pl_str_eq(given, own))
+        return;
+    put(line, PL_STR(" request_id="));
+    put_escaped(line, given, FIELD_MAX);
+}
+
 void pl_access_log(struct pl_request *req)
 {
     struct pl_loop *loop = req->http->net->loop;
@@ -158,6 +171,8 @@ void pl_access_log(struct pl_request *req)
     put(&line, pl_str(id, sizeof(id)));
     if (req->meter != NULL)
         put_usage(&line, req->meter);
+    if (PL_WITH_FILTERS)
+        put_given_id(&line, req, pl_str(id, sizeof(id)));
     if (req->hijacked)
         put(&line, PL_STR(" hijacked"));
     pl_log_access(pl_str(line.bytes, (size_t)(line.at - line.bytes)));

@@ -145,31 +145,12 @@ static int serve_script(struct pl_request *req, struct pl_response *res,
 
 /* ---- the script in a page ---- */
 
-/* A policy that trusts scripts by a number of its own tells it to ours. */
-static struct pl_str nonce_of(struct pl_response *res)
-{
-    static const struct pl_str before = PL_STR("'nonce-");
-    struct pl_str policy =
-        pl_response_get(res, PL_STR("Content-Security-Policy"));
-
-    for (size_t i = 0; i + before.len < policy.len; i++) {
-        struct pl_str rest = pl_str_skip(policy, i);
-        ptrdiff_t end;
-
-        if (!pl_str_starts(rest, before))
-            continue;
-        rest = pl_str_skip(rest, before.len);
-        end = pl_str_chr(rest, '\'');
-        return end < 0 ? PL_STR("") : pl_str_first(rest, (size_t)end);
-    }
-    return PL_STR("");
-}
-
 /* Absent: no memory. */
 static struct pl_str make_tag(struct pl_request *req)
 {
     struct pl_str name = name_of(&req->arena, req->generation);
-    struct pl_str nonce = nonce_of(&req->response);
+    /* A policy that trusts scripts by a number of its own tells it to ours. */
+    struct pl_str nonce = pl_response_nonce(&req->response);
 
     if (name.data == NULL)
         return name;
@@ -258,6 +239,7 @@ static void dress(struct pl_live *live, struct pl_request *req)
     if (dressed->under == NULL) {
         *dressed = (struct dressed){*req->wire, req->wire};
         dressed->wire.send = send_dressed;
+        dressed->wire.edits = true;
     }
     req->wire = &dressed->wire;
 }

@@ -7,6 +7,7 @@
 #include "base/features.h"
 #include "base/log.h"
 #include "base/sys.h"
+#include "filters/coders.h"
 #include "handlers/files.h"
 #include "http/h2.h"
 #include "lua/vm.h"
@@ -240,6 +241,8 @@ void pl_worker_fini(struct pl_worker *worker)
     if (LIVE)
         pl_live_free(worker);
     pl_files_free(worker->http.files);
+    if (PL_WITH_COMPRESS)
+        pl_coders_free(worker->http.coders);
     if (PL_WITH_SOCKETS)
         pl_sockets_fini(&worker->sockets);
     pl_net_fini(&worker->net);

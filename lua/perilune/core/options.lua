@@ -67,6 +67,20 @@ local kinds = {
       or type(value) == "number" and ("%.3f"):format(value) or nil
   end,
   mode = core.parse_mode,
+  -- one, or a list of them, which C gets with spaces between
+  words = function(value)
+    if type(value) == "string" then
+      value = { value }
+    elseif type(value) ~= "table" then
+      return nil
+    end
+    for i = 1, #value do
+      if type(value[i]) ~= "string" or value[i]:find("^%s*$") then
+        return nil
+      end
+    end
+    return #value > 0 and concat(value, " ") or nil
+  end,
   -- a name for something: a string, or a whole number
   id = function(value)
     return type(value) == "string" and value

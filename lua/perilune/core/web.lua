@@ -40,7 +40,10 @@ local route_options = {
 
 core.route_options = route_options
 -- Options that are filters, in the order in which they run.
-local filter_options = { "auth", "cors", "limit", "session", "csrf", "use" }
+local filter_options = {
+  "request_id", "compress", "security_headers", "cors", "auth", "limit",
+  "session", "csrf", "use",
+}
 
 core.filter_options = filter_options
 for i = 1, #filter_options do
@@ -75,7 +78,7 @@ core.options_and_function = options_and_function
 -- add(...) inside of the filters among the options, if there are any.
 local function around(call, options, add, ...)
   for i = 1, #filter_options do
-    if rawget(options, filter_options[i]) and pl.group then -- loads the part
+    if rawget(options, filter_options[i]) ~= nil and pl.group then -- is loaded
       return core.scope(call, "", "", options, add, ...)
     end
   end

@@ -71,13 +71,28 @@ function pl.use(fn)
   add("pl.use", fn)
 end
 
+-- Options whose values are those of the function of pl of the same name; false
+-- means something for the first only.
+local made = { compress = true, cors = 1, request_id = 1, security_headers = 1 }
+
+local function filters_of(name, value)
+  if made[name] and value ~= nil and (value or made[name] == true)
+    and not is_filter(value) then
+    if value == true then
+      value = nil
+    end
+    value = pl[name](value)
+  end
+  if name == "use" and type(value) == "table" then
+    return value
+  end
+  return { value or nil }
+end
+
 -- The filters among the options of a route or scope, which is open.
 function core.use_options(call, names, options)
   for i = 1, #names do
-    local filter = rawget(options, names[i])
-    if names[i] ~= "use" or type(filter) ~= "table" then
-      filter = { filter or nil } -- false, nil: none
-    end
+    local filter = filters_of(names[i], rawget(options, names[i]))
     for k = 1, #filter do
       add(("%s: option '%s'"):format(call, names[i]), filter[k])
     end

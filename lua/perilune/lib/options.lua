@@ -57,6 +57,7 @@ local wanted = {
   id = "a string or a whole number",
   fields = "a table of header fields",
   names = "a string or a list of strings, each a name without spaces",
+  words = "a string or a list of strings",
   flag_or_text = "true, false or a string",
   flag_or_size = "true, false or a size like \"64m\"",
   flag = "true or false",

@@ -53,6 +53,9 @@ function pl.set(settings)
       and type(value) == "table" then
       core.load_part("listen")
       set(name, core.words("pl.set", name, value))
+    elseif name == "compress" then
+      local filter = pl.compress(value) -- looking for it loads the part
+      core.set_compress(filter)
     elseif name == "sandbox" then
       core.load_part("sandbox")
       core.set_sandbox(value, set)
