@@ -25,6 +25,7 @@ class Load:
     close: bool = False  # a connection for each request
     post: int = 0  # bytes of the body that is sent
     tool: str = "wrk"
+    gzip: bool = False  # it takes that coding
     streams: int = 0  # HTTP/2, so many requests of a connection at a time
 
 
@@ -44,6 +45,8 @@ def wrk_words(load: Load, base: str, seconds: int) -> list[str]:
     words += ["--timeout", "10s", "-s", str(SCRIPT)]
     if load.close:
         words += ["-H", "Connection: close"]
+    if load.gzip:
+        words += ["-H", "Accept-Encoding: gzip"]
     words += [base + load.target, "--"]
     if load.depth > 1:
         words.append(f"depth={load.depth}")

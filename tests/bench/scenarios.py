@@ -6,7 +6,8 @@ from load import Load
 from subjects import (
     AGAIN, C, CADDY, ECHO, FILE_SIZES, FILES, FLOOR, FORTUNES, FORTUNES_PAGE,
     GO, H2O, JSON, LIGHTTPD, LUA, MAGNET, NGINX, NGINX_H2, NGINX_LUA,
-    NGINX_PROXY, NODE, PAGE, PAGES, PROXY, TLS, UPLOAD, UPLOAD_SIZE, file_path,
+    NGINX_PROXY, NODE, PACKED, PACKED_ANEW, PAGE, PAGES, PROXY, TLS, UPLOAD,
+    UPLOAD_SIZE, file_path,
 )  # fmt: skip
 
 PLAIN = (C, NGINX, H2O, LIGHTTPD, CADDY, NODE, GO)
@@ -142,9 +143,29 @@ def templates() -> list[Scenario]:
     ]
 
 
+def packed() -> list[Scenario]:
+    """A page of 32 KiB as gzip: found or made once, and made for each."""
+    return [
+        Scenario(
+            "packed",
+            "A page of 32 KiB, compressed before (perilune: by itself)",
+            Load(PACKED, gzip=True),
+            (FILES, NGINX, H2O),
+            quick=True,
+        ),
+        Scenario(
+            "packed-anew",
+            "A page of 32 KiB, compressed for each answer",
+            Load(PACKED_ANEW, gzip=True),
+            (LUA, NGINX, H2O),
+        ),
+    ]
+
+
 SCENARIOS = [
     *(each for n in (1, 8, 64, 512, 10_000) for each in hello(n)),
     *files(),
+    *packed(),
     Scenario(
         "close",
         "A connection for each request, 64 at a time",

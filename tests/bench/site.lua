@@ -60,3 +60,15 @@ pl.post("/upload", function(req)
 end)
 
 pl.static("/files", { root = "public" })
+
+-- What perilune makes of a page by itself, and keeps; and does for each answer.
+pl.static("/packed", {
+  root = "packed", precompressed = false, compress = { encodings = "gzip" },
+})
+local folder = (...):match "^(.*)/" or "."
+local file = assert(io.open(folder .. "/packed/page.html"))
+local page = file:read "*a"
+file:close()
+pl.get("/gzip/page.html", { compress = { encodings = "gzip" } }, function()
+  return page
+end)

@@ -4,6 +4,7 @@ The configuration of the peers is in peers/; @name@ in it is filled in here.
 """
 
 import getpass
+import gzip
 import html
 import re
 import shutil
@@ -46,6 +47,7 @@ ECHO, JSON, UPLOAD = "/echo?name=moon", "/json", "/upload"
 PAGE = "/page?name=moon"
 FORTUNES, FORTUNES_PAGE = "/fortunes", "/pages/fortunes"
 UPLOAD_SIZE = 1 << 20
+PACKED, PACKED_ANEW = "/packed/page.html", "/gzip/page.html"
 
 
 def file_path(size: int) -> str:
@@ -68,6 +70,7 @@ def make_site(folder: Path):
     for size in FILE_SIZES:
         (public / f"{size}.html").write_text(text[:size])
     (public / "hello.txt").write_text("Hello, World!")
+    make_page(folder / "packed")
     shutil.copy(HERE / "site.lua", folder)
     shutil.copy(HERE / "pages.lua", folder)
     shutil.copytree(HERE / "pages", folder / "pages")
@@ -93,10 +96,24 @@ def fortunes() -> bytes:
     ).encode()
 
 
+def make_page(folder: Path):
+    """A page of 32 KiB that becomes a fifth, and what others find beside it."""
+    folder.mkdir()
+    lines = (
+        f"<p class=row id=r{i}>Row {i}: {i * i % 9973} of {i * 7919 % 10007}"
+        for i in range(10_000)
+    )
+    text = ("<!doctype html>\n" + "\n".join(lines))[: 32 * 1024].encode()
+    (folder / "page.html").write_bytes(text)
+    (folder / "page.html.gz").write_bytes(gzip.compress(text, 9, mtime=0))
+
+
 def expected(target: str, site: Path) -> bytes:
     """The body that every server has to answer."""
     if target.startswith("/files/"):
         return (site / "public" / target.removeprefix("/files/")).read_bytes()
+    if target in (PACKED, PACKED_ANEW):
+        return (site / "packed/page.html").read_bytes()
     if target in (UPLOAD, "/lua-upload"):
         return str(UPLOAD_SIZE).encode()
     if target in (FORTUNES, FORTUNES_PAGE):

@@ -3,6 +3,7 @@
 A handler may fail as it likes, but what it says must be true: a result that is
 not the expected one is logged as "wrong"."""
 
+import zlib
 from dataclasses import dataclass, field
 
 HEAD = """
@@ -31,6 +32,19 @@ end)
 pl.get("/stream", function(req, res)
   for i = 1, 20 do res:write(("x"):rep(10000)) end
 end)
+pl.group("/packed", { compress = { encodings = "gzip" } }, function()
+  pl.get("/whole", function() return ("abcdefgh "):rep(3000) end)
+  pl.get("/slices", function() return ("abcdefgh "):rep(20000) end)
+  pl.get("/stream", function(req, res)
+    res:header("content-type", "text/plain")
+    for i = 1, 20 do res:write(("x"):rep(10000)) end
+  end)
+  pl.post("/body", function(req) return req:body() end)
+  pl.static("/files", { root = "files", cache = 0 })
+end)
+pl.get("/cors", { cors = { origins = "https://a.example" },
+  security_headers = { csp = "script-src 'nonce-{nonce}'" },
+  request_id = true }, function() return "read" end)
 pl.get("/sleep", function() pl.sleep(0.001) return "slept" end)
 pl.static("/files", { root = "files", not_found = "none.txt", cache = 0 })
 pl.static("/all", { root = "files", preload = true, fallback = "a.txt" })
@@ -187,6 +201,7 @@ FILES = {
     "files/a.txt.gz": "zipped",
     "files/none.txt": "none",
     "files/large.bin": "l" * 300_000,
+    "files/large.txt": "l" * 300_000,
     "files/sub/README.md": "read me",
 }
 
@@ -221,6 +236,12 @@ REQUESTS = [
     get("/list/sub/"),
     get("/list/?sort=size", "Accept: application/json"),
     get("/stream"),
+    *(
+        get(f"/packed/{t}", "Accept-Encoding: gzip")
+        for t in ("whole", "slices", "stream", "files/large.txt")
+    ),
+    send("POST /packed/body", zlib.compress(BODY), "Content-Encoding: deflate"),
+    get("/cors", "Origin: https://a.example"),
     get("/sleep"),
     send("POST /body", BODY),
     send("PUT /save", BODY),
