@@ -50,11 +50,11 @@ At 00:00 the tide is rising, and the moon is above.]],
 that wants to become a huge one ends at 413.</p>]],
       example = "request",
       shell = [[
-$ printf 'all is well' | gzip | curl -s @origin@/compression/log/ \
-    -H 'Content-Encoding: gzip' --data-binary @-
+$ printf 'all is well' | gzip > a.gz
+$ curl -s @origin@/compression/log/ -H content-encoding:gzip --data-binary @a.gz
 11 bytes of your log
-$ head -c 1000000 /dev/zero | gzip | curl -s @origin@/compression/log/ \
-    -H 'Content-Encoding: gzip' --data-binary @-
+$ head -c 1000000 /dev/zero | gzip > a.gz
+$ curl -s @origin@/compression/log/ -H content-encoding:gzip --data-binary @a.gz
 413 Content Too Large]],
     },
   },
