@@ -117,7 +117,8 @@ end)
 
 def without_raw(version, instead):
     start, rest = HIJACKED.format(version).split('pl.get("/raw/:name"')
-    return start + instead + '\npl.get("/kept"' + rest.split('pl.get("/kept"')[1]
+    kept = 'pl.get("/kept"'
+    return start + instead + "\n" + kept + rest.split(kept)[1]
 
 
 class Raw:

@@ -14,13 +14,14 @@ static const struct {
     {"pl.get('x', print)", "pl.get: route pattern 'x': must begin with '/'"},
     {"pl.get('/', {expire = 1}, print)",
      "pl.get: unknown option 'expire'; did you mean 'expires'? (there are "
-     "auth, "
-     "body_rate, body_spool, budget, cache_control, cors, csrf, expires, "
-     "limit, max_body, max_form_fields, max_parts, max_upload, session, use)"},
+     "auth, body_rate, body_spool, budget, cache_control, compress, cors, "
+     "csrf, expires, limit, max_body, max_form_fields, max_parts, max_upload, "
+     "request_id, security_headers, session, use)"},
     {"pl.post('/', {zzz = 1}, print)",
-     "pl.post: unknown option 'zzz' (there are auth, "
-     "body_rate, body_spool, budget, cache_control, cors, csrf, expires, "
-     "limit, max_body, max_form_fields, max_parts, max_upload, session, use)"},
+     "pl.post: unknown option 'zzz' (there are auth, body_rate, "
+     "body_spool, budget, cache_control, compress, cors, csrf, expires, "
+     "limit, max_body, max_form_fields, max_parts, max_upload, request_id, "
+     "security_headers, session, use)"},
     {"pl.get('/', {expires = {}}, print)",
      "pl.get: option 'expires' must be a string like \"10s\" or seconds"},
     {"pl.get('/', {expires = 'soon'}, print)",
