@@ -17,20 +17,20 @@ enum { FILE_MAX = 1 << 20, EXT_MAX = 32, TYPE_MAX = 200 };
 
 /* ---- the built-in table ---- */
 
-/* Extension, type, extension, ... each with its NUL: pointers to them would be
- * as large, and the loader would have to set them. */
+/* Extensions, type, extensions, ... each with its NUL: pointers to them would
+ * be as large, and the loader would have to set them. */
 static const char builtins[] =
-#define ROW(ext, type) ext "\0" type "\0"
+#define ROW(exts, type) exts "\0" type "\0"
     PL_MIME_MAP(ROW);
 #undef ROW
 
-static bool next_builtin(const char **at, struct pl_str *ext,
+static bool next_builtin(const char **at, struct pl_str *exts,
                          struct pl_str *type)
 {
-    *ext = pl_str_c(*at);
-    if (ext->len == 0)
+    *exts = pl_str_c(*at);
+    if (exts->len == 0)
         return false;
-    *type = pl_str_c(*at + ext->len + 1);
+    *type = pl_str_c(*at + exts->len + 1);
     *at = type->data + type->len + 1;
     return true;
 }
@@ -39,11 +39,12 @@ static bool next_builtin(const char **at, struct pl_str *ext,
 static struct pl_str find_builtin(struct pl_str wanted)
 {
     const char *at = builtins;
-    struct pl_str ext, type;
+    struct pl_str exts, ext, type;
 
-    while (next_builtin(&at, &ext, &type)) {
-        if (pl_str_eq(ext, wanted))
-            return type;
+    while (next_builtin(&at, &exts, &type)) {
+        while (pl_str_split(&exts, ' ', &ext))
+            if (pl_str_eq(ext, wanted))
+                return type;
     }
     return PL_MIME_DEFAULT;
 }
@@ -270,15 +271,15 @@ struct pl_str pl_mime_extension(struct pl_str type)
 {
     const struct table *table = table_of_source();
     const char *at = builtins;
-    struct pl_str ext, other;
+    struct pl_str exts, ext, other;
 
     if (type.len == 0)
         return pl_str(NULL, 0);
     for (size_t i = 0; i < PL_COUNT(usual); i++)
         if (is_type(find(pl_str_c(usual[i])), type))
             return pl_str_c(usual[i]);
-    while (next_builtin(&at, &ext, &other))
-        if (is_type(other, type))
+    while (next_builtin(&at, &exts, &other))
+        if (is_type(other, type) && pl_str_split(&exts, ' ', &ext))
             return ext;
     for (size_t i = 0; table != NULL && i < table->count; i++) {
         const struct entry *entry = &table->entries[i];

@@ -1,5 +1,5 @@
-/* mime_types.h - the built-in media types: X("extension", "type"), sorted by
- * extension, for people. Private to mime.c and its test. */
+/* mime_types.h - the built-in media types: X("extensions", "type"), sorted by
+ * the first extension, for people. Private to mime.c and its test. */
 #ifndef PL_HTTP_MIME_TYPES_H
 #define PL_HTTP_MIME_TYPES_H
 
@@ -13,33 +13,28 @@
     X("3gp", "video/3gpp") \
     X("7z", "application/x-7z-compressed") \
     X("aac", "audio/aac") \
-    X("ai", "application/postscript") \
+    X("ai eps ps", "application/postscript") \
     X("apng", "image/apng") \
     X("appcache", PL_MIME_TEXT("cache-manifest")) \
-    X("asc", PL_MIME_TEXT("plain")) \
+    X("asc conf ini log srt text txt", PL_MIME_TEXT("plain")) \
     X("atom", "application/atom+xml") \
     X("avi", "video/x-msvideo") \
     X("avif", "image/avif") \
-    X("bin", "application/octet-stream") \
+    X("bin br", "application/octet-stream") \
     X("bmp", "image/bmp") \
-    X("br", "application/octet-stream") \
     X("bz2", "application/x-bzip2") \
     X("c", PL_MIME_TEXT("x-csrc")) \
-    X("cc", PL_MIME_TEXT("x-c++src")) \
-    X("cjs", PL_MIME_TEXT("javascript")) \
-    X("conf", PL_MIME_TEXT("plain")) \
-    X("cpp", PL_MIME_TEXT("x-c++src")) \
-    X("crt", "application/x-x509-ca-cert") \
+    X("cc cpp", PL_MIME_TEXT("x-c++src")) \
+    X("cjs js mjs", PL_MIME_TEXT("javascript")) \
+    X("crt der pem", "application/x-x509-ca-cert") \
     X("css", PL_MIME_TEXT("css")) \
     X("csv", PL_MIME_TEXT("csv")) \
-    X("cur", "image/vnd.microsoft.icon") \
+    X("cur ico", "image/vnd.microsoft.icon") \
     X("deb", "application/vnd.debian.binary-package") \
-    X("der", "application/x-x509-ca-cert") \
-    X("diff", PL_MIME_TEXT("x-diff")) \
+    X("diff patch", PL_MIME_TEXT("x-diff")) \
     X("doc", "application/msword") \
     X("docx", PL_MIME_OFFICE("wordprocessingml.document")) \
     X("eot", "application/vnd.ms-fontobject") \
-    X("eps", "application/postscript") \
     X("epub", "application/epub+zip") \
     X("flac", "audio/flac") \
     X("flv", "video/x-flv") \
@@ -48,59 +43,42 @@
     X("glb", "model/gltf-binary") \
     X("gltf", "model/gltf+json") \
     X("gpx", "application/gpx+xml") \
-    X("gz", "application/gzip") \
+    X("gz tgz", "application/gzip") \
     X("h", PL_MIME_TEXT("x-chdr")) \
     X("heic", "image/heic") \
     X("heif", "image/heif") \
-    X("htm", PL_MIME_TEXT("html")) \
-    X("html", PL_MIME_TEXT("html")) \
-    X("ico", "image/vnd.microsoft.icon") \
+    X("htm html", PL_MIME_TEXT("html")) \
     X("ics", PL_MIME_TEXT("calendar")) \
-    X("ini", PL_MIME_TEXT("plain")) \
     X("iso", "application/x-iso9660-image") \
     X("jar", "application/java-archive") \
-    X("jpeg", "image/jpeg") \
-    X("jpg", "image/jpeg") \
-    X("js", PL_MIME_TEXT("javascript")) \
-    X("json", "application/json") \
+    X("jpeg jpg", "image/jpeg") \
+    X("json map", "application/json") \
     X("jsonld", "application/ld+json") \
     X("jxl", "image/jxl") \
     X("key", "application/pgp-keys") \
     X("kml", "application/vnd.google-earth.kml+xml") \
     X("kmz", "application/vnd.google-earth.kmz") \
-    X("log", PL_MIME_TEXT("plain")) \
     X("lua", PL_MIME_TEXT("x-lua")) \
     X("m3u8", "application/vnd.apple.mpegurl") \
     X("m4a", "audio/mp4") \
-    X("m4v", "video/mp4") \
-    X("map", "application/json") \
-    X("markdown", PL_MIME_TEXT("markdown")) \
-    X("md", PL_MIME_TEXT("markdown")) \
-    X("mid", "audio/midi") \
-    X("midi", "audio/midi") \
-    X("mjs", PL_MIME_TEXT("javascript")) \
+    X("m4v mp4", "video/mp4") \
+    X("markdown md", PL_MIME_TEXT("markdown")) \
+    X("mid midi", "audio/midi") \
     X("mkv", "video/x-matroska") \
     X("mov", "video/quicktime") \
     X("mp3", "audio/mpeg") \
-    X("mp4", "video/mp4") \
     X("mpd", "application/dash+xml") \
-    X("mpeg", "video/mpeg") \
-    X("mpg", "video/mpeg") \
+    X("mpeg mpg", "video/mpeg") \
     X("odp", "application/vnd.oasis.opendocument.presentation") \
     X("ods", "application/vnd.oasis.opendocument.spreadsheet") \
     X("odt", "application/vnd.oasis.opendocument.text") \
-    X("oga", "audio/ogg") \
-    X("ogg", "audio/ogg") \
+    X("oga ogg opus", "audio/ogg") \
     X("ogv", "video/ogg") \
-    X("opus", "audio/ogg") \
     X("otf", "font/otf") \
-    X("patch", PL_MIME_TEXT("x-diff")) \
     X("pdf", "application/pdf") \
-    X("pem", "application/x-x509-ca-cert") \
     X("png", "image/png") \
     X("ppt", "application/vnd.ms-powerpoint") \
     X("pptx", PL_MIME_OFFICE("presentationml.presentation")) \
-    X("ps", "application/postscript") \
     X("py", PL_MIME_TEXT("x-python")) \
     X("rar", "application/vnd.rar") \
     X("rdf", "application/rdf+xml") \
@@ -108,20 +86,14 @@
     X("rtf", "application/rtf") \
     X("sh", PL_MIME_TEXT("x-sh")) \
     X("sql", "application/sql") \
-    X("srt", PL_MIME_TEXT("plain")) \
-    X("svg", "image/svg+xml") \
-    X("svgz", "image/svg+xml") \
+    X("svg svgz", "image/svg+xml") \
     X("tar", "application/x-tar") \
-    X("text", PL_MIME_TEXT("plain")) \
-    X("tgz", "application/gzip") \
-    X("tif", "image/tiff") \
-    X("tiff", "image/tiff") \
+    X("tif tiff", "image/tiff") \
     X("toml", "application/toml") \
     X("torrent", "application/x-bittorrent") \
     X("ts", "video/mp2t") \
     X("tsv", PL_MIME_TEXT("tab-separated-values")) \
     X("ttf", "font/ttf") \
-    X("txt", PL_MIME_TEXT("plain")) \
     X("vcf", PL_MIME_TEXT("vcard")) \
     X("vtt", PL_MIME_TEXT("vtt")) \
     X("wasm", "application/wasm") \
@@ -138,8 +110,7 @@
     X("xml", "application/xml") \
     X("xsl", "application/xslt+xml") \
     X("xz", "application/x-xz") \
-    X("yaml", "application/yaml") \
-    X("yml", "application/yaml") \
+    X("yaml yml", "application/yaml") \
     X("zip", "application/zip") \
     X("zst", "application/zstd")
 /* clang-format on */

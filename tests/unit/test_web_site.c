@@ -43,8 +43,10 @@ static const struct {
     {"pl.group('x', print)", "pl.group: prefix 'x' must begin with '/'"},
     {"pl.group('/x', {auht = 1}, print)",
      "pl.group: unknown option 'auht'; did you mean 'auth'? (there are auth, "
-     "body_rate, body_spool, budget, cache_control, cors, csrf, expires, "
-     "limit, max_body, max_form_fields, max_parts, max_upload, session, use)"},
+     "body_rate, "
+     "body_spool, budget, cache_control, compress, cors, csrf, expires, "
+     "limit, max_body, max_form_fields, max_parts, max_upload, request_id, "
+     "security_headers, session, use)"},
     {"pl.group('/x', function() pl.get('y', print) end)",
      "pl.get: route pattern 'y': must begin with '/'"},
     {"pl.static('/')", "pl.static: option 'root' must be a string, not nil"},
