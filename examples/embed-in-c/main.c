@@ -554,6 +554,23 @@ static void repeat(struct pl_app *of, struct pl_socket *socket, void *arg)
 
 /* ---- the application ---- */
 
+/* Who has the cookie is shown the beta shop; old addresses go on working. */
+static void add_rules(struct pl_app *app)
+{
+    static const struct pl_condition beta[] = {
+        {.when = PL_WHEN_COOKIE, .name = "channel", .value = "beta"}};
+    static const struct pl_rewrite_options to_new = {.size = sizeof(to_new),
+                                                     .to = "/new/%1"};
+    static const struct pl_rewrite_options to_beta = {.size = sizeof(to_beta),
+                                                      .to = "/beta%0",
+                                                      .last = true,
+                                                      .conditions = beta,
+                                                      .conditions_count = 1};
+
+    pl_app_rewrite(app, "^/old/(%d+)$", &to_new);
+    pl_app_rewrite(app, "^/shop/.*", &to_beta);
+}
+
 static void add_routes(struct pl_app *app, bool with_uploads)
 {
     const struct pl_limits few = {
@@ -586,6 +603,7 @@ static void add_routes(struct pl_app *app, bool with_uploads)
     pl_app_post(app, "/total", total, NULL);
     pl_app_get(app, "/events", events, NULL);
     pl_app_post(app, "/events", post_event, NULL);
+    add_rules(app);
     pl_app_every(app, PL_ONE_WORKER, 1000, tick, NULL);
 }
 

@@ -47,9 +47,3 @@ function pl.security_headers(options) end
 ---@return pl.NativeFilter
 function pl.request_id(header) end
 
----@class pl.Response
-local Response = {}
-
----The number of the response's Content-Security-Policy.
----@return string?
-function Response:nonce() end

@@ -14,6 +14,10 @@
 ---@class pl.Response
 local Response = {}
 
+---The number of the response's Content-Security-Policy.
+---@return string?
+function Response:nonce() end
+
 ---@return integer
 function Response:status() end
 

@@ -53,7 +53,11 @@ def test_version_names_features_and_libraries(command):
     assert lines[0] == f"perilune {version}"
     assert re.match(r"features: .*http/1\.1", lines[1])
     assert re.match(r"libraries: .*Lua.*zlib", lines[2])
-    assert re.match(r"plug-ins:  crypto (\(OpenSSL 3|is not)", lines[3])
+    plugins = [line for line in lines[3:] if line.startswith("plug-ins:  ")]
+    assert plugins == lines[3:] == sorted(plugins)
+    for name in ("auth", "crypto"):
+        told = re.compile(rf"plug-ins:  {name} (\(OpenSSL 3|is not)")
+        assert any(told.match(line) for line in plugins), name
 
 
 # ---- bad command lines ----

@@ -55,8 +55,10 @@ def rows(path: str, pattern: str) -> set[str]:
 
 def parts(feature: str) -> set[str]:
     """The fields of pl that are loaded when they are first used."""
-    row = rf"(?:PART|SITE)\({feature}, (\w+), \w+, pl_lua_"
-    return rows("src/lua/parts.c", row)
+    text = text_of(TOP / "src/lua/parts.c")
+    tables = re.findall(rf"#define {feature}_PARTS\(((?:.*\\\n)*.*\n)", text)
+    row = r"^    (?:PART|SITE)\((\w+), \w+, \w+\)"
+    return {n for t in tables for n in re.findall(row, t, re.MULTILINE)}
 
 
 def lua_list(names: set[str]) -> str:

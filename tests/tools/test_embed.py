@@ -68,7 +68,7 @@ def test_what_is_embedded_compiles_to_the_same(file, tmp_path):
         path = tmp_path / "a.lua"
         path.write_bytes(text)
         listings.append(subprocess.run(
-            ["luajit", "-bl", path], capture_output=True, text=True, check=True
+            ["luajit", "-bl", path], capture_output=True, check=True
         ).stdout)
     assert listings[0] == listings[1]
 
