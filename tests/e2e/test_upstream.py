@@ -751,7 +751,7 @@ def test_a_refused_connection_is_502(serve):
         server = serve(site(upstream), workers=1)
         assert server.get("/").status == 502
         assert server.request("POST", "/", None, b"x").status == 502
-        assert "Connection refused" in server.log()
+        server.wait_log("Connection refused")
 
 
 # ---- other ways ----

@@ -42,8 +42,8 @@ static const char *const requests[] = {
     "POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na=b",
     "GET /old/x?a=b HTTP/1.1\r\nHost: a\r\n\r\n",
     "GET /made/x?a=b HTTP/1.1\r\nHost: a\r\n\r\n",
-    "POST /form HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Type: "
-    "application/x-www-form-urlencoded\r\n\r\na=b",
+    ("POST /form HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n"
+     "Content-Type: application/x-www-form-urlencoded\r\n\r\na=b"),
 };
 
 /* Objects, threads and blocks that are kept for the next request would hide

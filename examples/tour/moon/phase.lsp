@@ -9,4 +9,4 @@ end
 locals.title = "Phase"
 %>
 <?include top.priv.lsp ?>
-<p><%= lit * 100 %> percent are lit.
+<p><%= ("%d"):format(lit * 100) %> percent are lit.
