@@ -429,14 +429,21 @@ def test_pages_and_files_that_come_and_go(serve, tmp_path):
     wait_for(lambda: server.get("/x.css").text == "x {}", "x {}")
 
 
+def write_main(folder, text):
+    """Whole at once: a reload never sees half a file."""
+    new = folder / "main.new"
+    new.write_text(text)
+    new.rename(folder / "main.lua")
+
+
 def test_reload_in_the_environment(serve, tmp_path):
     files = {"main.lua": "WORD = 'one'",
              "public_html/index.dyn.html": "<?lu write(WORD) ?>"}
     server = serve(tmp_path, files=files, env={"RELOAD": "true"})
     assert server.get("/").text == "one"
-    (tmp_path / "main.lua").write_text("WORD = 'two'")
+    write_main(tmp_path, "WORD = 'two'")
     wait_for(lambda: server.get("/").text == "two", "two")
-    (tmp_path / "main.lua").write_text("WORD = ")
+    write_main(tmp_path, "WORD = ")
     server.wait_log(r"main\.lua:1: ")
     assert server.get("/").text == "two"
 
