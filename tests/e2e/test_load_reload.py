@@ -9,6 +9,7 @@ from signal import SIGKILL
 import pytest
 
 from harness.load import H2load, Load, Wrk, missing
+from harness.reload import write
 from harness.server import sanitized
 from harness.wait import wait_for
 from harness.wire import Response
@@ -41,13 +42,6 @@ needs_tools = pytest.mark.skipif(
 def rounds(count: int) -> int:
     """Fewer where each of them is slow."""
     return max(count // 10, 5) if sanitized() else count
-
-
-def write(server, text: str):
-    path = server.folder / "site.lua"
-    new = path.with_suffix(".new")
-    new.write_text(text)
-    new.rename(path)
 
 
 def asked(server, method: str, target: str) -> Response:

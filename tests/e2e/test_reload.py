@@ -12,6 +12,7 @@ from signal import SIGHUP
 import pytest
 
 from harness.certs import Authority
+from harness.reload import write
 from harness.wait import GUARD, wait_for
 
 # {0} is which version of the site this is.
@@ -37,14 +38,6 @@ pl.spawn(function()
 end)
 """
 HOLD = b"GET /hold HTTP/1.1\r\nHost: a\r\n\r\n"
-
-
-def write(server, text):
-    """Whole at once: a reload never sees half a file."""
-    path = server.folder / "site.lua"
-    new = path.with_suffix(".new")
-    new.write_text(text)
-    new.rename(path)
 
 
 def shown(server, target="/"):
