@@ -242,7 +242,7 @@ def test_dynamic_page_loads_itself_again_and_shows_what_is_wrong(pages):
         save_page(pages, "part.priv.lsp", "<%= nobody.name %>")
         wait_for(
             lambda: "nobody" in page.value("document.title + "
-            "(document.querySelector('h1') || document.body).innerText"),
+            "(document.querySelector('h1') || document.body)?.innerText"),
             "the error",
         )
         save_page(pages, "part.priv.lsp", "<p>part")
