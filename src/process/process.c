@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/resource.h>
 
@@ -197,6 +198,7 @@ enum {
     OWN_FILES = 32, /* logs, pid file, listeners, libraries that are loading */
     WORKER_FILES = 16, /* epoll, eventfd and the like */
     LEAST = 4,
+    TABLE = 8192, /* 64 KiB of the kernel's memory */
 };
 
 void pl_descriptors_raise(void)
@@ -220,4 +222,16 @@ unsigned pl_descriptors_share(unsigned workers)
     all = all > own ? all - own : 0;
     all -= all / 8; /* for the files of static and uploads, for clients */
     return (unsigned)PL_MAX(all / workers, (uint64_t)LEAST);
+}
+
+void pl_descriptors_reserve(uint64_t count)
+{
+    int some = pl_sys_eventfd(0, EFD_CLOEXEC), last;
+
+    if (some < 0)
+        return;
+    last = fcntl(some, F_DUPFD_CLOEXEC, (int)PL_MIN(count, TABLE) - 1);
+    if (last >= 0)
+        close(last);
+    close(some);
 }

@@ -59,4 +59,10 @@ void pl_descriptors_raise(void);
  */
 unsigned pl_descriptors_share(unsigned workers);
 
+/* Makes room for so many in the table of the process, up to a limit of its own.
+ * The table grows by doubling, and a process of many threads waits 10 to 15 ms
+ * each time, for the kernel's RCU, in the midst of an accept(); one of a single
+ * thread does not. */
+void pl_descriptors_reserve(uint64_t count);
+
 #endif

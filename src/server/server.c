@@ -169,6 +169,7 @@ static int make_workers(struct pl_server *server, const struct pl_site *site,
 {
     server->nworkers = worker_count(server, site);
     server->max_conns = pl_descriptors_share(server->nworkers);
+    pl_descriptors_reserve((uint64_t)server->max_conns * server->nworkers);
     server->stop_ms = site->stop_ms;
     server->watch = site->watch;
     server->workers = pl_calloc(server->nworkers, sizeof(*server->workers));

@@ -41,6 +41,13 @@ def table(headings: list[str], rows: list[list]) -> str:
     return "\n".join(line(cells) for cells in [headings, rule, *rows])
 
 
+def long_turns(phase) -> str:
+    """How many a minute there were."""
+    if phase.long_turns is None:
+        return ""
+    return f"{phase.long_turns * 60 / phase.seconds:.1f}"
+
+
 def under_load(rows) -> str:
     facts = [
         ("reloads", lambda r: r.reloads),
@@ -61,6 +68,9 @@ def under_load(rows) -> str:
         ("... after the last", lambda r: f"{r.end_mib:.1f}"),
         ("longest turn of the loop, ms",
          lambda r: "" if r.turn_ms is None else f"{r.turn_ms:.1f}"),
+        ("turns of 4.2 ms and more, a minute, without reloads",
+         lambda r: long_turns(r.calm)),
+        ("... with them", lambda r: long_turns(r.busy)),
     ]  # fmt: skip
     return table(
         ["under load", *(row.name for row in rows)],

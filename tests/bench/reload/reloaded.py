@@ -20,6 +20,7 @@ from servers import Command, Server, free_port
 from subjects import BUILD, Place, built, installed
 
 CONF = "nginx-reload.conf"
+LONG_MS = 5  # what the buckets of turns make of it: 4.2 ms
 GUARD = 30  # seconds until a reload is taken for lost
 
 
@@ -100,6 +101,10 @@ class Reloaded:
         """ms, since the start; None if nobody knows."""
         return None
 
+    def long_turns(self) -> int | None:
+        """Of 4.2 ms and more, since the start."""
+        return None
+
     def stop(self):
         self.server.stop()
 
@@ -127,12 +132,20 @@ class Perilune(Reloaded):
         if not self.watch:
             self.server.process.send_signal(signal.SIGHUP)
 
-    def longest_turn(self) -> float:
+    def turns(self) -> list[dict]:
+        """What each worker's loop says of its turns."""
         with socket.socket(socket.AF_UNIX) as sock:
             sock.connect(str(self.folder / "admin"))
             told = ask(sock, "/status").partition(b"\r\n\r\n")[2]
-        workers = json.loads(told)["workers"]
-        return max(w["turns"]["longest_s"] for w in workers) * 1e3
+        return [worker["turns"] for worker in json.loads(told)["workers"]]
+
+    def longest_turn(self) -> float:
+        return max(turns["longest_s"] for turns in self.turns()) * 1e3
+
+    def long_turns(self) -> int:
+        return sum(count for turns in self.turns()
+                   for below_ms, count in turns["lengths_ms"]
+                   if below_ms > LONG_MS)  # fmt: skip
 
 
 def can_watch() -> bool:

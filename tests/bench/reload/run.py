@@ -52,6 +52,7 @@ class Phase:
     failed: int
     p99_ms: float
     seconds: float
+    long_turns: int | None  # of 4.2 ms and more
 
 
 @dataclass
@@ -71,8 +72,10 @@ class Row:
 class Wrk:
     """At work until it is asked."""
 
-    def __init__(self, base: str):
-        words = wrk_words(Load(connections=CONNECTIONS), base, FOREVER_S)
+    def __init__(self, server: Reloaded):
+        self.server, self.long_turns = server, server.long_turns()
+        words = wrk_words(Load(connections=CONNECTIONS), server.server.base,
+                          FOREVER_S)  # fmt: skip
         self.process = subprocess.Popen(
             first("taskset", "-c", LOAD_CPU, *words),
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -82,8 +85,12 @@ class Wrk:
         self.process.send_signal(SIGINT)
         out, _ = self.process.communicate(timeout=60)
         answers, errors = wrk_errors(out)
+        long_turns = self.server.long_turns()
+        if long_turns is not None:
+            long_turns -= self.long_turns
         return Phase(answers.requests, sum(errors.values()),
-                     answers.p99 / 1e3, answers.seconds)  # fmt: skip
+                     answers.p99 / 1e3, answers.seconds,
+                     long_turns)  # fmt: skip
 
 
 class Memory:
@@ -124,11 +131,11 @@ def settled(server: Reloaded, limit: float) -> float:
 
 def endure(server: Reloaded, options: argparse.Namespace) -> Row:
     reload_often(server, WARM_UP, options.rate, SETTLE_S)
-    wrk = Wrk(server.server.base)
+    wrk = Wrk(server)
     time.sleep(options.calm)
     calm = wrk.stop()
     start = settled(server, 0)
-    memory, wrk = Memory(server), Wrk(server.server.base)
+    memory, wrk = Memory(server), Wrk(server)
     began = time.monotonic()
     waits = reload_often(server, options.reloads, options.rate,
                          1.5 * options.reloads / options.rate)  # fmt: skip
@@ -187,7 +194,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--reloads", type=int, default=1000)
     parser.add_argument("--rate", type=float, default=5, help="a second")
     parser.add_argument("--saves", type=int, default=100)
-    parser.add_argument("--calm", type=float, default=20,
+    parser.add_argument("--calm", type=float, default=60,
                         help="seconds of load without reloads")
     parser.add_argument("--write", action="store_true",
                         help=f"write {page.PAGE.name}")
