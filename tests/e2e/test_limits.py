@@ -280,6 +280,12 @@ def fds_of(server):
     return (path.name for path in (server.proc.path / "fd").iterdir())
 
 
+def test_no_accept_waits_for_a_larger_table(start):
+    """Growing it takes a process of many threads 10 ms and more."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert start().serving().fd_room() >= min(8192, most * 3 // 4)
+
+
 def test_out_of_descriptors(start):
     server = start()
     wires = []

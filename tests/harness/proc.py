@@ -39,6 +39,10 @@ class Proc:
                 pass  # closed meanwhile
         return targets
 
+    def fd_room(self) -> int:
+        """How many fit into the kernel's table as it is."""
+        return self._status("FDSize")
+
     def sockets(self) -> int:
         return sum(name.startswith("socket:") for name in self.fd_targets())
 

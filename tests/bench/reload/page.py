@@ -111,7 +111,9 @@ def machine_text(here: dict) -> str:
         f"{here['compiler']}.\n" + ";\n".join(versions) + ".\n"
         f"Load of the machine before: {here['load']:.1f}. "
         "Turns are measured by the clock: what\n"
-        "others take of the processor meanwhile counts, too.\n"
+        "others, and the host of a virtual machine, take of the processor\n"
+        "meanwhile counts, too. Long turns that are as frequent without\n"
+        "reloads are theirs.\n"
     )
 
 
