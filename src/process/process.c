@@ -232,6 +232,6 @@ void pl_descriptors_reserve(uint64_t count)
         return;
     last = fcntl(some, F_DUPFD_CLOEXEC, (int)PL_MIN(count, TABLE) - 1);
     if (last >= 0)
-        close(last);
-    close(some);
+        pl_sys_close(last);
+    pl_sys_close(some);
 }
