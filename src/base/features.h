@@ -15,6 +15,7 @@
     X(COMPRESS)                                                                \
     X(CONTENT)                                                                 \
     X(CROWD)                                                                   \
+    X(FASTCGI)                                                                 \
     X(FILTERS)                                                                 \
     X(FORMS)                                                                   \
     X(HTTP2)                                                                   \
@@ -41,6 +42,7 @@ _Static_assert(0 PL_FEATURE_MAP(PL_FEATURE_IS) == PL_FEATURES,
 #define PL_FEATURE_COMPRESS "compress"
 #define PL_FEATURE_CONTENT "content"
 #define PL_FEATURE_CROWD "crowd"
+#define PL_FEATURE_FASTCGI "fastcgi"
 #define PL_FEATURE_FILTERS "filters"
 #define PL_FEATURE_FORMS "forms"
 #define PL_FEATURE_HTTP2 "http2"
