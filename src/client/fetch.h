@@ -1,6 +1,7 @@
-/* fetch.h - one exchange with an origin over HTTP/1.1, as its client: a
- * connection (kept, or new), a request that the caller writes, a response that
- * is read as strictly as a request (h1_parse.h).
+/* fetch.h - one exchange with an origin over HTTP/1.1 or FastCGI, as its
+ * client: a connection (kept, or new), a request that the caller writes (for
+ * FastCGI: by records.h), a response that is read as strictly as a request
+ * (h1_parse.h).
  *
  *     begin --> CONNECTING --> ready: the caller writes head and body
  *        \--(kept connection)---^        |      pl_fetch_sent()
@@ -30,12 +31,16 @@ struct pl_fetch_ops {
     void (*data)(struct pl_fetch *fetch, struct pl_str bytes);
     /* Lines of trailers, which may come in pieces; NULL: nobody wants them. */
     void (*trailers)(struct pl_fetch *fetch, struct pl_str lines);
+    /* FastCGI: a piece of what the program says of errors; until the return.
+     * NULL: nobody wants it. */
+    void (*errors)(struct pl_fetch *fetch, struct pl_str bytes);
     /* The response is complete. */
     void (*done)(struct pl_fetch *fetch);
     /* More of the request may be written. */
     void (*room)(struct pl_fetch *fetch);
     /* It is over: err is PL_ERR_PROTO (no good response), PL_ERR_CLOSED,
-     * PL_ERR_TIMEOUT, or why there was no connection; why is for the log. */
+     * PL_ERR_TIMEOUT, PL_ERR_BUSY (it says that it has enough to do), or why
+     * there was no connection; why is for the log. */
     void (*failed)(struct pl_fetch *fetch, int err, const char *why);
 };
 

@@ -5,10 +5,12 @@
  *      ^                               |                     |
  *      +--release-- OVER <-------------+---------------------+
  *
+ * What speaks FastCGI is in RECORDS instead of all that (records.c).
+ *
  * Invariants: an idle link shows nothing to anybody, and whatever comes then
  * closes it: the next answer would be taken for that of another request. After
  * each callback the link may be gone, the exchange another one, the connection
- * somebody else's: gone() tells, and nothing is touched then. */
+ * somebody else's: pl_link_gone() tells, and nothing is touched. */
 #include "client/link.h"
 
 #include "base/check.h"
@@ -32,11 +34,23 @@ static void free_parser(struct pl_link *link)
     link->parser = NULL;
 }
 
+static bool has_records(const struct pl_link *link)
+{
+    return PL_WITH_FASTCGI && link->stock->origin->fastcgi;
+}
+
+static void drop_records(struct pl_link *link)
+{
+    if (has_records(link))
+        pl_link_drop_records(link);
+}
+
 static void free_link(struct pl_link *link)
 {
     struct pl_clients *clients = link->stock->clients;
 
     free_parser(link);
+    drop_records(link);
     if (!pl_list_empty(&link->node))
         link->stock->nidle--;
     pl_list_remove(&link->node);
@@ -45,8 +59,7 @@ static void free_link(struct pl_link *link)
     pl_pool_put(clients->pool, link, sizeof(*link));
 }
 
-/* The exchange cannot go on, nor can the connection. */
-static void fail(struct pl_link *link, int err, const char *why)
+void pl_link_fail(struct pl_link *link, int err, const char *why)
 {
     struct pl_fetch *fetch = link->fetch;
     struct pl_conn *conn = link->conn;
@@ -131,14 +144,14 @@ static bool keep_parser(struct pl_link *link)
     return true;
 }
 
-static bool gone(const struct pl_conn *conn, const struct pl_link *link,
-                 const struct pl_fetch *fetch)
+bool pl_link_gone(const struct pl_conn *conn, const struct pl_link *link,
+                  const struct pl_fetch *fetch)
 {
     return pl_conn_closed(conn) || conn->protocol != &link_protocol ||
            link->fetch != fetch;
 }
 
-static void complete(struct pl_link *link)
+void pl_link_complete(struct pl_link *link)
 {
     struct pl_fetch *fetch = link->fetch;
 
@@ -169,7 +182,8 @@ static ssize_t take_head(struct pl_link *link, struct pl_str bytes)
             : err < 0           ? parser->refusal.text
                                 : judge(link, parser);
     if (wrong != NULL) {
-        fail(link, err == PL_ERR_AGAIN ? PL_ERR_NOMEM : PL_ERR_PROTO, wrong);
+        pl_link_fail(link, err == PL_ERR_AGAIN ? PL_ERR_NOMEM : PL_ERR_PROTO,
+                     wrong);
         return PL_ERR_PROTO;
     }
     len = parser->head_len;
@@ -179,11 +193,11 @@ static ssize_t take_head(struct pl_link *link, struct pl_str bytes)
     fetch->parser = parser;
     fetch->head = pl_str_first(bytes, len);
     fetch->ops->head(fetch);
-    if (gone(conn, link, fetch))
+    if (pl_link_gone(conn, link, fetch))
         return pl_conn_closed(conn) ? PL_ERR_CLOSED : (ssize_t)len;
     free_parser(link);
     if (link->state == PL_LINK_OVER)
-        complete(link);
+        pl_link_complete(link);
     return (ssize_t)len;
 }
 
@@ -199,8 +213,8 @@ static size_t take_length(struct pl_link *link, struct pl_str bytes)
     if (link->left == 0)
         link->state = PL_LINK_OVER;
     fetch->ops->data(fetch, pl_str_first(bytes, part));
-    if (!gone(conn, link, fetch) && link->state == PL_LINK_OVER)
-        complete(link);
+    if (!pl_link_gone(conn, link, fetch) && link->state == PL_LINK_OVER)
+        pl_link_complete(link);
     return part;
 }
 
@@ -213,7 +227,7 @@ static ssize_t take_chunks(struct pl_link *link, struct pl_str bytes)
     int got = pl_h1_chunk_parse(&link->chunk, bytes, &used, &data);
 
     if (got < 0) {
-        fail(link, PL_ERR_PROTO, link->chunk.refusal.text);
+        pl_link_fail(link, PL_ERR_PROTO, link->chunk.refusal.text);
         return got;
     }
     if (link->chunk.trailer.len > 0 && fetch->ops->trailers != NULL)
@@ -222,8 +236,8 @@ static ssize_t take_chunks(struct pl_link *link, struct pl_str bytes)
         link->state = PL_LINK_OVER;
     if (data.len > 0)
         fetch->ops->data(fetch, data);
-    if (!gone(conn, link, fetch) && link->state == PL_LINK_OVER)
-        complete(link);
+    if (!pl_link_gone(conn, link, fetch) && link->state == PL_LINK_OVER)
+        pl_link_complete(link);
     return (ssize_t)used;
 }
 
@@ -242,6 +256,10 @@ static ssize_t take(struct pl_link *link, struct pl_str bytes)
     case PL_LINK_CLOSE:
         fetch->ops->data(fetch, bytes);
         return (ssize_t)bytes.len;
+    case PL_LINK_RECORDS:
+        /* Only this feature's handler has origins that speak so. */
+        return PL_WITH_FASTCGI ? pl_link_take_records(link, bytes)
+                               : PL_ERR_UNSUPPORTED;
     default: /* more than the answer: whose would that be? */
         link->keep = false;
         return (ssize_t)bytes.len;
@@ -282,13 +300,14 @@ static void on_eof(struct pl_conn *conn)
     } else if (link->state == PL_LINK_CLOSE &&
                !(PL_WITH_TLS && pl_conn_truncated(conn))) {
         link->state = PL_LINK_OVER;
-        complete(link);
+        pl_link_complete(link);
     } else if (link->state == PL_LINK_OVER) {
         link->keep = false;
     } else {
-        fail(link, PL_ERR_CLOSED,
-             fetch->answered ? "it broke off its answer"
-                             : "it closed the connection without an answer");
+        pl_link_fail(link, PL_ERR_CLOSED,
+                     fetch->answered
+                         ? "it broke off its answer"
+                         : "it closed the connection without an answer");
     }
 }
 
@@ -364,6 +383,8 @@ void pl_link_attach(struct pl_link *link, struct pl_fetch *fetch)
     link->fetch = fetch;
     link->state = PL_LINK_HEAD;
     link->informed = 0;
+    if (has_records(link))
+        pl_link_begin_records(link);
     fetch->link = link;
     fetch->reused = link->used;
     if (link->conn->flags & PL_CONN_PAUSED)

@@ -32,15 +32,29 @@ struct place {
     char text[PL_HOST_MAX + 16];
 };
 
-static int take_unix(const struct pl_origin_spec *spec, struct place *place,
-                     struct pl_error *error)
+/* A target as it is: an address without scheme, host field or path. */
+static int take_target(const struct pl_origin_spec *spec, struct pl_str target,
+                       struct place *place, struct pl_error *error)
 {
-    if (spec->url.len >= sizeof(place->text))
-        return bad(spec, error, "the path is too long");
-    memcpy(place->text, spec->url.data, spec->url.len);
-    place->text[spec->url.len] = '\0';
+    if (target.len >= sizeof(place->text))
+        return bad(spec, error, "is too long");
+    memcpy(place->text, target.data, target.len);
+    place->text[target.len] = '\0';
     place->host = PL_STR("localhost");
     return 0;
+}
+
+static int take_fastcgi(const struct pl_origin_spec *spec, struct place *place,
+                        struct pl_error *error)
+{
+    static const struct pl_str scheme = PL_STR("fastcgi://");
+    struct pl_str target = spec->url;
+
+    if (pl_str_istarts(target, scheme))
+        target = pl_str_skip(target, scheme.len);
+    if (target.len == 0 || pl_str_find(target, PL_STR("://")) >= 0)
+        return bad(spec, error, "is none of host:port and unix:/path");
+    return take_target(spec, target, place, error);
 }
 
 static int take_apart(const struct pl_origin_spec *spec, struct place *place,
@@ -50,8 +64,10 @@ static int take_apart(const struct pl_origin_spec *spec, struct place *place,
     const char *end;
 
     *place = (struct place){.path = {NULL, 0}};
+    if (spec->fastcgi)
+        return take_fastcgi(spec, place, error);
     if (pl_str_starts(spec->url, PL_STR("unix:")))
-        return take_unix(spec, place, error);
+        return take_target(spec, spec->url, place, error);
     if (pl_url_parse(spec->url, &url) < 0)
         return bad(spec, error, "is no URL");
     place->secure = pl_str_ieq(url.scheme, PL_STR("https"));
@@ -93,10 +109,11 @@ static char *make_key(const struct pl_origin_spec *spec,
     int n = 0;
 
     for (int round = 0; round < 2; round++) {
-        n = snprintf(key, (size_t)n, "%s\n%.*s\n%d%d\n%s\n%s\n%s\n%s",
+        n = snprintf(key, (size_t)n, "%s\n%.*s\n%d%d%d\n%s\n%s\n%s\n%s",
                      place->text, PL_STR_ARG(place->host), place->secure,
-                     tls->insecure, or_none(tls->ca), or_none(tls->cert),
-                     or_none(tls->key), or_none(spec->tls_name)) +
+                     spec->fastcgi, tls->insecure, or_none(tls->ca),
+                     or_none(tls->cert), or_none(tls->key),
+                     or_none(spec->tls_name)) +
             1;
         if (round == 0 && (key = pl_malloc((size_t)n)) == NULL)
             return NULL;
@@ -132,6 +149,16 @@ static size_t size_of(const char *text)
     return text == NULL ? 0 : strlen(text) + 1;
 }
 
+static const char *scheme_of(const struct pl_origin_spec *spec,
+                             const struct place *place)
+{
+    if (pl_str_starts(pl_str_c(place->text), PL_STR("unix:")))
+        return "";
+    if (spec->fastcgi)
+        return "fastcgi://";
+    return place->secure ? "https://" : "http://";
+}
+
 /* TAKES nothing; NULL when out of memory. */
 static struct pl_origin *make(const struct pl_origin_spec *spec,
                               const struct place *place, const char *key)
@@ -141,12 +168,7 @@ static struct pl_origin *make(const struct pl_origin_spec *spec,
     char url[PL_HOST_MAX + 32], host[PL_HOST_MAX + 16], *at;
 
     snprintf(host, sizeof(host), "%.*s", PL_STR_ARG(place->host));
-    snprintf(url, sizeof(url), "%s%s",
-             place->secure ? "https://"
-             : pl_str_starts(pl_str_c(place->text), PL_STR("unix:"))
-                 ? ""
-                 : "http://",
-             place->text);
+    snprintf(url, sizeof(url), "%s%s", scheme_of(spec, place), place->text);
     made = pl_malloc(sizeof(*made) + size_of(key) + size_of(url) +
                      size_of(host) + size_of(tls->ca) + size_of(tls->cert) +
                      size_of(tls->key) + size_of(spec->tls_name));
@@ -155,6 +177,7 @@ static struct pl_origin *make(const struct pl_origin_spec *spec,
     at = (char *)(made + 1);
     memset(made, 0, sizeof(*made));
     made->secure = place->secure;
+    made->fastcgi = spec->fastcgi;
     made->tls = *tls;
     made->tls.alpn = "http/1.1";
     made->tls.ca = keep(&at, tls->ca);

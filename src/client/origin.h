@@ -1,10 +1,10 @@
 /* origin.h - a server that requests are sent on to, as the process knows it:
  * where it is, and whether it answers.
  *
- * One for each different address (and TLS identity) that a site has named, for
- * all workers and generations; it is never freed. What changes are a few
- * atomic words: who finds out that a server is down spares all others the
- * attempt. Health is twofold:
+ * One for each different address (and TLS identity, and protocol) that a site
+ * has named, for all workers and generations; it is never freed. What changes
+ * are a few atomic words: who finds out that a server is down spares all others
+ * the attempt. Health is twofold:
  *
  *     passive   failures in a row; after so many the server is left alone for
  *               a while, which doubles with each further failure
@@ -32,13 +32,14 @@ struct pl_origin {
     struct pl_origin *next; /* made before this one */
     uint32_t id;            /* from 0 */
     bool secure;            /* https */
+    bool fastcgi;           /* it speaks FastCGI, not HTTP */
     struct pl_target target;
     struct pl_secure_spec tls;
-    const char *tls_name;      /* in its certificate; NULL: the host's */
-    struct pl_str url;         /* "http://host:port", for people */
-    struct pl_str host;        /* for the Host field: "host:port" or "host" */
-    const char *key;           /* all that makes it different from others */
-    _Atomic uint32_t failures; /* in a row */
+    const char *tls_name; /* in its certificate; NULL: the host's */
+    struct pl_str url;    /* "http://host:port", "unix:/path", for people */
+    struct pl_str host;   /* for the Host field: "host:port" or "host" */
+    const char *key;      /* all that makes it different from others */
+    _Atomic uint32_t failures;     /* in a row */
     _Atomic uint64_t paused_until; /* monotonic ms; 0: is not */
     _Atomic uint8_t checked;       /* enum pl_origin_checked */
     _Atomic uint32_t streak;       /* equal results of checks in a row */
@@ -49,6 +50,8 @@ struct pl_origin_spec {
     struct pl_str url; /* "http://host[:port][/path]", "https://...",
                           "unix:/path", "http+unix:/path" are not URLs with a
                           path behind them */
+    bool
+        fastcgi; /* url is "host:port", "fastcgi://host:port" or "unix:/path" */
     struct pl_secure_spec tls;
     const char *tls_name;
 };

@@ -1,143 +1,20 @@
 /* test_fetch.c - exchanges on the scripted backend: what callers are told,
  * however the bytes are cut, and which connections are kept. */
-#include "net_world.h"
+#include "fetch_world.h"
 
-#include "client/link.h"
-#include "socket/socket.h"
-
-static struct pl_sockets sockets;
-static struct pl_clients *clients;
-static struct pl_origin *origin;
-static struct pl_fetch fetch;
-static struct pl_link *connection;
-static int far;
-static char told[512];
-static bool ends; /* when it is done */
-static size_t pause_at;
-
-static void tell(const char *word, int number)
+static int make(void **state)
 {
-    size_t len = strlen(told);
+    const struct pl_origin_spec spec = {.url = PL_STR("http://127.0.0.1:1")};
 
-    snprintf(told + len, sizeof(told) - len, "%s%.0d", word, number);
-}
-
-static void on_ready(struct pl_fetch *it)
-{
-    (void)it;
-    tell("ready ", 0);
-}
-
-static void on_head(struct pl_fetch *it)
-{
-    tell("", it->parser->status);
-    tell(" ", 0);
-    if (it->parser->status == 101)
-        pl_fetch_raw(it);
-}
-
-/* Pieces are joined: how they come is not told. */
-static void on_data(struct pl_fetch *it, struct pl_str bytes)
-{
-    size_t len = strlen(told);
-
-    memcpy(told + len, bytes.data, bytes.len);
-    told[len + bytes.len] = '\0';
-    if (pause_at > 0 && strlen(told) >= pause_at)
-        pl_fetch_pause(it);
-}
-
-static void on_done(struct pl_fetch *it)
-{
-    tell(" done", 0);
-    if (ends)
-        pl_fetch_end(it);
-}
-
-static void on_room(struct pl_fetch *it)
-{
-    (void)it;
-    tell("room ", 0);
-}
-
-static void on_failed(struct pl_fetch *it, int err, const char *why)
-{
-    (void)it;
-    (void)why;
-    tell(" failed", err);
-}
-
-static const struct pl_fetch_ops ops = {
-    .ready = on_ready,
-    .head = on_head,
-    .data = on_data,
-    .done = on_done,
-    .room = on_room,
-    .failed = on_failed,
-};
-static const struct pl_fetch_options options = {
-    .connect_ms = 1000,
-    .keep = 2,
-    .keep_ms = 1000,
-    .limits = {8192, 8192, 100},
-};
-
-/* A connection that was opened, and is idle. */
-static void open_link(void)
-{
-    struct pl_stock *stock = pl_stock_of(clients, origin);
-    struct pl_socket *socket = pl_socket_new(&sockets);
-    int fd = pl_script_pair(script, &far);
-    struct pl_fetch first = {.ops = &ops,
-                             .options = &options,
-                             .clients = clients,
-                             .complete = true,
-                             .sent = true};
-
-    CHECK_INT(0, pl_conn_dialed(&net, fd, &pl_socket_protocol, socket), "conn");
-    connection = pl_link_new(stock, pl_socket_detach(socket));
-    CHECK(connection != NULL, "link");
-    pl_link_attach(connection, &first);
-    connection->state = PL_LINK_OVER;
-    connection->keep = true;
-    pl_link_release(connection);
+    return make_fetch(state, &spec);
 }
 
 static void begin(void)
 {
-    told[0] = '\0';
-    CHECK_INT(1, pl_fetch_begin(&fetch, clients, origin, false, &ops, &options),
-              "a kept connection");
+    begin_fetch();
     CHECK_INT(0, pl_fetch_write(&fetch, PL_STR("GET / HTTP/1.1\r\n\r\n")),
               "request");
     pl_fetch_sent(&fetch);
-}
-
-static int make(void **state)
-{
-    struct pl_origin_spec spec = {.url = PL_STR("http://127.0.0.1:1")};
-    struct pl_str path;
-
-    make_net(state);
-    pl_sockets_init(&sockets, &net, &sched, NULL);
-    clients = pl_clients_get();
-    CHECK_INT(0, pl_origin_get(&spec, &origin, &path, NULL), "origin");
-    ends = true;
-    pause_at = 0;
-    open_link();
-    return 0;
-}
-
-static int end(void **state)
-{
-    pl_fetch_end(&fetch);
-    pl_sockets_fini(&sockets);
-    return end_net(state);
-}
-
-static unsigned idle(void)
-{
-    return pl_stock_of(clients, origin)->nidle;
 }
 
 /* ---- what is told ---- */
@@ -288,7 +165,7 @@ static void test_fetch__frees_a_place_for_who_waits(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make, end)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make, end_fetch)
     const struct CMUnitTest tests[] = {
         TEST(test_fetch__tells_the_same_however_it_is_cut),
         TEST(test_fetch__closes_what_speaks_unasked),
