@@ -112,11 +112,26 @@ static int follow(int dir, const char *name, int flags)
     return -1;
 }
 
+/* O_PATH opens a link itself. */
+static int refuse_link(int fd)
+{
+    struct stat st;
+
+    if (fd < 0 || (pl_sys_fstat(fd, &st) == 0 && !S_ISLNK(st.st_mode)))
+        return fd;
+    pl_sys_close(fd);
+    errno = ELOOP;
+    return -1;
+}
+
 /* O_DIRECTORY | O_NOFOLLOW says ENOTDIR of a link. */
 static int open_element(int dir, const char *name, int flags,
                         enum pl_file_links links)
 {
     int fd = open_again(dir, name, flags | O_NOFOLLOW);
+
+    if (flags == PLACE_FLAGS)
+        fd = refuse_link(fd);
 
     if (fd < 0 && links == PL_LINKS_OWNER &&
         (errno == ELOOP || errno == ENOTDIR))
@@ -144,7 +159,7 @@ static int step(int root, int dir, struct pl_str name, enum pl_file_links links)
 }
 
 /* The path has passed pl_file_path_ok(): no ".." in it. */
-static int walk(int root, const char *path, enum pl_file_links links)
+static int walk(int root, const char *path, enum pl_file_links links, int flags)
 {
     const char *slash;
     int dir = root, fd;
@@ -155,7 +170,7 @@ static int walk(int root, const char *path, enum pl_file_links links)
             return -1;
         path = slash + 1;
     }
-    fd = open_element(dir, path, OPEN_FLAGS, links);
+    fd = open_element(dir, path, flags, links);
     if (dir != root)
         close_quietly(dir);
     return fd;
@@ -176,40 +191,43 @@ static uint64_t resolve_flags(enum pl_file_links links)
 }
 
 /* The kernel has names and inodes in its memory, or says so. */
-static int open_cached(int root, const char *path, enum pl_file_links links)
+static int open_cached(int root, const char *path, enum pl_file_links links,
+                       int flags)
 {
     if (links == PL_LINKS_OWNER) {
         errno = EAGAIN;
         return -1;
     }
-    return pl_sys_openat2(root, path, OPEN_FLAGS,
+    return pl_sys_openat2(root, path, flags,
                           resolve_flags(links) | RESOLVE_CACHED);
 }
 
-static int open_beneath(int root, const char *path, enum pl_file_links links)
+static int open_beneath(int root, const char *path, enum pl_file_links links,
+                        int flags)
 {
     int fd, races = 0;
 
     do
-        fd = pl_sys_openat2(root, path, OPEN_FLAGS, resolve_flags(links));
+        fd = pl_sys_openat2(root, path, flags, resolve_flags(links));
     while (fd < 0 && (errno == EAGAIN || errno == EINTR) &&
            ++races < RACES_MAX);
     /* Reading needs no privilege that EPERM could be about: a seccomp filter
      * says so of calls that it does not know. */
     if (fd < 0 && (errno == ENOSYS || errno == EPERM))
-        fd = walk(root, path, PL_LINKS_NONE);
+        fd = walk(root, path, PL_LINKS_NONE, flags);
     return fd;
 }
 
-static int open_waiting(int root, const char *path, enum pl_file_links links)
+static int open_waiting(int root, const char *path, enum pl_file_links links,
+                        int flags)
 {
     switch (links) {
     case PL_LINKS_ALL:
-        return open_again(root, path, OPEN_FLAGS);
+        return open_again(root, path, flags);
     case PL_LINKS_OWNER:
-        return walk(root, path, links);
+        return walk(root, path, links, flags);
     default:
-        return open_beneath(root, path, links);
+        return open_beneath(root, path, links, flags);
     }
 }
 
@@ -245,11 +263,11 @@ static bool must_wait(void)
            errno == EPERM || errno == EINVAL;
 }
 
-int pl_file_open(int dir, const char *path, enum pl_file_links links, bool wait,
-                 struct stat *st)
+static int open_with(int dir, const char *path, enum pl_file_links links,
+                     bool wait, int flags, struct stat *st)
 {
-    int fd =
-        wait ? open_waiting(dir, path, links) : open_cached(dir, path, links);
+    int fd = wait ? open_waiting(dir, path, links, flags)
+                  : open_cached(dir, path, links, flags);
     int err = 0;
 
     if (fd < 0)
@@ -262,6 +280,23 @@ int pl_file_open(int dir, const char *path, enum pl_file_links links, bool wait,
         return fd;
     pl_sys_close(fd);
     return err;
+}
+
+int pl_file_open(int dir, const char *path, enum pl_file_links links, bool wait,
+                 struct stat *st)
+{
+    return open_with(dir, path, links, wait, OPEN_FLAGS, st);
+}
+
+int pl_file_look(int dir, const char *path, enum pl_file_links links, bool wait,
+                 struct stat *st)
+{
+    int fd = open_with(dir, path, links, wait, PLACE_FLAGS, st);
+
+    if (fd < 0)
+        return fd;
+    pl_sys_close(fd);
+    return 0;
 }
 
 int pl_file_open_root(const char *path)

@@ -30,6 +30,11 @@ bool pl_file_path_ok(struct pl_str path, bool dots);
 int pl_file_open(int dir, const char *path, enum pl_file_links links, bool wait,
                  struct stat *st);
 
+/* What is there, by the same rules, without opening it: neither the right to
+ * read it is needed nor anything but a name to wait for. 0 or as above. */
+int pl_file_look(int dir, const char *path, enum pl_file_links links, bool wait,
+                 struct stat *st);
+
 /* A folder, as a place to begin at (O_PATH); negative as above. */
 int pl_file_open_root(const char *path);
 
