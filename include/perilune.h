@@ -423,6 +423,54 @@ struct pl_proxy_options {
 PL_API int pl_app_proxy(struct pl_app *app, const char *prefix,
                         const struct pl_proxy_options *options);
 
+/* ---- FastCGI programs ------------------------------------------------------
+ *
+ * Requests sent on to PHP (php-fpm) and other programs that speak FastCGI, on
+ * TCP or UNIX sockets (docs/fastcgi-client.md, docs/php.md). What is said of a
+ * proxy's servers, time and bodies holds here, too. */
+struct pl_fastcgi_options {
+    size_t size; /* sizeof(struct pl_fastcgi_options) */
+    const struct pl_proxy_server *servers; /* 1 to 64 of them; their url is
+                                              "host:port" or "unix:/path" */
+    size_t nservers;
+    const char *balance, *hash; /* as of a proxy */
+    const char *root;           /* the folder of the scripts; NULL: one program
+                                   has all paths, and PATH_INFO is what follows
+                                   the prefix */
+    const char *script_root;    /* what the servers call it; NULL: the same */
+    bool remote;                /* it is on their machine only: nobody looks
+                                   whether a script is there */
+    const char *suffixes;       /* names with spaces between; NULL: ".php" */
+    const char *index;          /* names with spaces between; NULL: "index.php",
+                                   and with files "index.html" behind it */
+    const char *fallback;   /* the script for what is not there; NULL: 404 */
+    const char *no_scripts; /* folders with spaces between, in which nothing is
+                               a script: what clients have uploaded */
+    const char *symlinks;   /* as of pl_app_static() */
+    bool files;             /* serve files of root that are no scripts */
+    bool buffer;            /* read bodies as a whole before they are sent on */
+    const struct pl_pair *params; /* variables for the programs, in the place of
+                                     ours; an absent value takes one out */
+    size_t nparams;
+    const char *sendfile;        /* a folder of which scripts may name files, by
+                                    X-Sendfile; NULL: none */
+    const char *sendfile_prefix; /* ... or by X-Accel-Redirect: as a path that
+                                    begins with this */
+    const struct pl_pair *response_headers; /* as of a proxy */
+    size_t nresponse_headers;
+    /* The same as of a proxy. But keepalive is off at 0: a process of PHP
+     * serves nobody else as long as its connection is kept. */
+    uint32_t max_connections, queue, queue_ms;
+    uint32_t keepalive, keepalive_ms;
+    uint32_t connect_ms, first_byte_ms, between_ms, total_ms;
+    uint32_t retries, max_failures, pause_ms;
+};
+
+/* Sends requests below prefix on: those for scripts, or all of them. COPIES
+ * options. */
+PL_API int pl_app_fastcgi(struct pl_app *app, const char *prefix,
+                          const struct pl_fastcgi_options *options);
+
 /* ---- running a site ------------------------------------------------------ */
 
 struct pl_maintenance_options {

@@ -160,6 +160,43 @@ function pl.static(prefix, options) end
 ---@param options string|pl.ProxyOptions
 function pl.proxy(prefix, options) end
 
+---@class pl.FastcgiOptions: pl.RouteOptions
+---@field to string|(string|pl.ProxyServer)[] "unix:/path", "host:port"
+---@field root? string the folder of the scripts
+---@field script_root? string what the programs call it
+---@field remote? boolean it is on the programs' machine
+---@field suffixes? string|string[] ".php"
+---@field index? string|string[] "index.php"
+---@field fallback? string the script for what is not there
+---@field static? boolean serve files that are no scripts
+---@field no_scripts? string|string[] folders in which nothing is a script
+---@field symlinks? "inside"|"owner"|"none"|"all"
+---@field params? table<string, string|number|false> variables
+---@field buffer? boolean read bodies as a whole first
+---@field sendfile? string a folder of which scripts may name files
+---@field sendfile_prefix? string ... as a path that begins with this
+---@field response_headers? table<string, string|number|false>
+---@field balance? "round_robin"|"least_connections"|"hash"
+---@field hash? string
+---@field max_connections? integer of a program and worker
+---@field queue? integer|false
+---@field queue_timeout? number|string|false
+---@field keepalive? integer|false connections that are kept: 0
+---@field keepalive_timeout? number|string
+---@field connect_timeout? number|string|false
+---@field first_byte_timeout? number|string|false
+---@field read_timeout? number|string|false
+---@field total_timeout? number|string|false
+---@field retries? integer|false
+---@field max_failures? integer|false
+---@field pause? number|string
+
+--- Requests below prefix are sent on to PHP, and other programs that speak
+--- FastCGI (docs/fastcgi-client.md).
+---@param prefix string
+---@param options string|pl.FastcgiOptions
+function pl.fastcgi(prefix, options) end
+
 --- Addresses, settings and routes of a configuration of Lwan's (docs/lwan.md).
 ---@param path string
 function pl.lwan(path) end

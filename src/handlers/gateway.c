@@ -28,6 +28,7 @@
 
 enum {
     EXPECT_MS = 1000, /* RFC 9110, 10.1.1: nobody waits for a 100 for ever */
+    KNOCK_MS = 20,
     TRAILERS_MAX = 16 * 1024,
 };
 
@@ -53,6 +54,8 @@ static void finish(struct pl_relay *relay, int result)
     if (relay->over)
         return;
     relay->over = true;
+    if (relay->gateway->wire->over != NULL)
+        relay->gateway->wire->over(relay);
     pl_timer_stop(pl_loop_wheel(loop_of(relay)), &relay->timer);
     pl_fetch_end(&relay->fetch);
     if (relay->waiting)
@@ -133,6 +136,8 @@ void pl_relay_fail(struct pl_relay *relay, int status, const char *why)
 
 /* ---- time ---- */
 
+static void begin(struct pl_relay *relay, bool fresh);
+
 static void arm(struct pl_relay *relay)
 {
     uint64_t due = relay->due;
@@ -173,7 +178,10 @@ static bool waits_for_client(struct pl_relay *relay)
 
 static void on_due(struct pl_relay *relay)
 {
-    if (relay->expecting && !relay->headed) {
+    if (relay->knocking) {
+        relay->knocking = false;
+        begin(relay, true);
+    } else if (relay->expecting && !relay->headed) {
         relay->expecting = false;
         pl_relay_allow(relay, relay->gateway->first_byte_ms);
         pl_relay_pump(relay);
@@ -207,16 +215,15 @@ static void on_timer(struct pl_timer *timer)
 
 /* ---- attempts ---- */
 
-static void begin(struct pl_relay *relay, bool fresh);
-
 static void on_ready(struct pl_fetch *fetch)
 {
     struct pl_relay *relay = PL_CONTAINER_OF(fetch, struct pl_relay, fetch);
     int err;
 
     relay->connecting = false;
+    relay->written = 0;
     fetch->bodyless = relay->req->head;
-    err = pl_relay_write_head(relay);
+    err = relay->gateway->wire->write_head(relay);
     if (err < 0) {
         if (fetch->link != NULL)
             pl_relay_fail(relay, 503, pl_err_text(err));
@@ -224,9 +231,7 @@ static void on_ready(struct pl_fetch *fetch)
     }
     pl_relay_allow(relay, relay->expecting ? (uint32_t)EXPECT_MS
                                            : relay->gateway->first_byte_ms);
-    if (relay->mode <= PL_RELAY_WHOLE)
-        pl_relay_send_whole(relay);
-    else if (!relay->expecting)
+    if (!relay->expecting)
         pl_relay_pump(relay);
 }
 
@@ -327,10 +332,38 @@ static int status_of(int err)
         return 504;
     case PL_ERR_NOMEM:
     case PL_ERR_NO_FDS:
+    case PL_ERR_BUSY:
         return 503;
     default:
         return 502;
     }
+}
+
+/* A UNIX socket with a full queue of connections says so at once, and cannot be
+ * waited for: it is asked again until the time for connecting is over. */
+static bool knock_again(struct pl_relay *relay)
+{
+    uint64_t now = pl_now_ms(loop_of(relay));
+    uint32_t limit = relay->gateway->fetch.connect_ms;
+
+    if (relay->connect_due == 0)
+        relay->connect_due = limit == 0 ? UINT64_MAX : now + limit;
+    if (now >= relay->connect_due)
+        return false;
+    relay->knocking = true;
+    pl_relay_allow(relay, KNOCK_MS);
+    return true;
+}
+
+/* May the same request be sent once more? It has not been answered; one that
+ * was turned away was not begun either. */
+static bool is_repeatable(const struct pl_relay *relay, bool connected, int err)
+{
+    if (relay->fetch.answered || relay->begun || err == PL_ERR_NOMEM ||
+        err == PL_ERR_NO_FDS)
+        return false;
+    return !connected || err == PL_ERR_BUSY ||
+           (is_idempotent(relay->req) && err != PL_ERR_TIMEOUT);
 }
 
 /* A kept connection may be closed by the other side at any time: that says
@@ -338,21 +371,17 @@ static int status_of(int err)
 static bool try_again(struct pl_relay *relay, bool connected, int err)
 {
     const struct pl_gateway *gateway = relay->gateway;
-    bool stale = connected && relay->fetch.reused && err != PL_ERR_TIMEOUT;
     int which;
 
-    if (relay->fetch.answered || relay->begun ||
-        (connected && (!is_idempotent(relay->req) || err == PL_ERR_TIMEOUT)))
+    if (!is_repeatable(relay, connected, err))
         return false;
-    if (err == PL_ERR_NOMEM || err == PL_ERR_NO_FDS)
-        return false;
-    if (stale) {
+    if (connected && relay->fetch.reused && err != PL_ERR_BUSY) {
         begin(relay, true);
         return true;
     }
     which = relay->switches < gateway->retries ? choose(relay) : -1;
     if (which < 0)
-        return false;
+        return !connected && err == PL_ERR_BUSY && knock_again(relay);
     relay->switches++;
     begin_with(relay, which);
     return true;
@@ -370,7 +399,8 @@ static void on_failed(struct pl_fetch *fetch, int err, const char *why)
         return;
     pl_timer_stop(pl_loop_wheel(loop_of(relay)), &relay->timer);
     snprintf(text, sizeof(text), "%s", why); /* goes with what has failed */
-    if (!(connected && fetch->reused && !fetch->answered)) {
+    if (err != PL_ERR_BUSY &&
+        !(connected && fetch->reused && !fetch->answered)) {
         stock->stats.failed++;
         pl_origin_failed(origin, &relay->gateway->health,
                          pl_now_ms(loop_of(relay)), text);
@@ -421,6 +451,8 @@ static void begin_response(struct pl_relay *relay)
     struct pl_request *req = relay->req;
     struct pl_response *res = &req->response;
 
+    if (relay->silent)
+        return;
     /* Of a HEAD the length may be unknown: only a stream can say so. */
     if (req->head ? res->length >= 0
                   : !pl_status_has_body(res->status) || res->length == 0)
@@ -450,9 +482,9 @@ static void on_head(struct pl_fetch *fetch)
         relay->expecting = false;
         pl_origin_answered(relay->server->origin);
         pl_relay_allow(relay, relay->gateway->between_ms);
-        if (pl_relay_take_head(relay) < 0)
+        if (relay->gateway->wire->take_head(relay) < 0)
             pl_relay_fail(relay, 503, "out of memory");
-        else
+        else if (!relay->ending)
             begin_response(relay);
     }
 }
@@ -466,7 +498,16 @@ static void on_data(struct pl_fetch *fetch, struct pl_str bytes)
     if (relay->ending || relay->over)
         return;
     relay->due = ms == 0 ? 0 : pl_now_ms(loop_of(relay)) + ms;
-    pl_relay_push(relay, bytes);
+    if (!relay->silent)
+        pl_relay_push(relay, bytes);
+}
+
+static void on_errors(struct pl_fetch *fetch, struct pl_str bytes)
+{
+    struct pl_relay *relay = PL_CONTAINER_OF(fetch, struct pl_relay, fetch);
+
+    if (!relay->ending && !relay->over && relay->gateway->wire->errors != NULL)
+        relay->gateway->wire->errors(relay, bytes);
 }
 
 static void on_trailers(struct pl_fetch *fetch, struct pl_str lines)
@@ -521,6 +562,7 @@ static const struct pl_fetch_ops relay_ops = {
     .head = on_head,
     .data = on_data,
     .trailers = on_trailers,
+    .errors = on_errors,
     .done = on_done,
     .room = on_room,
     .failed = on_failed,
@@ -538,11 +580,9 @@ static int refuse(struct pl_request *req, int status, const char *why)
                : pl_response_error(&req->response, status, pl_str_c(why));
 }
 
-static void start(struct pl_handler *handler, struct pl_request *req,
-                  struct pl_then *then)
+void pl_relay_start(struct pl_gateway *gateway, struct pl_request *req,
+                    struct pl_then *then, const struct pl_script *script)
 {
-    struct pl_gateway *gateway =
-        PL_CONTAINER_OF(handler, struct pl_gateway, handler);
     struct pl_relay *relay = pl_arena_zeroed(&req->arena, sizeof(*relay));
     const char *why = NULL;
     int status;
@@ -554,6 +594,7 @@ static void start(struct pl_handler *handler, struct pl_request *req,
     relay->req = req;
     relay->gateway = gateway;
     relay->then = then;
+    relay->script = script;
     relay->key = noted_key(req);
     relay->clients = pl_clients_get();
     status = relay->clients == NULL ? 503 : pl_relay_prepare(relay, &why);
@@ -572,6 +613,13 @@ static void start(struct pl_handler *handler, struct pl_request *req,
     arm(relay);
     pl_request_hold(req);
     attempt(relay);
+}
+
+static void start(struct pl_handler *handler, struct pl_request *req,
+                  struct pl_then *then)
+{
+    pl_relay_start(PL_CONTAINER_OF(handler, struct pl_gateway, handler), req,
+                   then, NULL);
 }
 
 /* ---- keys of scripts ---- */
@@ -601,13 +649,14 @@ static uint64_t noted_key(const struct pl_request *req)
     return defer == NULL ? 0 : *(const uint64_t *)defer->arg;
 }
 
-static void free_gateway(struct pl_handler *handler)
+void pl_gateway_free(struct pl_handler *handler)
 {
     pl_gateway_drop(PL_CONTAINER_OF(handler, struct pl_gateway, handler));
 }
 
 void pl_gateway_init(struct pl_gateway *gateway)
 {
+    gateway->wire = &pl_gateway_http;
     gateway->handler = (struct pl_handler){
-        .kind = "proxy", .start = start, .free = free_gateway};
+        .kind = "proxy", .start = start, .free = pl_gateway_free};
 }

@@ -1,4 +1,5 @@
-/* gateway.h - requests sent on to other servers: pl.proxy, pl_app_proxy.
+/* gateway.h - requests sent on to other servers: pl.proxy and pl.fastcgi, with
+ * pl_app_proxy and pl_app_fastcgi.
  *
  * A reverse proxy, or gateway (RFC 9110, 3.7), in the form of a mounted
  * handler: what the site says becomes rules (gateway_rules.c), each request a
@@ -19,6 +20,10 @@ struct pl_clients;
 /* COPIES options. NULL: PL_ERR_INVALID or PL_ERR_NOMEM, with *error. */
 struct pl_handler *pl_gateway_new(const struct pl_proxy_options *options,
                                   struct pl_error *error);
+
+/* The same for programs that speak FastCGI (gateway_fcgi.c). */
+struct pl_handler *pl_gateway_fcgi_new(const struct pl_fastcgi_options *options,
+                                       struct pl_error *error);
 
 /* Milliseconds between checks; 0: it has none. */
 uint32_t pl_gateway_check_ms(const struct pl_handler *handler);

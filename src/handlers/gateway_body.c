@@ -30,7 +30,7 @@ static void wait_for_body(struct pl_relay *relay)
     pl_op_then(&relay->body.op, on_body);
 }
 
-static int write_piece(struct pl_relay *relay, struct pl_str piece)
+int pl_relay_write_piece(struct pl_relay *relay, struct pl_str piece)
 {
     char size[20];
     struct iovec pieces[3] = {
@@ -43,25 +43,34 @@ static int write_piece(struct pl_relay *relay, struct pl_str piece)
     return pl_fetch_writev(&relay->fetch, pieces, 3);
 }
 
-static void end_body(struct pl_relay *relay)
+int pl_relay_write_end(struct pl_relay *relay)
 {
     struct pl_request *req = relay->req;
     char *out;
 
+    if (relay->mode != PL_RELAY_CHUNKED)
+        return 0;
+    if (req->trailers == NULL)
+        return pl_fetch_write(&relay->fetch, PL_STR("0\r\n\r\n"));
+    out = pl_arena_bytes(&req->arena, pl_h1_trailers_bound(req->trailers));
+    if (out == NULL)
+        return PL_ERR_NOMEM;
+    return pl_fetch_write(
+        &relay->fetch, pl_str(out, pl_h1_trailers_write(out, req->trailers)));
+}
+
+static void end_body(struct pl_relay *relay)
+{
+    int err;
+
     if (relay->mode == PL_RELAY_RAW) {
         pl_fetch_shutdown(&relay->fetch);
-    } else if (relay->mode == PL_RELAY_CHUNKED && req->trailers != NULL) {
-        out = pl_arena_bytes(&req->arena, pl_h1_trailers_bound(req->trailers));
-        if (out == NULL) {
-            pl_relay_fail(relay, 503, "out of memory");
-            return;
-        }
-        pl_fetch_write(&relay->fetch,
-                       pl_str(out, pl_h1_trailers_write(out, req->trailers)));
-    } else if (relay->mode == PL_RELAY_CHUNKED) {
-        pl_fetch_write(&relay->fetch, PL_STR("0\r\n\r\n"));
+        return;
     }
-    if (relay->mode != PL_RELAY_RAW)
+    err = relay->gateway->wire->write_end(relay);
+    if (err == PL_ERR_NOMEM)
+        pl_relay_fail(relay, 503, "out of memory");
+    else if (err == 0)
         pl_fetch_sent(&relay->fetch);
 }
 
@@ -82,20 +91,40 @@ static void body_failed(struct pl_relay *relay, int err)
     pl_relay_end(relay, err);
 }
 
-void pl_relay_pump(struct pl_relay *relay)
+/* All of a body that is there, or of none. The request of a tunnel ends with
+ * that. */
+static void pump_whole(struct pl_relay *relay)
+{
+    struct pl_request *req = relay->req;
+    struct pl_str rest = pl_str("", 0);
+
+    if (relay->mode == PL_RELAY_WHOLE)
+        rest = pl_str_skip(pl_body_waiting(&req->body), relay->written);
+    while (rest.len > 0) {
+        struct pl_str piece = pl_str_first(rest, CHUNK);
+
+        if (pl_fetch_congested(&relay->fetch) ||
+            relay->gateway->wire->write_piece(relay, piece) < 0)
+            return; /* there will be room; or the link tells why */
+        relay->written += piece.len;
+        rest = pl_str_skip(rest, piece.len);
+    }
+    if (!relay->upgrade || req->connect_protocol.data == NULL)
+        end_body(relay);
+}
+
+static void pump_pieces(struct pl_relay *relay)
 {
     struct pl_request *req = relay->req;
     struct pl_str piece;
     int err = 0;
 
-    if (relay->mode < PL_RELAY_LENGTH || relay->fetch.sent || relay->connecting)
-        return;
     while (!pl_fetch_congested(&relay->fetch) && relay->fetch.link != NULL) {
         err = pl_body_peek(req, CHUNK, &piece);
         if (err < 0 || piece.len == 0)
             break;
         relay->begun = true;
-        err = write_piece(relay, piece);
+        err = relay->gateway->wire->write_piece(relay, piece);
         if (err < 0)
             return; /* the link tells why */
         pl_body_skip(req, piece.len);
@@ -114,12 +143,12 @@ void pl_relay_pump(struct pl_relay *relay)
         end_body(relay);
 }
 
-void pl_relay_send_whole(struct pl_relay *relay)
+void pl_relay_pump(struct pl_relay *relay)
 {
-    struct pl_str body = pl_body_waiting(&relay->req->body);
-
-    if (relay->mode == PL_RELAY_WHOLE && body.len > 0)
-        (void)pl_fetch_write(&relay->fetch, body);
-    if (!relay->upgrade || relay->req->connect_protocol.data == NULL)
-        pl_fetch_sent(&relay->fetch);
+    if (relay->fetch.sent || relay->connecting || relay->fetch.link == NULL)
+        return;
+    if (relay->mode <= PL_RELAY_WHOLE)
+        pump_whole(relay);
+    else
+        pump_pieces(relay);
 }

@@ -7,6 +7,10 @@
 #include "handlers/gateway.h"
 #include "http/request.h"
 
+struct pl_gateway_fcgi;
+struct pl_relay;
+struct pl_script;
+
 enum pl_gateway_key {
     PL_KEY_ADDRESS,
     PL_KEY_PATH,
@@ -23,9 +27,30 @@ struct pl_gateway_fields {
     struct pl_header *list; /* value NULL: is taken out */
 };
 
+/* How requests are said to upstreams, and what comes of their answers: what
+ * HTTP and FastCGI have different. */
+struct pl_gateway_wire {
+    /* Decides what is asked for, and how the body goes (relay->mode); 0, or the
+     * status of a refusal with *why. */
+    int (*prepare)(struct pl_relay *relay, const char **why);
+    /* These return 0 or PL_ERR_*: the link tells why, or there is no memory. */
+    int (*write_head)(struct pl_relay *relay);
+    int (*write_piece)(struct pl_relay *relay, struct pl_str piece);
+    int (*write_end)(struct pl_relay *relay);
+    /* Takes in the head of the fetch: status, fields and length of the
+     * response. 0 or PL_ERR_NOMEM. */
+    int (*take_head)(struct pl_relay *relay);
+    /* What the program says of errors; and at the end of the relay. NULL: has
+     * nothing of the kind. */
+    void (*errors)(struct pl_relay *relay, struct pl_str bytes);
+    void (*over)(struct pl_relay *relay);
+};
+
 /* Made once; does not change but for upstream's counter. */
 struct pl_gateway {
     struct pl_handler handler;
+    const struct pl_gateway_wire *wire;
+    struct pl_gateway_fcgi *fcgi; /* NULL: its upstreams speak HTTP */
     atomic_uint refs; /* the handler's, each relay's, and each check's */
     struct pl_pool pool;
     struct pl_arena arena; /* of the texts */
@@ -68,11 +93,18 @@ struct pl_relay {
     const struct pl_upstream_server *server; /* of this attempt */
     struct pl_str target;                    /* of the request line */
     struct pl_str prefix; /* what base takes the place of, as it came */
+    const struct pl_script *script; /* FastCGI: who is to answer, */
+    struct pl_buf *pairs;           /* ... what it is told, */
+    struct pl_buf *errors;          /* ... and a line of what it says of errors;
+                                       or NULL */
+    unsigned lines;                 /* ... of those that were logged */
     uint64_t key, tried;
     unsigned attempts, switches; /* to another server */
     struct pl_timer timer;
-    uint64_t due;       /* ms; of the step; 0: none */
-    uint64_t total_due; /* ms; 0: none */
+    uint64_t due;         /* ms; of the step; 0: none */
+    uint64_t total_due;   /* ms; 0: none */
+    uint64_t connect_due; /* ms; from then on nobody knocks again */
+    size_t written;       /* bytes of a whole body, in this attempt */
     struct pl_waiter waiter;
     struct pl_body_op body;
     struct pl_drain_op drain;
@@ -88,6 +120,7 @@ struct pl_relay {
         PL_RELAY_RAW,     /* no HTTP any more */
     } mode;
     bool waiting;    /* in the queue */
+    bool knocking;   /* at a server whose queue of connections was full */
     bool connecting; /* ready() has not been told */
     bool begun;      /* a piece of the body was taken from the request */
     bool expecting;  /* the client, and so we, wait for a 100 */
@@ -97,6 +130,7 @@ struct pl_relay {
     bool headed;     /* the response's head has come */
     bool ending;     /* last is under way */
     bool over;       /* then->done() was called */
+    bool silent;     /* the body of the answer is for nobody */
     bool believed;   /* what the request says of those before us */
     bool wants_trailers;
     char ws_key[24]; /* of an extended CONNECT */
@@ -104,8 +138,15 @@ struct pl_relay {
 
 /* ---- gateway.c ---- */
 
-/* Sets its functions. */
+/* Sets its functions, of a proxy. */
 void pl_gateway_init(struct pl_gateway *gateway);
+
+/* A request begins its way. script: see struct pl_relay; or NULL. */
+void pl_relay_start(struct pl_gateway *gateway, struct pl_request *req,
+                    struct pl_then *then, const struct pl_script *script);
+
+/* For a handler that is made of a gateway. */
+void pl_gateway_free(struct pl_handler *handler);
 
 /* The step has until now + ms (0: without end) from now on. */
 void pl_relay_allow(struct pl_relay *relay, uint32_t ms);
@@ -129,26 +170,37 @@ void pl_relay_push(struct pl_relay *relay, struct pl_str bytes);
 /* Sends on what there is of the request's body, and waits for more. */
 void pl_relay_pump(struct pl_relay *relay);
 
-/* All of one that is there, or of none. */
-void pl_relay_send_whole(struct pl_relay *relay);
+/* The same in HTTP. */
+int pl_relay_write_piece(struct pl_relay *relay, struct pl_str piece);
+int pl_relay_write_end(struct pl_relay *relay);
 
 /* ---- gateway_rules.c ---- */
+
+/* COPIES options; fcgi: its upstreams speak FastCGI, and belong to that
+ * handler. NULL: with *error. */
+struct pl_gateway *pl_gateway_make(const struct pl_proxy_options *options,
+                                   struct pl_gateway_fcgi *fcgi,
+                                   struct pl_error *error);
 
 void pl_gateway_drop(struct pl_gateway *gateway);
 
 /* ---- gateway_request.c ---- */
 
-/* Decides target, body and what is asked for beside; 0, or the status of a
+/* What every relay decides before the first attempt; 0, or the status of a
  * refusal with *why. */
 int pl_relay_prepare(struct pl_relay *relay, const char **why);
 
-/* Writes the head. 0 or PL_ERR_*. */
-int pl_relay_write_head(struct pl_relay *relay);
+extern const struct pl_gateway_wire pl_gateway_http;
+
+/* Does the field say who asks, as proxies do? */
+bool pl_gateway_tells_who_asks(const struct pl_header *field);
+
+/* The host that was asked for, with its port; may be empty. */
+struct pl_str pl_gateway_host(struct pl_request *req);
 
 /* ---- gateway_response.c ---- */
 
-/* Takes in the head of the fetch: status, fields and length of the response. 0
- * or PL_ERR_NOMEM. */
+/* See struct pl_gateway_wire. */
 int pl_relay_take_head(struct pl_relay *relay);
 
 /* Passes an informational head on. */
@@ -166,5 +218,9 @@ bool pl_gateway_is_hop(const struct pl_header *fields, unsigned n,
 
 /* A 101 has come. */
 void pl_relay_tunnel(struct pl_relay *relay);
+
+/* ---- gateway_fcgi.c ---- */
+
+void pl_gateway_fcgi_free(struct pl_gateway_fcgi *fcgi);
 
 #endif

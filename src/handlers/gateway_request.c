@@ -240,13 +240,26 @@ static bool is_spent(const struct pl_body *body)
 int pl_relay_prepare(struct pl_relay *relay, const char **why)
 {
     struct pl_request *req = relay->req;
-    int status = make_target(relay, why);
+    int status;
 
+    relay->believed = is_believed(req);
+    status = relay->gateway->wire->prepare(relay, why);
     if (status != 0)
         return status;
     if (is_spent(&req->body))
         return 500;
-    relay->believed = is_believed(req);
+    if (relay->gateway->upstream.balance == PL_BALANCE_HASH && relay->key == 0)
+        relay->key = make_key(relay);
+    return 0;
+}
+
+static int prepare(struct pl_relay *relay, const char **why)
+{
+    struct pl_request *req = relay->req;
+    int status = make_target(relay, why);
+
+    if (status != 0)
+        return status;
     relay->mode = body_of(req);
     relay->upgrade = wants_tunnel(relay);
     if (req->connect_protocol.data != NULL && !relay->upgrade) {
@@ -256,8 +269,6 @@ int pl_relay_prepare(struct pl_relay *relay, const char **why)
     relay->expecting = relay->mode > PL_RELAY_WHOLE && req->version >= 11 &&
                        req->body.received == 0 &&
                        has_field(req, PL_HEADER_EXPECT);
-    if (relay->gateway->upstream.balance == PL_BALANCE_HASH && relay->key == 0)
-        relay->key = make_key(relay);
     return 0;
 }
 
@@ -272,9 +283,8 @@ static bool is_removed(const struct pl_gateway_fields *rules,
     return false;
 }
 
-/* What proxies say of a client: from anybody else it may be a lie that the
- * upstream believes. */
-static bool tells_who_asks(const struct pl_header *field)
+/* From anybody but proxies that are believed it may be a lie. */
+bool pl_gateway_tells_who_asks(const struct pl_header *field)
 {
     static const char *const names[] = {
         "x-forwarded-host",   "x-forwarded-port",   "x-forwarded-prefix",
@@ -319,7 +329,7 @@ static bool is_ours(const struct pl_relay *relay, const struct pl_header *field)
     default:
         break;
     }
-    if (gateway->say != 0 && tells_who_asks(field))
+    if (gateway->say != 0 && pl_gateway_tells_who_asks(field))
         return !relay->believed || is_written(gateway->say, field);
     return gateway->via.data != NULL &&
            pl_header_word_is(pl_header_name(field), PL_STR("via"));
@@ -376,7 +386,7 @@ static struct pl_str sender(struct pl_request *req, char text[PL_ADDR_TEXT])
     return pl_str(text, pl_addr_format_host(&addr, text));
 }
 
-static struct pl_str original_host(struct pl_request *req)
+struct pl_str pl_gateway_host(struct pl_request *req)
 {
     return req->authority.data != NULL
                ? req->authority
@@ -388,7 +398,7 @@ static void put_x_forwarded(struct out *out, const struct pl_relay *relay)
     struct pl_request *req = relay->req;
     char text[PL_ADDR_TEXT];
     struct pl_str before = {NULL, 0}, from = sender(req, text);
-    struct pl_str host = original_host(req);
+    struct pl_str host = pl_gateway_host(req);
 
     if (relay->believed) {
         before = pl_request_header_id(req, PL_HEADER_X_FORWARDED_FOR);
@@ -418,7 +428,7 @@ static void put_forwarded(struct out *out, const struct pl_relay *relay)
     struct pl_request *req = relay->req;
     char text[PL_ADDR_TEXT];
     struct pl_str before = {NULL, 0}, from = sender(req, text);
-    struct pl_str host = original_host(req);
+    struct pl_str host = pl_gateway_host(req);
     bool v6 = pl_str_chr(from, ':') >= 0;
 
     if (relay->believed)
@@ -458,7 +468,7 @@ static void put_via(struct out *out, struct pl_relay *relay)
 static struct pl_str host_for(struct pl_relay *relay)
 {
     const struct pl_gateway *gateway = relay->gateway;
-    struct pl_str host = original_host(relay->req);
+    struct pl_str host = pl_gateway_host(relay->req);
 
     if (gateway->host == PL_HOST_SAID)
         return gateway->host_text;
@@ -578,7 +588,7 @@ static size_t bound_of(const struct pl_relay *relay)
     return size;
 }
 
-int pl_relay_write_head(struct pl_relay *relay)
+static int write_head(struct pl_relay *relay)
 {
     size_t bound = bound_of(relay);
     char *room = pl_fetch_reserve(&relay->fetch, bound);
@@ -597,3 +607,11 @@ int pl_relay_write_head(struct pl_relay *relay)
     put_head(&out, relay);
     return pl_fetch_write(&relay->fetch, pl_str(room, (size_t)(out.at - room)));
 }
+
+const struct pl_gateway_wire pl_gateway_http = {
+    .prepare = prepare,
+    .write_head = write_head,
+    .write_piece = pl_relay_write_piece,
+    .write_end = pl_relay_write_end,
+    .take_head = pl_relay_take_head,
+};

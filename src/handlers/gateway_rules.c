@@ -130,6 +130,7 @@ static int take_servers(struct pl_gateway *gateway,
                             "to: from 1 to %d servers are needed",
                             PL_UPSTREAM_MAX);
     read_tls(options, &spec);
+    spec.fastcgi = gateway->fcgi != NULL;
     for (unsigned i = 0; err == 0 && i < options->nservers; i++) {
         const struct pl_proxy_server *given = &options->servers[i];
 
@@ -386,14 +387,17 @@ void pl_gateway_drop(struct pl_gateway *gateway)
 {
     if (--gateway->refs > 0)
         return;
+    if (PL_WITH_FASTCGI && gateway->fcgi != NULL)
+        pl_gateway_fcgi_free(gateway->fcgi);
     pl_upstream_fini(&gateway->upstream);
     pl_arena_fini(&gateway->arena);
     pl_pool_fini(&gateway->pool);
     pl_free(gateway);
 }
 
-struct pl_handler *pl_gateway_new(const struct pl_proxy_options *options,
-                                  struct pl_error *error)
+struct pl_gateway *pl_gateway_make(const struct pl_proxy_options *options,
+                                   struct pl_gateway_fcgi *fcgi,
+                                   struct pl_error *error)
 {
     struct pl_proxy_options all;
     struct pl_gateway *gateway = pl_calloc(1, sizeof(*gateway));
@@ -405,10 +409,20 @@ struct pl_handler *pl_gateway_new(const struct pl_proxy_options *options,
     PL_OPTIONS_READ(&all, options);
     pl_gateway_init(gateway);
     gateway->refs = 1;
+    gateway->fcgi = fcgi;
     pl_pool_init(&gateway->pool, NULL, 0);
     pl_arena_init(&gateway->arena, &gateway->pool, NULL);
     if (take_all(gateway, &all, error) == 0)
-        return &gateway->handler;
+        return gateway;
+    gateway->fcgi = NULL;
     pl_gateway_drop(gateway);
     return NULL;
+}
+
+struct pl_handler *pl_gateway_new(const struct pl_proxy_options *options,
+                                  struct pl_error *error)
+{
+    struct pl_gateway *gateway = pl_gateway_make(options, NULL, error);
+
+    return gateway == NULL ? NULL : &gateway->handler;
 }

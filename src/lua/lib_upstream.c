@@ -1,132 +1,21 @@
 /* lib_upstream.c - pl.proxy: what lua/perilune/lib/upstream.lua has checked,
  * made a handler. */
-#include "base/str.h"
 #include "handlers/gateway.h"
 #include "lua/args.h"
 #include "lua/parts.h"
+#include "lua/upstream_args.h"
 #include "lua/web_priv.h"
 
-enum { SERVERS_MAX = 64, FIELDS_MAX = 64 };
+#define CALL "pl.proxy"
 
 /* All that the options lead to; texts lie in values of the table. */
 struct given {
     struct pl_proxy_options options;
-    struct pl_proxy_server servers[SERVERS_MAX];
-    struct pl_pair request[FIELDS_MAX], response[FIELDS_MAX];
+    struct pl_proxy_server servers[PL_SERVERS_MAX];
+    struct pl_pair request[PL_PAIRS_MAX], response[PL_PAIRS_MAX];
     struct pl_proxy_check check;
     struct pl_tls_client tls;
 };
-
-static const char *text_of(lua_State *L, int table, const char *name)
-{
-    const char *text;
-
-    lua_getfield(L, table, name);
-    text = lua_isstring(L, -1) ? lua_tostring(L, -1) : NULL;
-    lua_pop(L, 1); /* the table keeps it */
-    return text;
-}
-
-static bool flag_of(lua_State *L, int table, const char *name)
-{
-    bool flag;
-
-    lua_getfield(L, table, name);
-    flag = lua_toboolean(L, -1);
-    lua_pop(L, 1);
-    return flag;
-}
-
-static bool is_off(lua_State *L, int table, const char *name)
-{
-    bool off;
-
-    lua_getfield(L, table, name);
-    off = lua_isboolean(L, -1) && !lua_toboolean(L, -1);
-    lua_pop(L, 1);
-    return off;
-}
-
-/* 0: is not said; false and 0 are none. */
-static uint32_t count_of(lua_State *L, int table, const char *name)
-{
-    uint32_t n = 0;
-
-    lua_getfield(L, table, name);
-    if (lua_type(L, -1) == LUA_TNUMBER)
-        n = (uint32_t)lua_tonumber(L, -1);
-    if (!lua_isnil(L, -1) && n == 0)
-        n = UINT32_MAX;
-    lua_pop(L, 1);
-    return n;
-}
-
-static uint32_t ms_of(lua_State *L, int table, const char *name)
-{
-    struct pl_str text = {NULL, 0};
-    uint64_t ms = 0;
-
-    lua_getfield(L, table, name);
-    if (lua_type(L, -1) == LUA_TSTRING) {
-        text.data = lua_tolstring(L, -1, &text.len);
-        if (!pl_str_to_ms(text, &ms) || ms >= UINT32_MAX)
-            pl_lua_fail(L, "pl.proxy: %s: '%s' is no time like \"5s\"", name,
-                        text.data);
-    }
-    if (!lua_isnil(L, -1) && ms == 0)
-        ms = UINT32_MAX;
-    lua_pop(L, 1);
-    return (uint32_t)ms;
-}
-
-/* ---- lists ---- */
-
-static void read_servers(lua_State *L, int table, struct given *given)
-{
-    size_t n;
-
-    lua_getfield(L, table, "to");
-    n = lua_rawlen(L, -1);
-    if (n > SERVERS_MAX)
-        pl_lua_fail(L, "pl.proxy: to: more than %d servers", SERVERS_MAX);
-    for (size_t i = 0; i < n; i++) {
-        lua_rawgeti(L, -1, (int)i + 1);
-        given->servers[i] = (struct pl_proxy_server){
-            .url = text_of(L, lua_gettop(L), "url"),
-            .backup = flag_of(L, lua_gettop(L), "backup")};
-        lua_getfield(L, -1, "weight");
-        given->servers[i].weight = (unsigned)lua_tointeger(L, -1);
-        lua_pop(L, 2);
-    }
-    lua_pop(L, 1);
-    given->options.servers = given->servers;
-    given->options.nservers = n;
-}
-
-/* Names and values by turns. */
-static size_t read_fields(lua_State *L, int table, const char *name,
-                          struct pl_pair *pairs)
-{
-    size_t n;
-
-    lua_getfield(L, table, name);
-    n = lua_rawlen(L, -1) / 2;
-    if (n > FIELDS_MAX)
-        pl_lua_fail(L, "pl.proxy: %s: more than %d fields", name, FIELDS_MAX);
-    for (size_t i = 0; i < n; i++) {
-        struct pl_pair *pair = &pairs[i];
-
-        lua_rawgeti(L, -1, (int)(2 * i) + 1);
-        lua_rawgeti(L, -2, (int)(2 * i) + 2);
-        pair->name.data = lua_tolstring(L, -2, &pair->name.len);
-        pair->value = (struct pl_str){NULL, 0};
-        if (lua_isstring(L, -1))
-            pair->value.data = lua_tolstring(L, -1, &pair->value.len);
-        lua_pop(L, 2);
-    }
-    lua_pop(L, 1);
-    return n;
-}
 
 /* ---- tables ---- */
 
@@ -139,12 +28,12 @@ static void read_check(lua_State *L, int table, struct given *given)
     if (lua_istable(L, at)) {
         given->check = (struct pl_proxy_check){
             .size = sizeof(given->check),
-            .path = text_of(L, at, "path"),
-            .host = text_of(L, at, "host"),
-            .interval_ms = ms_of(L, at, "interval"),
-            .timeout_ms = ms_of(L, at, "timeout"),
-            .rises = count_of(L, at, "rises"),
-            .falls = count_of(L, at, "falls"),
+            .path = pl_upstream_text(L, at, "path"),
+            .host = pl_upstream_text(L, at, "host"),
+            .interval_ms = pl_upstream_ms(L, at, CALL, "interval"),
+            .timeout_ms = pl_upstream_ms(L, at, CALL, "timeout"),
+            .rises = pl_upstream_count(L, at, "rises"),
+            .falls = pl_upstream_count(L, at, "falls"),
         };
         lua_getfield(L, at, "status_from");
         lua_getfield(L, at, "status_to");
@@ -164,11 +53,11 @@ static void read_tls(lua_State *L, int table, struct given *given)
     if (lua_istable(L, at)) {
         given->tls = (struct pl_tls_client){
             .size = sizeof(given->tls),
-            .ca = text_of(L, at, "ca"),
-            .name = text_of(L, at, "name"),
-            .cert = text_of(L, at, "cert"),
-            .key = text_of(L, at, "key"),
-            .insecure = flag_of(L, at, "insecure"),
+            .ca = pl_upstream_text(L, at, "ca"),
+            .name = pl_upstream_text(L, at, "name"),
+            .cert = pl_upstream_text(L, at, "cert"),
+            .key = pl_upstream_text(L, at, "key"),
+            .insecure = pl_upstream_flag(L, at, "insecure"),
         };
         given->options.tls = &given->tls;
     }
@@ -179,41 +68,43 @@ static void read_options(lua_State *L, int at, struct given *given)
 {
     given->options = (struct pl_proxy_options){
         .size = sizeof(given->options),
-        .balance = text_of(L, at, "balance"),
-        .hash = text_of(L, at, "hash"),
-        .strip = flag_of(L, at, "strip"),
-        .path = text_of(L, at, "path"),
-        .host = text_of(L, at, "host"),
-        .forwarded =
-            is_off(L, at, "forwarded") ? "" : text_of(L, at, "forwarded"),
-        .via = text_of(L, at, "via"),
+        .balance = pl_upstream_text(L, at, "balance"),
+        .hash = pl_upstream_text(L, at, "hash"),
+        .strip = pl_upstream_flag(L, at, "strip"),
+        .path = pl_upstream_text(L, at, "path"),
+        .host = pl_upstream_text(L, at, "host"),
+        .forwarded = pl_upstream_is_off(L, at, "forwarded")
+                         ? ""
+                         : pl_upstream_text(L, at, "forwarded"),
+        .via = pl_upstream_text(L, at, "via"),
         .request_headers = given->request,
         .nrequest_headers =
-            read_fields(L, at, "request_headers", given->request),
+            pl_upstream_pairs(L, at, CALL, "request_headers", given->request),
         .response_headers = given->response,
         .nresponse_headers =
-            read_fields(L, at, "response_headers", given->response),
-        .keep_location = is_off(L, at, "rewrite_location"),
-        .keep_cookies = is_off(L, at, "rewrite_cookies"),
-        .cookie_domain = is_off(L, at, "cookie_domain")
+            pl_upstream_pairs(L, at, CALL, "response_headers", given->response),
+        .keep_location = pl_upstream_is_off(L, at, "rewrite_location"),
+        .keep_cookies = pl_upstream_is_off(L, at, "rewrite_cookies"),
+        .cookie_domain = pl_upstream_is_off(L, at, "cookie_domain")
                              ? ""
-                             : text_of(L, at, "cookie_domain"),
-        .no_websocket = is_off(L, at, "websocket"),
-        .max_connections = count_of(L, at, "max_connections"),
-        .queue = count_of(L, at, "queue"),
-        .queue_ms = ms_of(L, at, "queue_timeout"),
-        .keepalive = count_of(L, at, "keepalive"),
-        .keepalive_ms = ms_of(L, at, "keepalive_timeout"),
-        .connect_ms = ms_of(L, at, "connect_timeout"),
-        .first_byte_ms = ms_of(L, at, "first_byte_timeout"),
-        .between_ms = ms_of(L, at, "read_timeout"),
-        .total_ms = ms_of(L, at, "total_timeout"),
-        .tunnel_ms = ms_of(L, at, "websocket_timeout"),
-        .retries = count_of(L, at, "retries"),
-        .max_failures = count_of(L, at, "max_failures"),
-        .pause_ms = ms_of(L, at, "pause"),
+                             : pl_upstream_text(L, at, "cookie_domain"),
+        .no_websocket = pl_upstream_is_off(L, at, "websocket"),
+        .max_connections = pl_upstream_count(L, at, "max_connections"),
+        .queue = pl_upstream_count(L, at, "queue"),
+        .queue_ms = pl_upstream_ms(L, at, CALL, "queue_timeout"),
+        .keepalive = pl_upstream_count(L, at, "keepalive"),
+        .keepalive_ms = pl_upstream_ms(L, at, CALL, "keepalive_timeout"),
+        .connect_ms = pl_upstream_ms(L, at, CALL, "connect_timeout"),
+        .first_byte_ms = pl_upstream_ms(L, at, CALL, "first_byte_timeout"),
+        .between_ms = pl_upstream_ms(L, at, CALL, "read_timeout"),
+        .total_ms = pl_upstream_ms(L, at, CALL, "total_timeout"),
+        .tunnel_ms = pl_upstream_ms(L, at, CALL, "websocket_timeout"),
+        .retries = pl_upstream_count(L, at, "retries"),
+        .max_failures = pl_upstream_count(L, at, "max_failures"),
+        .pause_ms = pl_upstream_ms(L, at, CALL, "pause"),
     };
-    read_servers(L, at, given);
+    given->options.servers = given->servers;
+    given->options.nservers = pl_upstream_servers(L, at, CALL, given->servers);
     read_check(L, at, given);
     read_tls(L, at, given);
 }
@@ -224,26 +115,15 @@ static void read_options(lua_State *L, int at, struct given *given)
  * as the site. */
 static int mount(lua_State *L)
 {
-    struct pl_site *site = pl_vm_upvalue(L)->site;
+    const struct pl_route_options route = {.expires = {NULL, 0}};
     struct pl_error error = {.code = 0};
-    struct pl_route_options route;
-    struct pl_str prefix = {NULL, 0};
-    struct pl_handler *handler;
     struct given *given = lua_newuserdata(L, sizeof(*given));
-    const char *where;
 
     memset(given, 0, sizeof(*given));
     read_options(L, 3, given);
-    memset(&route, 0, sizeof(route));
-    prefix.data = lua_tolstring(L, 2, &prefix.len);
     pl_lua_push_caller(L);
-    where = lua_tostring(L, -1);
-    handler = pl_gateway_new(&given->options, &error);
-    if (handler == NULL || pl_site_route(site, PL_METHODS_ANY, prefix, true,
-                                         handler, &route, where, &error) < 0)
-        return pl_lua_fail(L, "pl.proxy: %s", error.text);
-    lua_pushlightuserdata(L, handler);
-    return 1;
+    return pl_upstream_mount(L, pl_gateway_new(&given->options, &error), &route,
+                             &error);
 }
 
 /* check_ms(handle) -> milliseconds between checks; 0: there are none */
@@ -267,7 +147,7 @@ static int set_key(lua_State *L)
 
     key.data = luaL_checklstring(L, 2, &key.len);
     if (pl_gateway_set_key(req, key) < 0)
-        return pl_lua_fail(L, "pl.proxy: out of memory");
+        return pl_lua_fail(L, CALL ": out of memory");
     return 0;
 }
 

@@ -58,6 +58,8 @@
     OWN(page_names, pl_lua_page) \
     BARE(signal, pl_lua_signal) \
     INNER(render, pl_lua_render)
+#define FASTCGI_PARTS(PART, SITE, INNER, BARE, OWN) \
+    SITE(fastcgi, fastcgi, pl_lua_fastcgi)
 #define FILTERS_PARTS(PART, SITE, INNER, BARE, OWN) \
     SITE(cors, filters, pl_lua_filters) \
     SITE(request_id, filters, pl_lua_filters) \
@@ -127,10 +129,10 @@
 #define WATCHDOG_PARTS(PART, SITE, INNER, BARE, OWN) \
     PART(watchdog, watchdog, pl_lua_watchdog)
 #define EACH_FEATURE(X) \
-    X(CORE) X(AUTH) X(COMPRESS) X(CONTENT) X(FILTERS) X(FORMS) \
-    X(LIBRARY) X(LWAN) X(MODULES) X(PROXY) X(RELOAD) X(REWRITE) \
-    X(SANDBOX) X(SHARE) X(SOCKETS) X(STREAMS) X(TLS) X(UPSTREAM) \
-    X(WATCHDOG)
+    X(CORE) X(AUTH) X(COMPRESS) X(CONTENT) X(FASTCGI) X(FILTERS) \
+    X(FORMS) X(LIBRARY) X(LWAN) X(MODULES) X(PROXY) X(RELOAD) \
+    X(REWRITE) X(SANDBOX) X(SHARE) X(SOCKETS) X(STREAMS) X(TLS) \
+    X(UPSTREAM) X(WATCHDOG)
 /* clang-format on */
 
 /* What is there. */

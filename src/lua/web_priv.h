@@ -122,6 +122,13 @@ struct pl_then *pl_web_then(void);
  * objects that were made for it are detached. */
 void pl_web_leave(void);
 
+/* ---- web_record.c ---- */
+
+/* The limits and the budget among the options of a route, at index; the call is
+ * the first argument. Raises what makes no sense. */
+void pl_web_read_limits(lua_State *L, int index,
+                        struct pl_route_options *options);
+
 /* ---- web_tls.c ---- */
 
 /* What lib/tls.lua has checked, at index. Lies, with all that it leads to, in

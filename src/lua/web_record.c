@@ -149,6 +149,13 @@ static void take_budget(lua_State *L, int index, struct pl_budget *budget)
     lua_pop(L, 1);
 }
 
+void pl_web_read_limits(lua_State *L, int index,
+                        struct pl_route_options *options)
+{
+    take_limits(L, index, &options->limits);
+    take_budget(L, index, &options->budget);
+}
+
 /* fn is a function, or what pl.handler() has given. */
 static struct pl_handler *new_handler(lua_State *L)
 {
@@ -176,8 +183,7 @@ static int route(lua_State *L)
     const char *where = caller(L);
     struct pl_handler *handler;
 
-    take_limits(L, 8, &options.limits);
-    take_budget(L, 8, &options.budget);
+    pl_web_read_limits(L, 8, &options);
     handler = new_handler(L);
     if (pl_site_route(site_of(L), methods, arg_str(L, 3), mount, handler,
                       &options, where, &error) < 0)

@@ -122,6 +122,8 @@ def raw(answer: bytes, close=True):
 
 
 class Upstream:
+    talk = Talk
+
     def __init__(self, serve, path=None, context=None):
         self.serve, self.context = serve, context
         self.requests: list[Request] = []
@@ -160,7 +162,7 @@ class Upstream:
             if self.context:
                 conn = self.context.wrap_socket(conn, server_side=True)
             with conn:
-                self.serve(Talk(self, conn, number))
+                self.serve(self.talk(self, conn, number))
         except OSError:
             pass  # perilune has closed it, or the test is over
         except BaseException as error:

@@ -32,8 +32,9 @@ local known_tls = {
   ca = "text", cert = "text", key = "text", name = "text", insecure = "flag",
 }
 
--- The servers as a list of tables: url, weight, backup.
-local function read_servers(to)
+-- The servers as a list of tables: url, weight, backup. what: an example of
+-- one, for who forgets it.
+local function read_servers(call, to, what)
   local list = type(to) == "table" and to or { to }
   local servers = {}
   for i = 1, #list do
@@ -43,18 +44,19 @@ local function read_servers(to)
         backup = server.backup }
       for name in pairs(server) do
         if name ~= 1 and known_server[name] == nil then
-          fail("pl.proxy: to: a server has no '" .. tostring(name) .. "'")
+          fail(call .. ": to: a server has no '" .. tostring(name) .. "'")
         end
       end
-      server = check_options("pl.proxy", known_server, options)
+      server = check_options(call, known_server, options)
     else
       server = { url = server }
     end
-    check_string("pl.proxy", "a server of option 'to'", server.url)
+    check_string(call, "a server of option 'to'", server.url)
     servers[i] = server
   end
   if #servers == 0 then
-    fail("pl.proxy: option 'to' is needed: a URL, or a list of them")
+    fail(("%s: option 'to' is needed: %s, or a list of them"):format(call,
+      what))
   end
   return servers
 end
@@ -97,20 +99,23 @@ local function read_tls(given)
 end
 
 -- A list of name and value by turns; a value that is false takes out.
-local function read_fields(option, fields)
+local function read_fields(call, option, fields)
   local list = {}
   for name, value in pairs(fields or {}) do
     if type(name) ~= "string"
       or (value ~= false and type(value) ~= "string"
         and type(value) ~= "number") then
-      fail(("pl.proxy: option '%s' must have names, with strings or false")
-        :format(option))
+      fail(("%s: option '%s' must have names, with strings or false")
+        :format(call, option))
     end
     list[#list + 1] = name
     list[#list + 1] = value and tostring(value)
   end
   return list
 end
+
+-- For pl.fastcgi, too.
+core.upstream_servers, core.upstream_fields = read_servers, read_fields
 
 local function add(prefix, options)
   local handler = mount("pl.proxy", prefix, options)
@@ -141,11 +146,11 @@ function pl.proxy(prefix, options)
     given = {}
   end
   options = check_options("pl.proxy", known, plain)
-  options.to = read_servers(given.to)
+  options.to = read_servers("pl.proxy", given.to, "a URL")
   options.request_headers =
-    read_fields("request_headers", options.request_headers)
+    read_fields("pl.proxy", "request_headers", options.request_headers)
   options.response_headers =
-    read_fields("response_headers", options.response_headers)
+    read_fields("pl.proxy", "response_headers", options.response_headers)
   options.check = given.check and read_check(given.check)
   options.tls = given.tls and read_tls(given.tls)
   if options.via == true then
