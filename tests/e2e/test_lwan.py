@@ -8,6 +8,7 @@ import re
 import pytest
 
 from harness.certs import Authority
+from harness.fcgiapp import App
 from harness.modules import build
 from harness.server import TOP, sanitized
 from harness.wait import GUARD
@@ -732,7 +733,9 @@ def test_check_names_lines(command):
      "3: authorization: only basic is known"),
     ("site {\n response /x { code = 404\n authorization basic { } } }", {},
      "2: pl.basic: "),
-    ("site {\n fastcgi / { address = x } }", {}, "2: fastcgi: "),
+    ("site {\n fastcgi / { address = x } }", {}, "2: fastcgi: 'address' and"),
+    ("site {\n fastcgi / { address = /x\nscript_path = none } }", {},
+     "2: pl.fastcgi: root: cannot open"),
     ("site { response /a:b/:c { code = 404 } }", {}, "1: response: the prefix"),
 ])
 def test_the_first_fault_is_told_with_its_line(command, conf, env, says):
@@ -1034,3 +1037,38 @@ def test_generated_inputs_end_in_a_line(command, seed):
                                result.stderr).groups()
     assert int(tried) > 700
     assert 100 < int(refused) < int(tried)
+
+
+def test_fastcgi(serve, tmp_path):
+    def talk(talk):
+        if request := talk.request():
+            params = request.params
+            talk.say(
+                f"{params['SCRIPT_NAME']} {params.get('PATH_INFO')} ".encode()
+                + request.body,
+                "X-Powered-By: PHP",
+            )
+
+    with App(talk, tmp_path / "app.sock"):
+        server = start(
+            serve,
+            tmp_path,
+            {
+                CONF: f"""
+site {{
+  fastcgi /php {{
+    address = {tmp_path}/app.sock
+    script_path = scripts
+    default_index = start.php
+  }}
+}}
+""",
+                "scripts/start.php": "",
+                "scripts/a.php": "",
+            },
+        )
+        assert server.get("/php/").text == "/php/start.php None "
+        answer = server.request("POST", "/php/a.php/x", None, b"body")
+        assert answer.text == "/php/a.php /x body"
+        assert answer.header("x-powered-by") is None
+        assert server.get("/php/none.php").status == 404

@@ -113,9 +113,23 @@ function modules.rewrite(config, section, prefix)
   return core.lwan_rewrite(config, section, prefix)
 end
 
-function modules.fastcgi(config, section)
-  config:fail(section.node.line, "fastcgi: this version has no FastCGI client "
-    .. "yet")
+function modules.fastcgi(config, section, prefix)
+  local address, root = section:text "address", section:text "script_path"
+  if not (address and root) then
+    config:fail(section.node.line,
+      "fastcgi: 'address' and 'script_path' are needed")
+  end
+  local bodies = config.bodies.post
+  local options = {
+    to = address:find "^/" and "unix:" .. address or address,
+    root = root, index = section:text("default_index", "index.php"),
+    response_headers = { ["X-Powered-By"] = false },
+    max_body = bodies.max_body, max_upload = bodies.max_upload,
+    body_spool = bodies.body_spool,
+  }
+  return function()
+    pl.fastcgi(prefix, options)
+  end
 end
 
 -- &name: a handler of a native module (-m, pl.module)
