@@ -20,6 +20,7 @@
     X(FORMS)                                                                   \
     X(HTTP2)                                                                   \
     X(LIBRARY)                                                                 \
+    X(LIMITS)                                                                  \
     X(LWAN)                                                                    \
     X(MODULES)                                                                 \
     X(PAGES)                                                                   \
@@ -47,6 +48,7 @@ _Static_assert(0 PL_FEATURE_MAP(PL_FEATURE_IS) == PL_FEATURES,
 #define PL_FEATURE_FORMS "forms"
 #define PL_FEATURE_HTTP2 "http2"
 #define PL_FEATURE_LIBRARY "library"
+#define PL_FEATURE_LIMITS "limits"
 #define PL_FEATURE_LWAN "lwan"
 #define PL_FEATURE_MODULES "modules"
 #define PL_FEATURE_PAGES "pages"

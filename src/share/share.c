@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "base/sys.h"
 #include "share/channel.h"
+#include "share/quota.h"
 
 static const struct pl_dict_options default_options = {.max =
                                                            PL_SHARE_DICT_MAX};
@@ -28,6 +29,7 @@ struct pl_share {
     struct named *_Atomic dicts;
     struct pl_dict *_Atomic topics;
     struct pl_dict *_Atomic channels;
+    struct pl_quotas *_Atomic quotas;
     atomic_uint nchannels, patterns;
     _Atomic uint64_t ids;
     struct pl_common_account kept; /* messages in the rings of channels */
@@ -74,6 +76,8 @@ void pl_share_free(struct pl_share *share)
         PL_ASSERT(atomic_load(&share->members[i]) == NULL);
     pl_channels_free(share);
     pl_epoch_free(share->epoch); /* first: garbage is charged to these */
+    if (PL_WITH_LIMITS)
+        pl_quotas_free(atomic_load(&share->quotas));
     pl_dict_free(atomic_load(&share->channels));
     pl_dict_free(atomic_load(&share->topics));
     for (named = atomic_load(&share->dicts); named != NULL; named = next) {
@@ -170,6 +174,11 @@ atomic_uint *pl_share_channel_count(struct pl_share *share)
 atomic_uint *pl_share_patterns(struct pl_share *share)
 {
     return &share->patterns;
+}
+
+struct pl_quotas *_Atomic *pl_share_quotas(struct pl_share *share)
+{
+    return &share->quotas;
 }
 
 struct pl_common_account *pl_share_kept(struct pl_share *share)
