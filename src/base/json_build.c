@@ -292,6 +292,8 @@ static int add_members(struct pl_json_builder *json,
 {
     pl_json_begin_object(json);
     for (; fields->name != NULL && failure(json) == 0; fields++) {
+        if (fields->kind == PL_FIELD_LAMBDA)
+            continue;
         pl_json_key(json, pl_str_c(fields->name));
         add_field(json, fields, at + fields->offset);
     }
@@ -337,6 +339,7 @@ static int add_field(struct pl_json_builder *json, const struct pl_field *field,
     case PL_FIELD_ARRAY:
     case PL_FIELD_INLINE:
         return add_elements(json, field, at);
+    case PL_FIELD_LAMBDA: /* of templates */
     case PL_FIELD_NONE:
         break;
     }

@@ -110,6 +110,9 @@ static enum pl_template_kind kind(void *arg, struct pl_template_value value)
     case PL_FIELD_ARRAY:
     case PL_FIELD_INLINE:
         return PL_TEMPLATE_LIST;
+    case PL_FIELD_LAMBDA:
+        return *(pl_lambda_fn *const *)value.at == NULL ? PL_TEMPLATE_FALSE
+                                                        : PL_TEMPLATE_LAMBDA;
     default:
         break;
     }
@@ -130,10 +133,62 @@ static bool item(void *arg, struct pl_template_value list, size_t index,
     return true;
 }
 
+/* ---- lambdas ---- */
+
+struct pl_lambda {
+    struct pl_template_call *call;
+    struct pl_buf *out;
+};
+
+struct pl_str pl_lambda_text(const struct pl_lambda *lambda)
+{
+    return lambda->call->source;
+}
+
+int pl_lambda_write(struct pl_lambda *lambda, struct pl_str text)
+{
+    return pl_buf_add(lambda->out, text);
+}
+
+int pl_lambda_writef(struct pl_lambda *lambda, const char *fmt, ...)
+{
+    va_list ap;
+    int err;
+
+    va_start(ap, fmt);
+    err = pl_buf_vprintf(lambda->out, fmt, ap);
+    va_end(ap);
+    return err;
+}
+
+int pl_lambda_render(struct pl_lambda *lambda, struct pl_str text,
+                     struct pl_str *shown)
+{
+    return lambda->call->source.data == NULL
+               ? PL_ERR_STATE
+               : pl_template_call_render(lambda->call, text, shown);
+}
+
+static int call(void *arg, struct pl_template_call *call, struct pl_buf *out,
+                struct pl_error *error)
+{
+    struct pl_template_value value = follow(call->lambda);
+    pl_lambda_fn *const *fn = value.at;
+    struct pl_lambda lambda = {call, out};
+    int err = (*fn)(&lambda, (const char *)value.at - as(value)->offset);
+
+    if (err < 0 && error != NULL && error->code != err)
+        pl_error_set(error, err, "", "a lambda has failed: %s",
+                     pl_err_text(err));
+    return err < 0                     ? err
+           : err == PL_LAMBDA_TEMPLATE ? PL_TEMPLATE_MADE
+                                       : PL_TEMPLATE_SHOWN;
+}
+
 struct pl_data pl_fields_data(const struct pl_field *type, const void *at)
 {
     static const struct pl_data_ops ops = {
-        .get = get, .kind = kind, .item = item, .text = text};
+        .get = get, .kind = kind, .item = item, .text = text, .call = call};
 
     return (struct pl_data){
         &ops, NULL, {(const char *)at + type->offset, type}};

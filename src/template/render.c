@@ -149,10 +149,10 @@ static int fail_call(struct pl_run *run, int err)
 }
 
 /* Calls it: what it has made is shown, or becomes a frame. *frame is NULL if
- * it did not. */
+ * it did not. escape: what is shown; a frame does that at its end. */
 static int call_lambda(struct pl_run *run, struct pl_template_value lambda,
                        struct pl_str source, struct pl_delimiters delimiters,
-                       struct pl_frame **frame)
+                       bool escape, struct pl_frame **frame)
 {
     struct pl_template_call call = {.lambda = lambda,
                                     .context = pl_run_context(run),
@@ -174,8 +174,12 @@ static int call_lambda(struct pl_run *run, struct pl_template_value lambda,
     pl_run_release(run, before);
     if (err == PL_TEMPLATE_MADE)
         err = enter_text(run, pl_buf_str(&run->made), delimiters, frame);
+    else if (escape)
+        err = pl_template_escape(run->out, pl_buf_str(&run->made));
     else
         err = pl_buf_add(run->out, pl_buf_str(&run->made));
+    if (*frame != NULL)
+        (*frame)->escape = escape;
     run->made.len = 0;
     return err;
 }
@@ -216,13 +220,11 @@ static int do_value(struct pl_run *run, const struct pl_template_op *op)
     if (!pl_run_find(run, pl_template_str(run->template, op->text), &value)) {
         run->pc++;
     } else if (pl_run_kind(run, value) == PL_TEMPLATE_LAMBDA) {
-        err = call_lambda(run, value, pl_str(NULL, 0), normal, &frame);
+        err = call_lambda(run, value, pl_str(NULL, 0), normal, escape, &frame);
         if (frame == NULL)
             run->pc++;
-        else {
-            frame->escape = escape;
+        else
             err = indent(run, false, pl_str(NULL, 0));
-        }
     } else {
         run->scratch.len = 0;
         text = run->data->ops->text(run->data->arg, value, &run->scratch);
@@ -243,7 +245,8 @@ static int call_section(struct pl_run *run, const struct pl_template_op *op,
 {
     struct pl_str source = pl_template_str(run->template, op->extra);
     struct pl_frame *frame;
-    int err = call_lambda(run, lambda, source, delimiters_of(run, op), &frame);
+    int err =
+        call_lambda(run, lambda, source, delimiters_of(run, op), false, &frame);
 
     if (frame == NULL) {
         run->pc = op->other + 1;

@@ -34,6 +34,7 @@ struct pl_template_set {
     struct pl_str folder;   /* with its slash; absent: no files */
     struct pl_str root;     /* the same, of all templates; absent: none */
     struct pl_error *error; /* while loading */
+    void *owner;
 };
 
 static int no_memory(struct pl_template_set *set)
@@ -409,6 +410,16 @@ void pl_template_set_free(struct pl_template_set *set)
     pl_arena_fini(&set->arena);
     pl_pool_fini(&set->pool);
     pl_free(set);
+}
+
+void pl_template_set_own(struct pl_template_set *set, void *owner)
+{
+    set->owner = owner;
+}
+
+void *pl_template_set_owner(const struct pl_template_set *set)
+{
+    return set->owner;
 }
 
 /* ---- rendering ---- */

@@ -40,6 +40,10 @@ struct pl_template_set *pl_template_set_text(struct pl_str name,
                                              struct pl_error *error);
 void pl_template_set_free(struct pl_template_set *set); /* may be NULL */
 
+/* Something of whoever has made it; NULL at first. Before others use it. */
+void pl_template_set_own(struct pl_template_set *set, void *owner);
+void *pl_template_set_owner(const struct pl_template_set *set);
+
 /* For pl_template_render(). */
 const struct pl_template *
 pl_template_set_main(const struct pl_template_set *set);

@@ -103,8 +103,8 @@ struct pl_data_ops {
     struct pl_str (*text)(void *arg, struct pl_template_value value,
                           struct pl_buf *scratch);
     /* LAMBDA: appends what it makes of call->source. Returns PL_TEMPLATE_MADE,
-     * _SHOWN (sections only), or PL_ERR_* with *error (where: ""). May be NULL
-     * where there are none. */
+     * _SHOWN (without a section: as other values), or PL_ERR_* with *error
+     * (where: ""). May be NULL where there are none. */
     int (*call)(void *arg, struct pl_template_call *call, struct pl_buf *out,
                 struct pl_error *error);
     /* For sources whose values live on a stack: everything got since mark() is

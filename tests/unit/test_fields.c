@@ -140,4 +140,125 @@ static void test_fields__each_kind(void **state)
     pl_pool_fini(&pool);
 }
 
-RUN_TESTS(cmocka_unit_test(test_fields__each_kind))
+/* ---- lambdas ---- */
+
+struct page {
+    struct pl_str who;
+    pl_lambda_fn *bold, *shout, *greeting, *template, *none, *fails, *stray;
+    int times;
+};
+
+static int bold(struct pl_lambda *lambda, const void *self)
+{
+    struct pl_str shown;
+    int err = pl_lambda_render(lambda, pl_lambda_text(lambda), &shown);
+
+    return err < 0 ? err
+                   : pl_lambda_writef(lambda, "<b>%.*s</b>", PL_STR_ARG(shown));
+}
+
+/* As often as its struct says. */
+static int shout(struct pl_lambda *lambda, const void *self)
+{
+    const struct page *page = self;
+
+    for (int i = 0; i < page->times; i++)
+        pl_lambda_write(lambda, pl_lambda_text(lambda));
+    return 0;
+}
+
+static int greeting(struct pl_lambda *lambda, const void *self)
+{
+    const struct page *page = self;
+
+    CHECK(pl_lambda_text(lambda).data == NULL, "no section");
+    return pl_lambda_writef(lambda, "hello, <%.*s> {{who}}",
+                            PL_STR_ARG(page->who));
+}
+
+static int template(struct pl_lambda *lambda, const void *self)
+{
+    pl_lambda_write(lambda, PL_STR("[{{{who}}}]"));
+    pl_lambda_write(lambda, pl_lambda_text(lambda));
+    return PL_LAMBDA_TEMPLATE;
+}
+
+static int fails(struct pl_lambda *lambda, const void *self)
+{
+    return PL_ERR_DENIED;
+}
+
+static int stray(struct pl_lambda *lambda, const void *self)
+{
+    struct pl_str shown;
+
+    return pl_lambda_render(lambda, PL_STR("x"), &shown);
+}
+
+PL_FIELD_TYPE(page_type, struct page, PL_FIELD(STR, struct page, who),
+              PL_FIELD(LAMBDA, struct page, bold),
+              PL_FIELD(LAMBDA, struct page, shout),
+              PL_FIELD(LAMBDA, struct page, greeting),
+              PL_FIELD(LAMBDA, struct page, template),
+              PL_FIELD(LAMBDA, struct page, none),
+              PL_FIELD(LAMBDA, struct page, fails),
+              PL_FIELD(LAMBDA, struct page, stray));
+
+static const struct {
+    const char *source, *want;
+    int err;
+} lambdas[] = {
+    {"{{#bold}}{{who}} & {{#bold}}x{{/bold}}{{/bold}}",
+     "<b>&lt;Ada&gt; & <b>x</b></b>", 0},
+    {"{{#shout}}{{who}}! {{/shout}}", "{{who}}! {{who}}! ", 0},
+    {"{{greeting}}|{{{greeting}}}|{{&greeting}}",
+     "hello, &lt;&lt;Ada&gt;&gt; {{who}}|hello, <<Ada>> {{who}}|"
+     "hello, <<Ada>> {{who}}",
+     0},
+    {"{{#template}}{{who}}{{/template}}", "[<Ada>]&lt;Ada&gt;", 0},
+    {"{{template}}|{{{template}}}", "[&lt;Ada&gt;]|[<Ada>]", 0},
+    {"{{#none}}x{{/none}}{{^none}}none{{/none}}{{none}}", "none", 0},
+    {"{{^bold}}x{{/bold}}", "", 0},
+    {"a{{fails}}", "a lambda has failed", PL_ERR_DENIED},
+    {"a{{#fails}}b{{/fails}}", "a lambda has failed", PL_ERR_DENIED},
+    {"{{stray}}", "a lambda has failed", PL_ERR_STATE},
+    {"{{#bold}}{{#fails}}{{/fails}}{{/bold}}", "a lambda has failed",
+     PL_ERR_DENIED},
+};
+
+static void test_fields__lambdas(void **state)
+{
+    const struct page page = {.who = PL_STR("<Ada>"),
+                              .bold = bold,
+                              .shout = shout,
+                              .greeting = greeting,
+                              .template = template,
+                              .fails = fails,
+                              .stray = stray,
+                              .times = 2};
+    struct pl_data data = pl_fields_data(&page_type, &page);
+    struct pl_pool pool;
+    struct pl_buf out;
+
+    pl_pool_init(&pool, NULL, 0);
+    for (size_t i = 0; i < PL_COUNT(lambdas); i++) {
+        struct pl_error error = {.code = 0};
+        struct pl_template *compiled =
+            pl_template_new(PL_STR("x"), pl_str_c(lambdas[i].source), NULL);
+
+        pl_buf_init(&out, &pool, NULL, 0);
+        CHECK_INT(lambdas[i].err,
+                  pl_template_render(compiled, &data, NULL, &out, &error),
+                  lambdas[i].source);
+        if (lambdas[i].err == 0)
+            CHECK_STR(lambdas[i].want, pl_buf_str(&out), lambdas[i].source);
+        else
+            CHECK(strstr(error.text, lambdas[i].want) != NULL, error.text);
+        pl_buf_fini(&out);
+        pl_template_free(compiled);
+    }
+    pl_pool_fini(&pool);
+}
+
+RUN_TESTS(cmocka_unit_test(test_fields__each_kind),
+          cmocka_unit_test(test_fields__lambdas))
