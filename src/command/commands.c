@@ -138,6 +138,18 @@ static void print_route(const struct pl_route *route)
     printf(")\n");
 }
 
+static void print_rule(const struct pl_site_rule *rule)
+{
+    char status[16] = "";
+
+    if (rule->redirect != 0)
+        snprintf(status, sizeof(status), "%d", rule->redirect);
+    printf("rule    %-8s %.*s%.*s%s%s -> %s  (%s)\n", status,
+           PL_STR_ARG(rule->host), PL_STR_ARG(rule->prefix),
+           rule->host.len + rule->prefix.len > 0 ? " " : "", rule->pattern,
+           rule->to != NULL ? rule->to : "a function", rule->where);
+}
+
 static void print_trust(const struct pl_trust *trust)
 {
     char text[PL_ADDR_TEXT];
@@ -233,6 +245,9 @@ static void print_site(void *arg, const struct pl_generation *gen)
         print_listener(PL_LIST_ENTRY(node, struct pl_listen_spec, node));
     PL_LIST_FOREACH (node, &site->services)
         print_listener(PL_LIST_ENTRY(node, struct pl_listen_spec, node));
+    if (PL_WITH_REWRITE)
+        PL_LIST_FOREACH (node, &site->rules)
+            print_rule(PL_LIST_ENTRY(node, struct pl_site_rule, node));
     for (unsigned i = 0; (route = pl_router_route(site->router, i)); i++)
         print_route(route);
 }

@@ -152,6 +152,26 @@ static struct pl_rewrite_rule *new_rule(const struct pl_rewrites *set,
     return rule;
 }
 
+/* Who lists what the site has finds the rule there. */
+static int note(struct pl_site *site, const struct pl_rewrite_rule *rule,
+                const char *pattern, const char *to, struct pl_error *error)
+{
+    struct pl_site_rule *noted = pl_arena_alloc(&site->arena, sizeof(*noted));
+    struct pl_str copy = pl_arena_str(&site->arena, pl_str_c(pattern)),
+                  copy_to = pl_arena_str(&site->arena, pl_str_c(to));
+
+    if (noted == NULL || copy.data == NULL || (to && copy_to.data == NULL))
+        return pl_error_set(error, PL_ERR_NOMEM, "", "out of memory");
+    *noted = (struct pl_site_rule){.host = rule->host,
+                                   .prefix = rule->prefix,
+                                   .pattern = copy.data,
+                                   .to = copy_to.data,
+                                   .redirect = rule->redirect,
+                                   .where = rule->where};
+    pl_list_push(&site->rules, &noted->node);
+    return 0;
+}
+
 int pl_rewrites_add(struct pl_rewrites *rewrites, struct pl_site *site,
                     const char *pattern,
                     const struct pl_rewrite_options *options, const char *where,
@@ -164,7 +184,9 @@ int pl_rewrites_add(struct pl_rewrites *rewrites, struct pl_site *site,
     if (rule == NULL)
         return pl_error_set(error, PL_ERR_NOMEM, where, "out of memory");
     rule->pattern = pl_luapat_new(pl_str_c(pattern), &why);
-    if (rule->pattern == NULL || read_rule(rule, site, options, &why) < 0) {
+    if (rule->pattern == NULL || read_rule(rule, site, options, &why) < 0 ||
+        (!rewrites->mounted &&
+         note(site, rule, pattern, options->to, &why) < 0)) {
         pl_luapat_free(rule->pattern);
         return pl_error_set(error, why.code, where, "%s", why.text);
     }

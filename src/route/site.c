@@ -189,6 +189,8 @@ struct pl_site *pl_site_new(void)
     pl_arena_init(&site->arena, &site->pool, NULL);
     pl_list_init(&site->listeners);
     pl_list_init(&site->services);
+    if (PL_WITH_REWRITE)
+        pl_list_init(&site->rules);
     pl_list_init(&site->paths);
     site->http = pl_http_default_settings;
     site->net = pl_net_default_limits;

@@ -64,6 +64,15 @@ struct pl_sandbox_settings {
     const char *chroot;  /* NULL: none */
 };
 
+/* A rule that is asked before the routes: for lists. */
+struct pl_site_rule {
+    struct pl_list node;
+    struct pl_str host, prefix; /* of its scope; "" for all */
+    const char *pattern, *to;   /* to: NULL if a function makes it */
+    int redirect;               /* 0: another path */
+    const char *where;
+};
+
 struct pl_site {
     struct pl_router *router;
     struct pl_http_settings http;
@@ -85,6 +94,7 @@ struct pl_site {
     bool dev;
     struct pl_watch_settings watch;
     struct pl_sandbox_settings sandbox;
+    struct pl_list rules; /* struct pl_site_rule: of the handler in front */
     struct pl_list paths; /* struct pl_site_path: what is named, as it came */
     const char *error_pages; /* a template's file; NULL: none */
     /* scopes while loading: pl.host, pl.group, pl.use */

@@ -388,6 +388,27 @@ def test_check_lists_addresses_and_routes(command):
     assert re.search(r"^route +POST +b\.example/c ", done.stdout, re.M)
 
 
+def test_check_lists_rules_in_front_of_the_routes(command):
+    site = """
+    local pl = require "perilune"
+    pl.rewrite("^/old/(%d+)$", { to = "/new/%1" })
+    pl.host("b.example", function()
+      pl.group("/c", function()
+        pl.rewrite("x", { to = "https://d.example/", redirect = 301 })
+      end)
+    end)
+    pl.rewrite("y", function() return "/z" end)
+    """
+    done = command("check", "site.lua", files={"site.lua": site})
+    assert done.returncode == 0 and done.stderr == ""
+    rules = [line for line in done.stdout.splitlines() if "rule" in line]
+    assert [" ".join(rule.split()) for rule in rules] == [
+        "rule ^/old/(%d+)$ -> /new/%1 (site.lua:3)",
+        "rule 301 b.example/c x -> https://d.example/ (site.lua:6)",
+        "rule y -> a function (site.lua:9)",
+    ]
+
+
 def test_check_opens_nothing(command, serve):
     port = serve(HELLO).port
     site = f'require "perilune".listen {{ "127.0.0.1:{port}" }}'
