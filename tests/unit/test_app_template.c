@@ -1,6 +1,8 @@
 /* test_app_template.c - templates of a C program, filled from its structs. */
 #include "app_world.h"
 
+#include <sys/stat.h>
+
 struct moon {
     const char *name;
     int radius;
@@ -158,7 +160,97 @@ static void test_app_template__faults_name_the_line(void **state)
     pl_app_free(app);
 }
 
-RUN_TESTS(cmocka_unit_test(test_app_template__structs_are_shown),
+/* ---- files that change ---- */
+
+static char folder[] = "/tmp/perilune-template-XXXXXX";
+
+static void write_template(const char *name, const char *text)
+{
+    char path[200], part[210];
+    FILE *file;
+
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    snprintf(part, sizeof(part), "%s.part", path);
+    file = fopen(part, "w");
+    CHECK(file != NULL, part);
+    fputs(text, file);
+    fclose(file);
+    CHECK_INT(0, rename(part, path), path);
+}
+
+static void remove_template(const char *name)
+{
+    char path[200];
+
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    CHECK_INT(0, unlink(path), path);
+}
+
+static void wait_for_text(const char *want)
+{
+    while (!pl_str_eq(body_of(ask("GET", "/text", "", "")), pl_str_c(want)))
+        continue;
+}
+
+/* Requests that render all the time, while the files change. */
+static void *ask_all_the_time(void *arg)
+{
+    atomic_bool *over = arg;
+    char got[1000];
+    ssize_t n;
+
+    while (!atomic_load(over)) {
+        int fd = open_conn();
+
+        send_all(fd, "GET /html HTTP/1.0\r\n\r\n", 22);
+        while ((n = recv(fd, got, sizeof(got), 0)) > 0)
+            continue;
+        close(fd);
+    }
+    return NULL;
+}
+
+static void test_app_template__files_reload_alone(void **state)
+{
+    char path[200];
+    pthread_t asker;
+    atomic_bool over = false;
+
+    CHECK(mkdtemp(folder) != NULL, folder);
+    write_template("page.mustache", "{{name}} {{>part}}");
+    snprintf(path, sizeof(path), "%s/page.mustache", folder);
+    app = pl_app_new();
+    pl_app_set(app, "workers", "2");
+    set = pl_app_template(app, path);
+    CHECK(set != NULL, pl_app_error(app));
+    pl_app_get(app, "/html", show, NULL);
+    pl_app_get(app, "/text", show_text, NULL);
+    start_app();
+    CHECK_INT(0, pthread_create(&asker, NULL, ask_all_the_time, &over), "ask");
+    wait_for_text("Mars ");
+    write_template("part.mustache", "one");
+    wait_for_text("Mars one");
+    write_template("part.mustache", "two");
+    wait_for_text("Mars two");
+    write_template("part.mustache", "{{#open}}"); /* a fault: nothing changes */
+    write_template("page.mustache", "never seen {{>part}}");
+    for (int i = 0; i < 20; i++)
+        wait_for_text("Mars two");
+    write_template("part.mustache", "{{name}}");
+    wait_for_text("never seen Mars");
+    remove_template("part.mustache");
+    wait_for_text("never seen ");
+    remove_template("page.mustache");
+    for (int i = 0; i < 20; i++)
+        wait_for_text("never seen ");
+    atomic_store(&over, true);
+    pthread_join(asker, NULL);
+    stop_app();
+    CHECK_INT(0, rmdir(folder), folder);
+}
+
+RUN_TESTS(cmocka_unit_test(test_app_template__files_reload_alone),
+          cmocka_unit_test(test_app_template__structs_are_shown),
           cmocka_unit_test(test_app_template__an_empty_one_is_an_empty_page),
           cmocka_unit_test(test_app_template__limits_of_a_request_hold),
           cmocka_unit_test(test_app_template__a_file_and_its_partials),
