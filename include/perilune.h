@@ -502,6 +502,36 @@ PL_API int pl_app_cache_control(struct pl_app *app,
                                 const struct pl_caching_rule *rules,
                                 size_t count);
 
+/* How much each client may have (docs/limits.md). A rate, or concurrent, or
+ * both. */
+struct pl_limit_options {
+    size_t size;       /* sizeof(struct pl_limit_options) */
+    const char *rate;  /* "10/s", "5/m", "100/15m": requests in a time */
+    uint32_t burst;    /* that may come at once; 0: as many as the rate names */
+    const char *delay; /* "500ms": who comes too early waits so long at most;
+                          NULL: is refused */
+    uint32_t concurrent; /* requests at a time; 0: no limit */
+    const char *key; /* what clients are told from each other by: "address"*,
+                        "user" (pl_request_user()), "header:NAME", which are the
+                        address where there is none, or "all": all of them are
+                        one */
+    /* ... or what this says, of the request's arena or static; absent: this
+     * request is not limited. May not wait; any worker. NULL: see key. */
+    struct pl_str (*key_of)(struct pl_request *req, void *arg);
+    void *arg;
+    unsigned ipv4_bits;  /* of an address that count; 0: 32 */
+    unsigned ipv6_bits;  /* 0: 64, what one customer has at least */
+    const char *allow;   /* clients without limits: "10.0.0.0/8 ::1 unix:" */
+    unsigned status;     /* of the answer to who is refused; 0: 429 */
+    const char *message; /* shown on the page of the error; may be NULL */
+    uint32_t clients;    /* that are remembered; 0: 65536 */
+};
+
+/* A filter, as pl_app_use(): lets each client have only so much, of all workers
+ * together. Who is refused is told by Retry-After when to come again. */
+PL_API int pl_app_limit(struct pl_app *app,
+                        const struct pl_limit_options *options);
+
 /* How answers are compressed (docs/compression.md). */
 struct pl_compress_options {
     size_t size;           /* sizeof(struct pl_compress_options) */
@@ -1688,7 +1718,9 @@ enum pl_field_kind {
     PL_FIELD_STRUCT, /* a struct of `type` at this place */
     PL_FIELD_PTR,    /* a pointer to a `type`; NULL: false, and null */
     PL_FIELD_ARRAY,  /* a pointer to elements of `type`, size_t of them */
-    PL_FIELD_INLINE  /* the same, but the elements are in the struct itself */
+    PL_FIELD_INLINE, /* the same, but the elements are in the struct itself */
+    PL_FIELD_LAMBDA  /* pl_lambda_fn *, for templates; NULL: false; JSON leaves
+                        it out */
 };
 
 struct pl_field {
@@ -1757,7 +1789,9 @@ struct pl_template_set;
 /* That of a file: {{>head}} in site/page.mustache is site/head.mustache, and
  * nothing if that is not there; where a name comes from the data ({{>*name}}),
  * all templates of the folder are read. Before pl_app_run(); lives as long as
- * app. NULL on failure, which pl_app_error() tells with file and line. */
+ * app. NULL on failure, which pl_app_error() tells with file and line. While
+ * the application runs, what changes in these files is shown a second later;
+ * what cannot be read or has a fault then is logged, and changes nothing. */
 PL_API const struct pl_template_set *pl_app_template(struct pl_app *app,
                                                      const char *path);
 
@@ -1774,7 +1808,33 @@ PL_API int pl_render(struct pl_request *req, const struct pl_template_set *set,
                      const struct pl_field *type, const void *data,
                      struct pl_str *text);
 
-/* The same as a response, text/html unless its type was set. */
+/* A function in a struct: what {{name}} shows is computed when it is asked for,
+ * and {{#name}}...{{/name}} is what the function makes of the section. self is
+ * the struct. May not wait. Returns 0: what it has written is shown (escaped,
+ * as other values, where it has no section); PL_LAMBDA_TEMPLATE: that is a
+ * template, in the section's delimiters, which is filled in its place (so the
+ * specification has it; never with texts of strangers in it); or PL_ERR_*, with
+ * which the rendering ends. */
+struct pl_lambda;
+typedef int pl_lambda_fn(struct pl_lambda *lambda, const void *self);
+
+enum { PL_LAMBDA_TEMPLATE = 1 };
+
+/* What stands in its section, not filled in; absent: it has none. */
+PL_API struct pl_str pl_lambda_text(const struct pl_lambda *lambda);
+
+/* Writes. Returns 0, PL_ERR_NOMEM or PL_ERR_LIMIT. */
+PL_API int pl_lambda_write(struct pl_lambda *lambda, struct pl_str text);
+PL_API int pl_lambda_writef(struct pl_lambda *lambda, const char *fmt, ...)
+    PL_FORMAT(2, 3);
+
+/* Fills text, a template, in the place of its section: *shown is good until the
+ * next call. Returns 0, PL_ERR_STATE (it has no section), or the failure of the
+ * rendering, to be returned. */
+PL_API int pl_lambda_render(struct pl_lambda *lambda, struct pl_str text,
+                            struct pl_str *shown);
+
+/* pl_render() as a response, text/html unless its type was set. */
 PL_API int pl_respond_template(struct pl_response *res, int status,
                                const struct pl_template_set *set,
                                const struct pl_field *type, const void *data);

@@ -1,6 +1,6 @@
 ---@meta _
 -- filters.lua - filters that are there: pl.compress, pl.cors,
--- pl.security_headers, pl.request_id.
+-- pl.security_headers, pl.request_id, pl.limit.
 
 ---@class pl
 local pl = {}
@@ -47,3 +47,34 @@ function pl.security_headers(options) end
 ---@return pl.NativeFilter
 function pl.request_id(header) end
 
+---@class pl.LimitOptions
+---@field rate? string|number "10/s", "5/m", "100/15m"; a number: in a second
+---@field burst? integer [as many as rate names] requests that may come at once
+---@field delay? string|number|false who comes too early waits so long at most
+---@field concurrent? integer requests at a time
+---@field key? string|fun(req: pl.Request): string|number|nil ["address"]
+---"user", "all", "header:NAME"
+---@field ipv4? integer [32] bits of an address that count
+---@field ipv6? integer [64]
+---@field allow? string|string[] addresses without limits
+---@field status? integer [429]
+---@field message? string on the page of the error
+---@field name? string limits of one name count together
+---@field clients? integer [65536] that are remembered
+
+---@class pl.Limit: pl.NativeFilter
+local limit = {}
+
+--- A token for key: true, after waiting if there is a delay; or false and the
+--- seconds until there is one.
+---@param key string|number
+---@return boolean passed, number? seconds
+function limit:take(key) end
+
+--- Whoever key names has used nothing.
+---@param key string|number
+function limit:forget(key) end
+
+---@param options pl.LimitOptions|string|number "10/s"
+---@return pl.Limit
+function pl.limit(options) end

@@ -320,6 +320,8 @@ static void cancel(struct pl_load *load)
 static void drop(void *arg, struct pl_generation *gen)
 {
     (void)arg;
+    if (PL_WITH_LIMITS && gen->vm != NULL)
+        pl_lua_site_close(gen->vm);
     pl_site_free(gen->site);
     gen->site = NULL;
 }

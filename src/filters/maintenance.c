@@ -3,13 +3,13 @@
  * is a thread's, and that request waits for it. */
 #include "filters/maintenance.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <stdatomic.h>
 
 #include "base/str.h"
 #include "base/sys.h"
+#include "filters/client.h"
 #include "http/request.h"
 #include "net/trust.h"
 #include "os/fs.h"
@@ -49,23 +49,10 @@ struct look {
 
 static bool is_allowed(const struct maintenance *self, struct pl_request *req)
 {
-    struct pl_addr addr = {.len = 0};
-    struct pl_str remote;
-    char text[64] = "";
+    struct pl_addr addr;
 
-    if (self->allowed == NULL)
-        return false;
-    remote = pl_request_remote(req, NULL);
-    memcpy(text, remote.data, PL_MIN(remote.len, sizeof(text) - 1));
-    if (remote.len == 0)
-        addr.sa.sa_family = AF_UNIX;
-    else if (inet_pton(AF_INET, text, &addr.v4.sin_addr) == 1)
-        addr.sa.sa_family = AF_INET;
-    else if (inet_pton(AF_INET6, text, &addr.v6.sin6_addr) == 1)
-        addr.sa.sa_family = AF_INET6;
-    else
-        return false; /* "unknown" */
-    return pl_trust_has(self->allowed, &addr);
+    return self->allowed != NULL && pl_client_addr(req, &addr) &&
+           pl_trust_has(self->allowed, &addr);
 }
 
 /* ---- answering ---- */

@@ -66,6 +66,7 @@ struct pl_http_stats {
     uint64_t denied;                         /* credentials that were wrong */
     uint64_t
         forged; /* cookies and tokens that are not of ours: taken as none */
+    uint64_t limited, delayed; /* by limits of clients */
 };
 
 /* What most answers of HTTP/1 begin with: a status line, the Date and the name

@@ -141,7 +141,7 @@ void pl_request_lost(struct pl_request *req, int why)
         pl_ws_stream_lost(req, why);
     else if (req->task != NULL)
         pl_task_cancel(req->task);
-    if (PL_WITH_UPSTREAM && req->gone != NULL)
+    if ((PL_WITH_UPSTREAM || PL_WITH_LIMITS) && req->gone != NULL)
         req->gone->fn(req);
     pl_request_drop(req);
 }

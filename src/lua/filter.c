@@ -9,8 +9,8 @@ static void drop(void *filter)
     pl_filter_drop(filter);
 }
 
-/* The site has it from here on, so an error of Lua's loses nothing. A value
- * that outlives the site is never looked at: only loading uses filters. */
+/* The site has it from here on, so an error of Lua's loses nothing. The
+ * site outlives all tasks of its VM. */
 void pl_lua_filter_push(lua_State *L, struct pl_site *site,
                         struct pl_filter *filter, const char *call)
 {
@@ -22,6 +22,14 @@ void pl_lua_filter_push(lua_State *L, struct pl_site *site,
     *place = filter;
     luaL_newmetatable(L, meta_name);
     lua_setmetatable(L, -2);
+}
+
+void pl_lua_filter_set_methods(lua_State *L, int index)
+{
+    luaL_newmetatable(L, meta_name);
+    lua_pushvalue(L, index);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
 }
 
 struct pl_filter *pl_lua_filter_get(lua_State *L, int index)

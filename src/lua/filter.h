@@ -12,6 +12,9 @@
 void pl_lua_filter_push(lua_State *L, struct pl_site *site,
                         struct pl_filter *filter, const char *call);
 
+/* What the table at index has, these values have. */
+void pl_lua_filter_set_methods(lua_State *L, int index);
+
 /* The filter of the value at index, or NULL: it is none. */
 struct pl_filter *pl_lua_filter_get(lua_State *L, int index);
 

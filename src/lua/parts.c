@@ -78,6 +78,8 @@
     PART(time, time, pl_lua_time) \
     PART(url, url, pl_lua_url) \
     PART(uuid, uuid, pl_lua_uuid)
+#define LIMITS_PARTS(PART, SITE, INNER, BARE, OWN) \
+    SITE(limit, limits, pl_lua_limits)
 #define LWAN_PARTS(PART, SITE, INNER, BARE, OWN) \
     SITE(lwan, lwan, pl_lua_lwan) \
     OWN(lwan_config, NULL) \
@@ -130,7 +132,7 @@
     PART(watchdog, watchdog, pl_lua_watchdog)
 #define EACH_FEATURE(X) \
     X(CORE) X(AUTH) X(COMPRESS) X(CONTENT) X(FASTCGI) X(FILTERS) \
-    X(FORMS) X(LIBRARY) X(LWAN) X(MODULES) X(PROXY) X(RELOAD) \
+    X(FORMS) X(LIBRARY) X(LIMITS) X(LWAN) X(MODULES) X(PROXY) X(RELOAD) \
     X(REWRITE) X(SANDBOX) X(SHARE) X(SOCKETS) X(STREAMS) X(TLS) \
     X(UPSTREAM) X(WATCHDOG)
 /* clang-format on */

@@ -59,6 +59,7 @@ extern const luaL_Reg pl_lua_filters[]; /* CORS and the like */
 extern const luaL_Reg pl_lua_content[];
 extern const luaL_Reg pl_lua_filter[];
 extern const luaL_Reg pl_lua_fastcgi[]; /* pl.fastcgi */
+extern const luaL_Reg pl_lua_limits[];
 extern const luaL_Reg pl_lua_lwan[];
 extern const luaL_Reg pl_lua_module[];
 extern const luaL_Reg pl_lua_page[];   /* dynamic pages */

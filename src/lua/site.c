@@ -48,3 +48,8 @@ int pl_lua_site_open(struct pl_vm *vm, struct pl_site *site,
     lua_pop(L, 1);
     return err;
 }
+
+void pl_lua_site_close(struct pl_vm *vm)
+{
+    vm->site = NULL;
+}

@@ -11,4 +11,7 @@
 int pl_lua_site_open(struct pl_vm *vm, struct pl_site *site,
                      struct pl_error *error);
 
+/* The site is about to be freed: nothing of vm looks at it any more. */
+void pl_lua_site_close(struct pl_vm *vm);
+
 #endif

@@ -10,6 +10,7 @@
 #include "net/listener.h"
 #include "server/admin_priv.h"
 #include "server/sandbox.h"
+#include "share/quota.h"
 #include "share/share.h"
 
 /* ---- the process ---- */
@@ -118,6 +119,33 @@ static void tell_shared(struct pl_share *share, struct pl_json_builder *json)
     pl_json_end(json);
 }
 
+/* ---- limits of clients ---- */
+
+static void tell_quota(void *arg, const struct pl_quota *quota)
+{
+    struct pl_json_builder *json = arg;
+    struct pl_quota_stats stats = pl_quota_stats(quota);
+
+    pl_json_begin_object(json);
+    pl_json_key(json, PL_STR("name"));
+    pl_json_add_str(json, pl_quota_name(quota));
+    pl_admin_str(json, "of",
+                 pl_quota_kind(quota) == PL_QUOTA_RATE ? "rate" : "concurrent");
+    pl_admin_u64(json, "places", stats.places);
+    pl_admin_u64(json, "taken", stats.taken);
+    pl_admin_u64(json, "refused", stats.refused);
+    pl_admin_u64(json, "delayed", stats.delayed);
+    pl_admin_u64(json, "evicted", stats.evicted);
+    pl_json_end(json);
+}
+
+static void tell_limits(struct pl_share *share, struct pl_json_builder *json)
+{
+    pl_admin_array(json, "limits");
+    pl_share_each_quota(share, tell_quota, json);
+    pl_json_end(json);
+}
+
 /* ---- all of it ---- */
 
 static void tell_log(struct pl_json_builder *json)
@@ -179,6 +207,8 @@ void pl_admin_tell_process(struct pl_admin *admin, struct pl_json_builder *json)
     pl_json_end(json);
     pl_admin_tell_modules(json);
     tell_shared(server->share, json);
+    if (PL_WITH_LIMITS)
+        tell_limits(server->share, json);
     tell_log(json);
     if (PL_WITH_SANDBOX)
         tell_sandbox(server->sandbox, json);

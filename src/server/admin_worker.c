@@ -94,6 +94,10 @@ static void tell_http(const struct pl_http *http, struct pl_json_builder *json)
         pl_admin_u64(json, "denied", http->stats.denied);
         pl_admin_u64(json, "forged", http->stats.forged);
     }
+    if (PL_WITH_LIMITS) {
+        pl_admin_u64(json, "limited", http->stats.limited);
+        pl_admin_u64(json, "delayed", http->stats.delayed);
+    }
     for (unsigned i = 1; i < PL_COUNT(classes); i++)
         pl_admin_u64(json, classes[i], http->stats.by_class[i]);
     pl_json_end(json);

@@ -50,6 +50,13 @@ static void add_auth(struct list *list, const struct pl_http_stats *http)
     add(list, "forged", http->forged);
 }
 
+static void add_limits(struct list *list, const struct pl_http_stats *http)
+{
+    list->group = "limits";
+    add(list, "refused", http->limited);
+    add(list, "delayed", http->delayed);
+}
+
 static void add_tls(struct list *list, const struct pl_net *net)
 {
     struct pl_tls_stats tls = pl_net_tls_stats(net);
@@ -71,6 +78,8 @@ unsigned pl_worker_stats(const struct pl_worker *worker, struct pl_stat *out)
     add_requests(&list, &worker->http.stats);
     if (PL_WITH_AUTH)
         add_auth(&list, &worker->http.stats);
+    if (PL_WITH_LIMITS)
+        add_limits(&list, &worker->http.stats);
     if (PL_WITH_TLS)
         add_tls(&list, &worker->net);
     return list.n;

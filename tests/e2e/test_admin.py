@@ -49,6 +49,7 @@ pl.get("/spin", function()
   return "done"
 end)
 pl.websocket("/ws", { message = function() end })
+pl.get("/limited", { limit = "1/s" }, function() return "hello" end)
 """
 GET = b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n"
 

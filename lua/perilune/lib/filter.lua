@@ -73,7 +73,9 @@ end
 
 -- Options whose values are those of the function of pl of the same name; false
 -- means something for the first only.
-local made = { compress = true, cors = 1, request_id = 1, security_headers = 1 }
+local made = {
+  compress = true, cors = 1, limit = 1, request_id = 1, security_headers = 1,
+}
 
 local function filters_of(name, value)
   if made[name] and value ~= nil and (value or made[name] == true)
