@@ -6,6 +6,7 @@ import time
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+import backends  # noqa: F401  (they register themselves)
 import load
 import process
 from load import Failed, Load

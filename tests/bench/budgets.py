@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 
 from bench import Results
-from subjects import C, FILES, FLOOR, H2O, LIGHTTPD, LUA, NGINX, NGINX_LUA
+from subjects import (
+    C, FCGI, FCGI_C, FCGI_PHP, FILES, FLOOR, H2O, LIGHTTPD, LUA, NGINX,
+    NGINX_LUA,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,8 @@ BUDGETS = [
         "MiB",
         lambda r: (r.middle("lua-10000", LUA, "peak_kib") / 1024, 0),
     ),
+    Budget("FastCGI / libfcgi", 0.85, "x", ratio("fastcgi", FCGI, FCGI_C)),
+    Budget("FastCGI / php-fpm", 0.4, "x", ratio("fastcgi", FCGI, FCGI_PHP)),
     Budget("system calls, C", 2.1, "", figure("calls C")),
     Budget("system calls, Lua", 2.1, "", figure("calls Lua")),
     Budget("system calls, file", 2.1, "", figure("calls file")),

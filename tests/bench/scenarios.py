@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 from load import Load
 from subjects import (
-    AGAIN, C, CADDY, ECHO, FILE_SIZES, FILES, FLOOR, FORTUNES, FORTUNES_PAGE,
-    GO, H2O, JSON, LIGHTTPD, LUA, MAGNET, NGINX, NGINX_H2, NGINX_LUA,
-    NGINX_PROXY, NODE, PACKED, PACKED_ANEW, PAGE, PAGES, PROXY, TLS, UPLOAD,
-    UPLOAD_SIZE, file_path,
+    AGAIN, BACKENDS, C, CADDY, DIGEST, ECHO, FCGI, FCGI_C, FCGI_KEPT, FCGI_PHP,
+    FCGI_PHP_KEPT, FILE_SIZES, FILES, FLOOR, FORTUNES, FORTUNES_PAGE, GO, H2O,
+    JSON, LIGHTTPD, LUA, MAGNET, NGINX, NGINX_H2, NGINX_LUA, NGINX_PROXY, NODE,
+    PACKED, PACKED_ANEW, PAGE, PAGES, PROXY, TLS, UPLOAD, UPLOAD_SIZE,
+    file_path,
 )  # fmt: skip
 
 PLAIN = (C, NGINX, H2O, LIGHTTPD, CADDY, NODE, GO)
@@ -15,7 +16,7 @@ SCRIPTED = (LUA, NGINX_LUA, MAGNET, NODE, GO)
 STATIC = (FILES, NGINX, H2O, LIGHTTPD, CADDY, GO)
 # With QUICK=1 only those that a budget names.
 QUICK = {C, LUA, FILES, PAGES, FLOOR, NGINX, NGINX_LUA, H2O, LIGHTTPD, *TLS,
-         *AGAIN, PROXY, NGINX_PROXY}  # fmt: skip
+         *AGAIN, PROXY, NGINX_PROXY, *BACKENDS}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,29 @@ def templates() -> list[Scenario]:
     ]
 
 
+def fastcgi() -> list[Scenario]:
+    """Behind nginx, whose time does not count."""
+    often = (FCGI, FCGI_C, FCGI_PHP)
+    kept = (FCGI_KEPT, FCGI_PHP_KEPT)
+    return [
+        Scenario(
+            key,
+            f"{what} by FastCGI, {how}",
+            Load(target),
+            subjects,
+            close=subjects,
+            quick=True,
+            calls=True,
+        )
+        for key, what, target, how, subjects in (
+            ("fastcgi", "Hello", ECHO, "a connection for each request", often),
+            ("fastcgi-kept", "Hello", ECHO, "connections kept", kept),
+            ("fastcgi-digest", "MD5 in Base64", DIGEST,
+             "a connection for each request", often),
+        )
+    ]  # fmt: skip
+
+
 def packed() -> list[Scenario]:
     """A page of 32 KiB as gzip: found or made once, and made for each."""
     return [
@@ -218,6 +242,7 @@ SCENARIOS = [
         quick=True,
         calls=True,
     ),
+    *fastcgi(),
     *secure(),
     Scenario(
         "h2load",

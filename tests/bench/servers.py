@@ -25,8 +25,10 @@ class Command:
     env: dict[str, str] = field(default_factory=dict)
     tls: bool = False
     only_h2: bool = False
-    # Another server that it needs, which runs beside the load.
-    behind: "Command | None" = None
+    # Another server, which runs beside the load: one that it needs, or one
+    # that has the port, and needs it.
+    beside: "Command | None" = None
+    socket: Path | None = None  # that is there as soon as it listens
 
 
 def free_port() -> int:
@@ -60,8 +62,8 @@ class Server:
         self.tls = command.tls
         self.only_h2 = command.only_h2
         self.log = folder / "log"
-        self.behind = command.behind and subprocess.Popen(
-            ["taskset", "-c", LOAD_CPU, *map(str, command.behind.words)],
+        self.beside = command.beside and subprocess.Popen(
+            ["taskset", "-c", LOAD_CPU, *map(str, command.beside.words)],
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -76,8 +78,10 @@ class Server:
             stderr=subprocess.STDOUT,
         )
         self.wait_until(self.listens)
-        if self.behind:
-            self.wait_until(lambda: listens(command.behind.port))
+        if self.beside:
+            self.wait_until(lambda: listens(command.beside.port))
+        if command.socket:
+            self.wait_until(command.socket.exists)
 
     def wait_until(self, done):
         end = time.monotonic() + 30
@@ -123,7 +127,7 @@ class Server:
         return f"http{'s' * self.tls}://127.0.0.1:{self.port}"
 
     def stop(self):
-        for process in filter(None, (self.process, self.behind)):
+        for process in filter(None, (self.process, self.beside)):
             process.terminate()
             try:
                 process.wait(5)

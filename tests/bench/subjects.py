@@ -3,8 +3,10 @@
 The configuration of the peers is in peers/; @name@ in it is filled in here.
 """
 
+import base64
 import getpass
 import gzip
+import hashlib
 import html
 import re
 import shutil
@@ -38,12 +40,17 @@ NGINX_H2 = "nginx, HTTP/2"
 PAGES = "perilune page"
 # Before another server, nginx for both, on connections that are kept.
 PROXY, NGINX_PROXY = "perilune, proxy", "nginx, proxy_pass"
-OURS = (C, LUA, FILES, PAGES, C_TLS, C_AGAIN, PROXY)
-# The same servers once more.
-VARIANTS = (FILES, PAGES, *TLS, *AGAIN, NGINX_H2, PROXY, NGINX_PROXY)
+# Behind nginx (backends.py); of kept connections libfcgi would serve one.
+FCGI, FCGI_C, FCGI_PHP = "perilune, FastCGI", "libfcgi C", "php-fpm"
+FCGI_KEPT, FCGI_PHP_KEPT = "perilune, kept", "php-fpm, kept"
+BACKENDS = (FCGI, FCGI_C, FCGI_PHP, FCGI_KEPT, FCGI_PHP_KEPT)
+OURS = (C, LUA, FILES, PAGES, C_TLS, C_AGAIN, PROXY, FCGI, FCGI_KEPT)
+# The same servers once more, or none of their own.
+VARIANTS = (FILES, PAGES, *TLS, *AGAIN, NGINX_H2, PROXY, NGINX_PROXY, *BACKENDS)
 
 FILE_SIZES = (100, 1000, 6150, 10_000, 100_000, 1 << 20)
 ECHO, JSON, UPLOAD = "/echo?name=moon", "/json", "/upload"
+DIGEST = "/digest?name=moon"
 PAGE = "/page?name=moon"
 FORTUNES, FORTUNES_PAGE = "/fortunes", "/pages/fortunes"
 UPLOAD_SIZE = 1 << 20
@@ -108,6 +115,10 @@ def make_page(folder: Path):
     (folder / "page.html.gz").write_bytes(gzip.compress(text, 9, mtime=0))
 
 
+def digest(text: bytes) -> bytes:
+    return base64.b64encode(hashlib.md5(text).hexdigest().encode())
+
+
 def expected(target: str, site: Path) -> bytes:
     """The body that every server has to answer."""
     if target.startswith("/files/"):
@@ -118,7 +129,8 @@ def expected(target: str, site: Path) -> bytes:
         return str(UPLOAD_SIZE).encode()
     if target in (FORTUNES, FORTUNES_PAGE):
         return fortunes()
-    known = {ECHO: b"Hello, moon!", JSON: b'{"message":"Hello, World!"}',
+    known = {ECHO: b"Hello, moon!", DIGEST: digest(b"moon"),
+             JSON: b'{"message":"Hello, World!"}',
              PAGE: (HERE / "page.html").read_bytes()}  # fmt: skip
     return known.get(target, b"Hello, World!")
 
@@ -218,16 +230,21 @@ def perilune_proxy(place: Place) -> Command:
     )
     words = [built(BUILD / "perilune"), site, "--no-supervisor"]
     words += ["-h", "127.0.0.1", "-p", place.port, "-c", 1]
-    return Command(words, place.port, behind=server)
+    return Command(words, place.port, beside=server)
+
+
+def nginx_front(place: Place, http: str, locations: str) -> Command:
+    """nginx before another server."""
+    conf = place.configure("nginx.conf", modules="", speaks="", tls="",
+                           http=http, locations=locations)  # fmt: skip
+    words = [installed("nginx"), "-p", place.own, "-c", conf]
+    return Command(words, place.port)
 
 
 def nginx_proxy(place: Place) -> Command:
     server = behind(place)
-    conf = place.configure(
-        "nginx.conf",
-        modules="",
-        speaks="",
-        tls="",
+    command = nginx_front(
+        place,
         http=f"""upstream behind {{
         server 127.0.0.1:{server.port};
         keepalive 128;
@@ -239,8 +256,8 @@ def nginx_proxy(place: Place) -> Command:
             proxy_set_header Connection "";
         }""",
     )
-    words = [installed("nginx"), "-p", place.own, "-c", conf]
-    return Command(words, place.port, behind=server)
+    command.beside = server
+    return command
 
 
 def nginx_h2(place: Place) -> Command:
