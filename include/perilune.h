@@ -650,7 +650,8 @@ struct pl_app_tls_cert {
  */
 struct pl_app_listen_options {
     size_t size;          /* sizeof(struct pl_app_listen_options) */
-    const char *protocol; /* NULL or "http"; "http/1.1", "h2", "auto" */
+    const char *protocol; /* NULL or "http"; "http/1.1", "h2", "auto", "fastcgi"
+                           */
     int backlog;          /* connections that wait for us; 0: the system's */
     unsigned reuseport;   /* number of sockets (TCP); 0: one for each CPU */
     unsigned mode;        /* of a UNIX socket's file; 0: as umask says */
@@ -833,6 +834,17 @@ PL_API bool pl_request_proxy(struct pl_request *req,
  * AWS, 0xee: Azure, 0xe0: GCP). Absent: there is none. */
 PL_API struct pl_str pl_request_proxy_item(struct pl_request *req,
                                            uint8_t type);
+
+/* A variable of CGI (RFC 3875, 4.1: "REMOTE_ADDR", "HTTP_ACCEPT",
+ * "SCRIPT_FILENAME") as a web server has said it by FastCGI (docs/fastcgi.md);
+ * of any other request, what one would have said of it. Absent: there is none.
+ * Both live as long as the request. */
+PL_API struct pl_str pl_request_env(struct pl_request *req, struct pl_str name);
+
+/* The one at index, in no order; one that was said again (the last one counts)
+ * is there twice. False: there are not so many. */
+PL_API bool pl_request_env_at(struct pl_request *req, unsigned index,
+                              struct pl_str *name, struct pl_str *value);
 
 /* 16 hexadecimal digits, not terminated: the one in the log. */
 enum { PL_REQUEST_ID_LEN = 16 };

@@ -38,6 +38,7 @@
 ---@field remote string address of the client; "" for UNIX sockets
 ---@field proxy? pl.Proxy what a PROXY header said
 ---@field remote_port integer
+---@field env table<string, string> the variables of CGI (docs/fastcgi.md)
 ---@field id string 16 hexadecimal digits, also in the log
 ---@field tls? pl.RequestTls nil: in the clear
 ---@field trailers? table<string, string> behind a body that was read

@@ -9,6 +9,7 @@
 enum option {
     OPT_PORT,
     OPT_ADDRESS,
+    OPT_FASTCGI,
     OPT_V6,
     OPT_TLS,
     OPT_TLS_CERT,
@@ -45,6 +46,9 @@ static const struct {
     {"-p", OPT_PORT, VALUE},
     {"-h", OPT_ADDRESS, VALUE},
     {"-6", OPT_V6, NO_VALUE},
+#if PL_WITH_FASTCGI
+    {"--fastcgi", OPT_FASTCGI, VALUE},
+#endif
     {"--tls", OPT_TLS, VALUE},
     {"--tls-cert", OPT_TLS_CERT, VALUE},
     {"--tls-key", OPT_TLS_KEY, VALUE},
@@ -241,8 +245,8 @@ static int apply(enum option option, const char *name, const char *value,
         err = set_number(name, value, 1, 256, &number, error);
         server->workers = (unsigned)number;
         break;
-    case OPT_ADDRESS:
-        server->address = value;
+    case OPT_ADDRESS ... OPT_FASTCGI:
+        *(option == OPT_ADDRESS ? &server->address : &server->fastcgi) = value;
         break;
     case OPT_V6:
     case OPT_QUIET:
@@ -360,6 +364,19 @@ static int take_rest(char **argv, int i, struct pl_options *out,
     return err;
 }
 
+/* It names the one address that is listened on. */
+static int check_fastcgi(const struct pl_server_options *server,
+                         struct pl_error *error)
+{
+    if (!PL_WITH_FASTCGI || server->fastcgi == NULL ||
+        (server->address == NULL && server->port < 0 && !server->tls_dev &&
+         server->tls_cert == NULL))
+        return 0;
+    return pl_error_set(error, PL_ERR_INVALID, "",
+                        "--fastcgi is the address: -p, -h and --tls do not go "
+                        "with it (see --help)");
+}
+
 /* What was said for a dialect is for one that we speak. */
 static int check_dialect(struct pl_options *out, struct pl_error *error)
 {
@@ -409,6 +426,8 @@ int pl_options_parse(int argc, char **argv, struct pl_options *out,
     if (err == 0 && out->path == NULL && out->command == PL_COMMAND_RUN)
         err = pl_error_set(error, PL_ERR_INVALID, "",
                            "run needs a script (see --help)");
+    if (err == 0)
+        err = check_fastcgi(&out->server, error);
     if (err == 0)
         err = check_dialect(out, error);
     if (out->path == NULL)

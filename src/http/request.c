@@ -129,6 +129,20 @@ void pl_request_add_task(struct pl_request *req, struct pl_task *task)
         pl_meter_add(req->meter, task);
 }
 
+PL_COLD struct pl_request *pl_request_of_task(const struct pl_task *task)
+{
+    for (; task != NULL; task = task->parent)
+        if (task->over == on_task_over)
+            return task->owner;
+    return NULL;
+}
+
+PL_COLD void pl_request_complain(struct pl_request *req, struct pl_str text)
+{
+    if (req != NULL && req->wire != NULL && req->wire->complain != NULL)
+        req->wire->complain(req, text);
+}
+
 void pl_request_lost(struct pl_request *req, int why)
 {
     if (req->wire == NULL)
@@ -154,8 +168,8 @@ PL_COLD void pl_request_cut(struct pl_request *req)
         (void)pl_ws_close(req->websocket, PL_WS_RESTART, pl_str(NULL, 0));
     if (req->task != NULL) {
         pl_task_cancel(req->task);
-    } else if (req->wire != NULL && req->version >= 20) {
-        req->wire->abort(req);
+    } else if (req->wire != NULL && req->wire->hijack == NULL) {
+        req->wire->abort(req); /* others share its connection */
     } else if (req->wire != NULL) {
         conn = req->wire->conn(req);
         if (conn != NULL)
@@ -187,6 +201,8 @@ static PL_COLD void report(struct pl_request *req, int result)
     pl_log(pl_err_status(result) >= 500 ? PL_LOG_ERROR : PL_LOG_INFO, "http",
            "%.*s %.*s failed: %s request=%.16s", PL_STR_ARG(req->method_name),
            PL_STR_ARG(req->path), pl_err_text(result), id);
+    if (PL_WITH_FASTCGI && pl_err_status(result) >= 500)
+        pl_request_complain(req, pl_str_c(pl_err_text(result)));
 }
 
 int pl_request_measure(struct pl_request *req, const struct pl_budget *budget)

@@ -53,7 +53,7 @@ struct pl_request {
     bool finished;       /* pl_request_finish() was called */
     bool hijacked;       /* its connection has left HTTP (hijack.h) */
     uint16_t https_port; /* where to come again with TLS; 0: is served here */
-    uint16_t nheaders, nparams;
+    uint16_t nheaders, nparams, nenv;
     uint8_t rewrites; /* how often its path was rewritten (retarget.h) */
     uint64_t hsts_s;  /* RFC 6797: max-age; 0: is not said */
     struct pl_str method_name;
@@ -70,6 +70,8 @@ struct pl_request {
     struct pl_header *headers;
     struct pl_param *params;
     struct pl_str rest; /* of a mounted handler: behind its prefix, no slash */
+    struct pl_param *env; /* the variables of CGI: of FastCGI, or once they have
+                             been asked for (env.c); NULL: none yet */
 
     struct pl_body body;
     const struct pl_body_limits *limits; /* the site's, or the route's */
@@ -142,6 +144,13 @@ void pl_request_cut(struct pl_request *req);
 /* What is answering it has gone over to the generation that serves now: so does
  * the request, with its settings. */
 void pl_request_renew(struct pl_request *req);
+
+/* Whom a task works for, or the one that began it: a request; or NULL. */
+struct pl_request *pl_request_of_task(const struct pl_task *task);
+
+/* Tells the peer what was logged of a request, where it has a log for that
+ * (FastCGI). req may be NULL. */
+void pl_request_complain(struct pl_request *req, struct pl_str text);
 
 /* The peer has gone: cancels the handler, frees the wire's hold. */
 void pl_request_lost(struct pl_request *req, int why);

@@ -52,6 +52,9 @@ struct pl_wire {
      * been read, or something was sent. NULL where requests share a connection.
      */
     int (*hijack)(struct pl_request *req, struct pl_conn **conn);
+    /* A line of the log that is about the request, for the peer's own log. NULL
+     * where it has none. */
+    void (*complain)(struct pl_request *req, struct pl_str text);
     bool (*peer)(struct pl_request *req, struct pl_addr *addr);
     bool (*local)(struct pl_request *req, struct pl_addr *addr);
     /* The connection that it has come by. NULL: by none of ours. */

@@ -1,6 +1,8 @@
 /* lib_log.c - the C half of pl.log. */
+#include "base/features.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "http/request.h"
 #include "lua/parts.h"
 
 static enum pl_level check_level(lua_State *L)
@@ -21,8 +23,9 @@ static int enabled(lua_State *L)
     return 1;
 }
 
-/* write(level, text). A script's line is never left out for coming too often:
- * each call counts as a site of its own. */
+/* write(level, text). A web server in front of us is told, too, what is wrong
+ * with one of its requests. A script's line is never left out for coming too
+ * often: each call counts as a site of its own. */
 static int write_line(lua_State *L)
 {
     enum pl_level level = check_level(L);
@@ -32,6 +35,8 @@ static int write_line(lua_State *L)
     text.data = luaL_checklstring(L, 2, &text.len);
     if (level >= pl_log_level)
         pl_log_write(&site, level, "site", "%.*s", PL_STR_ARG(text));
+    if (PL_WITH_FASTCGI && level >= PL_LOG_WARN)
+        pl_request_complain(pl_request_of_task(pl_task_current()), text);
     return 0;
 }
 

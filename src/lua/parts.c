@@ -59,7 +59,8 @@
     BARE(signal, pl_lua_signal) \
     INNER(render, pl_lua_render)
 #define FASTCGI_PARTS(PART, SITE, INNER, BARE, OWN) \
-    SITE(fastcgi, fastcgi, pl_lua_fastcgi)
+    SITE(fastcgi, fastcgi, pl_lua_fastcgi) \
+    INNER(cgi, pl_lua_cgi)
 #define FILTERS_PARTS(PART, SITE, INNER, BARE, OWN) \
     SITE(cors, filters, pl_lua_filters) \
     SITE(request_id, filters, pl_lua_filters) \

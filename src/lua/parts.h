@@ -72,6 +72,7 @@ extern const luaL_Reg pl_lua_sandbox[];
 extern const luaL_Reg pl_lua_settings[];
 extern const luaL_Reg pl_lua_static[];
 extern const luaL_Reg pl_lua_proxy[];  /* PROXY headers */
+extern const luaL_Reg pl_lua_cgi[];    /* req.env */
 extern const luaL_Reg pl_lua_stream[]; /* events, hints, trailers */
 extern const luaL_Reg pl_lua_upload[];
 extern const luaL_Reg pl_lua_upstream[]; /* pl.proxy */

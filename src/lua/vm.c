@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/sys.h"
+#include "http/request.h"
 #include "lua/chunks.h"
 #include "lua/failure.h"
 #include "lua/json.h"
@@ -57,6 +58,8 @@ struct report {
 
 static void tell(struct pl_vm *vm, struct pl_task *task, struct pl_str text)
 {
+    if (PL_WITH_FASTCGI)
+        pl_request_complain(pl_request_of_task(task), text);
     if (vm->options.report != NULL)
         vm->options.report(vm->options.ctx, task, text);
     else

@@ -32,6 +32,7 @@ enum pl_web_slot {
     PL_WEB_SLOT_PARAMS,
     PL_WEB_SLOT_HEADERS,
     PL_WEB_SLOT_COOKIES,
+    PL_WEB_SLOT_ENV,
     PL_WEB_SLOT_OWN, /* what scripts have set */
     PL_WEB_SLOT_TLS,
     PL_WEB_SLOT_PAGE, /* pieces of a long one (lib_page.c) */

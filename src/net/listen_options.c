@@ -18,6 +18,18 @@ const char *pl_speak_name(enum pl_speak speak)
     return words[speak];
 }
 
+static int check_built_in(enum pl_speak speak, struct pl_error *error)
+{
+    if (!PL_WITH_HTTP2 && speak == PL_SPEAK_H2)
+        return pl_error_set(error, PL_ERR_UNSUPPORTED, "",
+                            "protocol 'h2': " PL_WITHOUT PL_FEATURE_HTTP2);
+    if (!PL_WITH_FASTCGI && speak == PL_SPEAK_FASTCGI)
+        return pl_error_set(
+            error, PL_ERR_UNSUPPORTED, "",
+            "protocol 'fastcgi': " PL_WITHOUT PL_FEATURE_FASTCGI);
+    return 0;
+}
+
 int pl_speak_parse(const char *word, enum pl_speak *out, struct pl_error *error)
 {
 #define WORD(name, word) " '" word "'"
@@ -28,11 +40,7 @@ int pl_speak_parse(const char *word, enum pl_speak *out, struct pl_error *error)
     for (size_t i = 0; word != NULL && i < PL_COUNT(words); i++) {
         if (strcmp(words[i], word) == 0) {
             *out = (enum pl_speak)i;
-            return PL_WITH_HTTP2 || *out != PL_SPEAK_H2
-                       ? 0
-                       : pl_error_set(
-                             error, PL_ERR_UNSUPPORTED, "",
-                             "protocol 'h2': " PL_WITHOUT PL_FEATURE_HTTP2);
+            return check_built_in(*out, error);
         }
     }
     return word == NULL ? 0

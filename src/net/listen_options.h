@@ -18,7 +18,8 @@ struct pl_tls_options; /* net/tls.h */
     X(HTTP, "http")     /* ALPN and the first bytes say which version */       \
     X(HTTP1, "http/1.1")                                                       \
     X(H2, "h2")                                                                \
-    X(AUTO, "auto") /* the same without TLS, and a PROXY header before it */
+    X(AUTO, "auto") /* the same without TLS, and a PROXY header before it */   \
+    X(FASTCGI, "fastcgi")
 
 enum pl_speak {
 #define PL_SPEAK(name, word) PL_SPEAK_##name,

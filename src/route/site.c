@@ -347,6 +347,19 @@ static const char *bad_listener(const struct pl_listen_spec *spec)
     return pl_listen_options_fault(pl_str_c(spec->address), &spec->options);
 }
 
+/* What is between clients and us is not ours to do behind a web server. */
+static int check_fastcgi(const struct pl_listen_options *options,
+                         struct pl_error *error)
+{
+    if (!PL_WITH_FASTCGI || options->speak != PL_SPEAK_FASTCGI ||
+        (options->tls == NULL && options->https_port == 0 &&
+         options->proxy == PL_PROXY_OFF && options->forwarded == 0))
+        return 0;
+    return pl_error_set(error, PL_ERR_INVALID, "",
+                        "tls, redirect, proxy_protocol and forwarded are not "
+                        "for FastCGI: the web server is asked for them");
+}
+
 /* Of its words, into the site's memory. */
 static int make_options(struct pl_site *site, const struct pl_listen_spec *spec,
                         struct pl_listen_options *out, struct pl_error *error)
@@ -366,6 +379,8 @@ static int make_options(struct pl_site *site, const struct pl_listen_spec *spec,
     if (err == 0 && PL_WITH_PROXY && spec->trusted != NULL)
         err = pl_trust_parse(pl_str_c(spec->trusted), &site->arena,
                              &options.trusted, error);
+    if (err == 0)
+        err = check_fastcgi(&options, error);
     if (err == 0 && pl_listen_options_copy(&site->arena, &options, out) < 0)
         err = no_memory(error, spec->where);
     return err;

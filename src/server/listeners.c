@@ -1,6 +1,7 @@
 #include "server/listeners.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/features.h"
 #include "base/str.h"
@@ -52,6 +53,11 @@ read_given(const struct pl_server_options *options, struct given *given)
         .address = given->text,
         .where = "",
         .options = {.tls = secure ? &given->tls : NULL}};
+    if (PL_WITH_FASTCGI && options->fastcgi != NULL) {
+        given->spec.address = options->fastcgi;
+        given->spec.options.speak = PL_SPEAK_FASTCGI;
+        return &given->spec;
+    }
     if (pl_str_starts(pl_str_c(host), PL_STR("unix:")) ||
         pl_inherit_is(pl_str_c(host)))
         snprintf(given->text, sizeof(given->text), "%s", host);
@@ -69,6 +75,7 @@ static bool is_given(const struct pl_server_options *options,
 {
     return options->port >= 0 || options->address != NULL ||
            is_secure(options) ||
+           (PL_WITH_FASTCGI && options->fastcgi != NULL) ||
            (pl_list_empty(&site->listeners) && pl_list_empty(&site->services));
 }
 
@@ -115,6 +122,33 @@ static int check_limits(const struct pl_site *site, struct pl_error *error)
                         "max_per_address: " PL_WITHOUT PL_FEATURE_CROWD);
 }
 
+/* FastCGI 1.0, 3.2: addresses with commas between. */
+static int read_web_servers(struct pl_arena *arena, struct pl_listen_site *out,
+                            struct pl_error *error)
+{
+    struct pl_str said = pl_str_c(getenv("FCGI_WEB_SERVER_ADDRS"));
+    char *list;
+
+    if (said.len == 0)
+        return 0;
+    if (!PL_WITH_PROXY)
+        return pl_error_set(
+            error, PL_ERR_UNSUPPORTED, "",
+            "FCGI_WEB_SERVER_ADDRS: " PL_WITHOUT PL_FEATURE_PROXY);
+    list = pl_arena_bytes(arena, said.len);
+    if (list == NULL)
+        return pl_error_set(error, PL_ERR_NOMEM, "", "out of memory");
+    for (size_t i = 0; i < said.len; i++)
+        list[i] = said.data[i] == ',' ? ' ' : said.data[i];
+    return pl_trust_parse(pl_str(list, said.len), arena, &out->web_servers,
+                          NULL) == 0
+               ? 0
+               : pl_error_set(error, PL_ERR_INVALID, "",
+                              "FCGI_WEB_SERVER_ADDRS is no list of addresses: "
+                              "'%.*s'",
+                              PL_STR_ARG(said));
+}
+
 /* Into arena, for as long as addresses are opened. */
 static int read_site(const struct pl_site *site, struct pl_arena *arena,
                      struct pl_listen_site *out, struct pl_error *error)
@@ -122,8 +156,10 @@ static int read_site(const struct pl_site *site, struct pl_arena *arena,
     int err = 0;
 
     *out = (struct pl_listen_site){.trusted = NULL};
-    if (site->trusted == NULL)
-        return 0;
+    if (PL_WITH_FASTCGI)
+        err = read_web_servers(arena, out, error);
+    if (err < 0 || site->trusted == NULL)
+        return err;
     if (!PL_WITH_PROXY)
         return pl_error_set(error, PL_ERR_UNSUPPORTED, "",
                             "setting 'trusted': " PL_WITHOUT PL_FEATURE_PROXY);
@@ -339,6 +375,8 @@ static void announce(const struct pl_listen_group *group)
     else if (group->options.service != 0)
         printf("listening on %s://%s\n", group->tls == NULL ? "tcp" : "tls",
                text);
+    else if (PL_WITH_FASTCGI && group->options.speak == PL_SPEAK_FASTCGI)
+        printf("listening on fastcgi://%s\n", text);
     else
         printf("listening on http%s://%s/\n", group->tls == NULL ? "" : "s",
                text);

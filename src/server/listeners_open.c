@@ -6,6 +6,7 @@
 #include "base/features.h"
 #include "base/str.h"
 #include "base/sys.h"
+#include "http/forwarded.h"
 #include "http/h2.h"
 #include "net/addr.h"
 #include "net/inherit.h"
@@ -66,6 +67,12 @@ static int settle_trust(const struct pl_listen_spec *spec,
                         struct pl_listen_options *options,
                         struct pl_error *error)
 {
+    if (PL_WITH_FASTCGI && options->speak == PL_SPEAK_FASTCGI) {
+        options->forwarded = PL_FORWARDED_NONE; /* it has read them itself */
+        if (options->trusted == NULL)
+            options->trusted = of_site->web_servers;
+        return 0;
+    }
     if (options->trusted == NULL)
         options->trusted = of_site->trusted;
     if (options->forwarded == 0)

@@ -13,6 +13,7 @@ struct pl_trust;
 /* What the site says for listeners that do not say it. */
 struct pl_listen_site {
     const struct pl_trust *trusted;
+    const struct pl_trust *web_servers; /* of listeners of FastCGI */
     unsigned forwarded;
 };
 

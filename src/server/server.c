@@ -10,6 +10,7 @@
 #include "base/sys.h"
 #include "http/mime.h"
 #include "loop/offload.h"
+#include "net/inherit.h"
 #include "server/admin.h"
 #include "server/control.h"
 #include "server/dev.h"
@@ -161,6 +162,9 @@ static unsigned worker_count(const struct pl_server *server,
 
     if (server->options.workers > 0)
         return server->options.workers;
+    if (PL_WITH_FASTCGI && server->options.fastcgi != NULL &&
+        pl_inherit_is(pl_str_c(server->options.fastcgi)))
+        return 1; /* whoever has opened it starts as many of us as it likes */
     return site->workers > 0 ? site->workers : (unsigned)PL_MAX(cpus, 1);
 }
 

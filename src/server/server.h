@@ -37,6 +37,7 @@ struct pl_server_options {
     unsigned workers;    /* over the site's; 0: as it says */
     const char *address; /* -h: host part for -p; NULL */
     int port;            /* -p: listen here instead of the site's; -1 */
+    const char *fastcgi; /* --fastcgi: the same, for web servers; NULL */
     bool v6;             /* -6 */
     bool quiet;          /* no "listening on" lines */
     enum pl_dev dev;     /* --dev, --dev=any */

@@ -9,6 +9,7 @@
 #include "base/sys.h"
 #include "filters/coders.h"
 #include "handlers/files.h"
+#include "fcgi/fcgi.h"
 #include "http/h2.h"
 #include "lua/vm.h"
 #include "net/tls.h"
@@ -296,6 +297,8 @@ int pl_worker_load(struct pl_worker *worker)
 static const struct pl_protocol *
 protocol_of(const struct pl_listen_group *group)
 {
+    if (PL_WITH_FASTCGI && group->options.speak == PL_SPEAK_FASTCGI)
+        return &pl_fcgi_protocol;
     return PL_WITH_HTTP2 && group->options.speak == PL_SPEAK_H2
                ? &pl_h2_protocol
                : &pl_h1_protocol;

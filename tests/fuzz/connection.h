@@ -132,7 +132,8 @@ static void add(const char *pattern, pl_handler_fn *fn, bool filtered)
     PL_ASSERT(pl_router_add(world.router, &route, NULL) == 0);
 }
 
-static bool http2; /* is spoken */
+static bool http2;                                           /* is spoken */
+static const struct pl_protocol *protocol = &pl_h1_protocol; /* of listeners */
 
 static void make_world(void)
 {
@@ -160,8 +161,7 @@ static void make_world(void)
     world.script = pl_script_of(world.loop);
     world.listen_fd = pl_script_listen(world.script);
     PL_ASSERT(pl_listener_start(&world.net, world.listen_fd, false, false,
-                                &pl_h1_protocol, &world.http,
-                                &world.listener) == 0);
+                                protocol, &world.http, &world.listener) == 0);
 }
 
 static void turns(int n)

@@ -21,7 +21,8 @@ from .wire import Response, Wire
 
 TOP = Path(__file__).resolve().parents[2]
 LISTENING = re.compile(
-    r"listening on (?:https?://(?P<host>\[[^]]+\]|[^:/\s]+):(?P<port>\d+)/"
+    r"listening on (?:(?:https?|fastcgi)://"
+    r"(?P<host>\[[^]]+\]|[^:/\s]+):(?P<port>\d+)\b"
     r"|unix:(?P<path>\S+))"
 )
 # What must never stand in a log: reports of sanitizers, our own assertions.

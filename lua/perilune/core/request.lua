@@ -40,7 +40,8 @@ core.request_methods, core.request_getters = methods, getters
 local rare = {
   body = "body", read = "body", chunks = "body", json = "body", form = "body",
   parts = "upload", save = "upload", discard = "upload",
-  proxy = "proxy", trailers = "stream", websocket = "ws", hijack = "hijack",
+  env = "cgi", proxy = "proxy", trailers = "stream", websocket = "ws",
+  hijack = "hijack",
 }
 
 core.request_rare = rare
