@@ -205,14 +205,28 @@ int pl_worker_init(struct pl_worker *worker, struct pl_server *server)
 
 enum { WAIT_FAILURES = 100 };
 
+/* The kernel may fail one wait; if it fails them all, we broke the loop. */
+static void step(struct pl_worker *worker, int *failures)
+{
+    if (pl_loop_step(worker->loop, -1) < 0)
+        PL_ASSERT(++*failures < WAIT_FAILURES);
+}
+
 void pl_worker_turn(struct pl_worker *worker, const struct pl_op *op)
 {
     int failures = 0;
 
-    /* The kernel may fail one wait; if it fails them all, we broke the loop. */
     while (op->state != PL_OP_DONE)
-        if (pl_loop_step(worker->loop, -1) < 0)
-            PL_ASSERT(++failures < WAIT_FAILURES);
+        step(worker, &failures);
+}
+
+/* What nobody waits for comes back from other threads all the same. */
+static void settle(struct pl_worker *worker)
+{
+    int failures = 0;
+
+    while (!pl_sched_idle(&worker->sched))
+        step(worker, &failures);
 }
 
 /* Ends the tasks of a generation that nothing runs on, so that it can be
@@ -236,6 +250,7 @@ void pl_worker_fini(struct pl_worker *worker)
             abandon(worker, worker->generation);
         pl_generation_free(worker->generation);
     }
+    settle(worker);
     pl_member_leave(&worker->member);
     pl_timer_stop(pl_loop_wheel(worker->loop), &worker->upkeep);
     pl_metrics_fini(&worker->metrics);
