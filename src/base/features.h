@@ -29,7 +29,9 @@
     X(REWRITE)                                                                 \
     X(SANDBOX)                                                                 \
     X(SHARE)                                                                   \
-    X(SOCKETS) X(STREAMS) X(SUPERVISOR) X(TLS) X(UPSTREAM) X(WATCH) X(WATCHDOG)
+    X(SOCKETS)                                                                 \
+    X(SQL)                                                                     \
+    X(STREAMS) X(SUPERVISOR) X(TLS) X(UPSTREAM) X(WATCH) X(WATCHDOG)
 
 /* All that meson_options.txt lists; others would have no PL_WITH_NAME. */
 #define PL_FEATURE_IS(name) +(PL_WITH_##name >= 0)
@@ -58,6 +60,7 @@ _Static_assert(0 PL_FEATURE_MAP(PL_FEATURE_IS) == PL_FEATURES,
 #define PL_FEATURE_SANDBOX "sandbox"
 #define PL_FEATURE_SHARE "share"
 #define PL_FEATURE_SOCKETS "sockets"
+#define PL_FEATURE_SQL "sql"
 #define PL_FEATURE_STREAMS "streams"
 #define PL_FEATURE_SUPERVISOR "supervisor"
 #define PL_FEATURE_TLS "tls"

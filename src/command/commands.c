@@ -322,6 +322,10 @@ int pl_command_version(void)
         print_plugin("brotli");
     print_plugin("crypto");
     print_plugin("markdown");
+    if (PL_WITH_SQL) {
+        print_plugin("postgres");
+        print_plugin("sqlite");
+    }
     if (PL_WITH_TLS)
         print_plugin("tls");
     if (PL_WITH_COMPRESS)

@@ -123,6 +123,9 @@
     PART(wait_any, wait, pl_lua_wait) \
     SITE(tcp, tcp, pl_lua_tcp) \
     INNER(hijack, pl_lua_hijack)
+#define SQL_PARTS(PART, SITE, INNER, BARE, OWN) \
+    PART(sql, sql, pl_lua_sql) \
+    OWN(sql_migrate, pl_lua_sql)
 #define STREAMS_PARTS(PART, SITE, INNER, BARE, OWN) \
     INNER(stream, pl_lua_stream)
 #define TLS_PARTS(PART, SITE, INNER, BARE, OWN) \
@@ -134,7 +137,7 @@
 #define EACH_FEATURE(X) \
     X(CORE) X(AUTH) X(COMPRESS) X(CONTENT) X(FASTCGI) X(FILTERS) \
     X(FORMS) X(LIBRARY) X(LIMITS) X(LWAN) X(MODULES) X(PROXY) X(RELOAD) \
-    X(REWRITE) X(SANDBOX) X(SHARE) X(SOCKETS) X(STREAMS) X(TLS) \
+    X(REWRITE) X(SANDBOX) X(SHARE) X(SOCKETS) X(SQL) X(STREAMS) X(TLS) \
     X(UPSTREAM) X(WATCHDOG)
 /* clang-format on */
 

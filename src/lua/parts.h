@@ -38,6 +38,7 @@ extern const luaL_Reg pl_lua_socket[];
 extern const luaL_Reg pl_lua_hijack[];
 extern const luaL_Reg pl_lua_tcp[];
 extern const luaL_Reg pl_lua_udp[];
+extern const luaL_Reg pl_lua_sql[];
 extern const luaL_Reg pl_lua_wait[]; /* wait, wait_any, wait_all */
 extern const luaL_Reg pl_lua_watchdog[];
 extern const luaL_Reg pl_lua_bus[]; /* messages, publish, subscribe, workers */

@@ -247,7 +247,7 @@ void pl_vm_free(struct pl_vm *vm)
     PL_ASSERT(vm->live_count == 0 && !vm->running);
     if (PL_WITH_RELOAD)
         pl_vm_end_moves(vm);
-    if (PL_WITH_SOCKETS)
+    if (PL_WITH_SOCKETS || PL_WITH_SQL)
         pl_lua_close_kept(vm);
     pl_co_trim(vm, 0);
     if (PL_WITH_MODULES)

@@ -98,7 +98,7 @@ enum { LAST_CYCLES = 3 };
 void pl_vm_detach(struct pl_vm *vm)
 {
     PL_ASSERT(vm->live_count == 0 && !vm->running);
-    if (PL_WITH_SOCKETS)
+    if (PL_WITH_SOCKETS || PL_WITH_SQL)
         pl_lua_close_kept(vm);
     pl_co_trim(vm, 0);
     pl_web_trim(vm, 0);

@@ -122,6 +122,18 @@ def test_pages():
     assert len(names) > 35 and names <= words("docs/pages.md")
 
 
+@pytest.mark.parametrize("document", ["docs/sql.md", TYPES])
+def test_databases(document):
+    path = "lua/perilune/lib/sql.lua"
+    names = (
+        rows(path, r"function (?:methods|of_database|Cursor):(\w+)")
+        | rows(path, r"function sql\.(\w+)")
+        | rows(path, rf'(\w+) = "(?:{KINDS}|any)"')
+        | rows("src/lua/lib_sql.c", r'pl_lua_set_integer\(L, "(\w+)"')
+    )
+    assert len(names) > 40 and names <= words(document)
+
+
 FILES = ["docs/lua-files.md", TYPES]
 FILE_NAMES = """
 local pl = require "perilune"
