@@ -4,6 +4,7 @@
 #include "command/client.h"
 #include "command/commands.h"
 #include "command/help.h"
+#include "command/migrate.h"
 #include "process/exit.h"
 #include "process/process.h"
 
@@ -28,6 +29,10 @@ int main(int argc, char **argv)
         return pl_command_check(&options);
     case PL_COMMAND_RUN:
         return pl_command_run(&options);
+#if PL_WITH_SQL
+    case PL_COMMAND_MIGRATE:
+        return pl_command_migrate(&options);
+#endif
     default:
         return pl_command_serve(&options);
     }

@@ -329,14 +329,16 @@ static int take_option(char **argv, int *i, struct pl_options *out,
                         "unknown option %s (see --help)", argv[*i]);
 }
 
-/* The words "check" and "run" (and those of client.c) are commands only in
- * first place; a folder of that name is written "./check". */
+/* The words "check", "run" and "migrate" (and those of client.c) are commands
+ * only in first place; a folder of that name is written "./check". */
 static int take_command(int argc, char **argv, struct pl_options *out)
 {
     if (argc > 1 && strcmp(argv[1], "check") == 0)
         out->command = PL_COMMAND_CHECK;
     else if (argc > 1 && strcmp(argv[1], "run") == 0)
         out->command = PL_COMMAND_RUN;
+    else if (PL_WITH_SQL && argc > 1 && strcmp(argv[1], "migrate") == 0)
+        out->command = PL_COMMAND_MIGRATE;
     else
         return 1;
     return 2;

@@ -9,6 +9,7 @@ enum pl_command {
     PL_COMMAND_SERVE,   /* SITE.lua | FOLDER */
     PL_COMMAND_CHECK,   /* check SITE.lua */
     PL_COMMAND_RUN,     /* run SCRIPT.lua ARGS... */
+    PL_COMMAND_MIGRATE, /* migrate SITE.lua */
     PL_COMMAND_HELP,    /* --help, -h alone */
     PL_COMMAND_VERSION, /* --version */
 };

@@ -111,6 +111,19 @@ static int say_listen(int err, const struct pl_error *error)
                        error);
 }
 
+int pl_server_look(struct pl_server *server,
+                   int (*see)(void *arg, const struct pl_generation *gen),
+                   void *arg)
+{
+    struct pl_worker scratch;
+    int code = scratch_load(server, &scratch);
+
+    if (code == PL_EXIT_OK)
+        code = see(arg, scratch.generation);
+    pl_worker_fini(&scratch);
+    return code;
+}
+
 int pl_server_check(struct pl_server *server,
                     void (*see)(void *arg, const struct pl_generation *gen),
                     void *arg)

@@ -111,8 +111,14 @@ int pl_server_init(struct pl_server *server,
                    const struct pl_loader *loader);
 void pl_server_fini(struct pl_server *server);
 
-/* Loads the site as a server would and hands it to see; starts nothing.
- * Returns an enum pl_exit, having said on stderr what is wrong. */
+/* Loads the site as a server would and hands it to see, whose code it returns;
+ * starts nothing. Or the code of the site's fault, which was said. */
+int pl_server_look(struct pl_server *server,
+                   int (*see)(void *arg, const struct pl_generation *gen),
+                   void *arg);
+
+/* The same, and looks at its addresses. Returns an enum pl_exit, having said on
+ * stderr what is wrong. */
 int pl_server_check(struct pl_server *server,
                     void (*see)(void *arg, const struct pl_generation *gen),
                     void *arg);
