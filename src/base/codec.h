@@ -50,6 +50,9 @@ enum {
 
 struct pl_codec {
     const char *name; /* as in Content-Encoding */
+    /* What an encoder asks for in all, at most: libraries ask for much of it
+     * when the stream has begun, and that is no time to say no. */
+    size_t (*encoder_size)(const struct pl_codec_wish *wish);
     /* NULL: no memory. */
     void *(*encoder_new)(const struct pl_codec_memory *memory,
                          const struct pl_codec_wish *wish);

@@ -35,6 +35,21 @@ static struct pl_codec_block *find_block(const struct pl_workbench *bench,
     return block;
 }
 
+/* More than was reckoned with is charged when it is asked for. */
+static bool charge(struct pl_workbench *bench, size_t size)
+{
+    size_t held = bench->held + size;
+
+    if (held > bench->reserved) {
+        if (pl_account_charge(&bench->coders->account, held - bench->reserved) <
+            0)
+            return false;
+        bench->reserved = held;
+    }
+    bench->held = held;
+    return true;
+}
+
 static void *alloc(void *arg, size_t size)
 {
     struct pl_workbench *bench = arg;
@@ -45,11 +60,11 @@ static void *alloc(void *arg, size_t size)
     size = round_up(size);
     block = find_block(bench, size);
     if (block == NULL) {
-        if (pl_account_charge(&bench->coders->account, size) < 0)
+        if (!charge(bench, size))
             return NULL;
         block = pl_malloc(sizeof(*block) + size);
         if (block == NULL) {
-            pl_account_release(&bench->coders->account, size);
+            bench->held -= size;
             return NULL;
         }
         block->next = bench->blocks;
@@ -84,9 +99,9 @@ static void free_bench(struct pl_workbench *bench)
         bench->codec->encoder_free(bench->state);
     while ((block = bench->blocks) != NULL) {
         bench->blocks = block->next;
-        pl_account_release(&bench->coders->account, block->size);
         pl_free(block);
     }
+    pl_account_release(&bench->coders->account, bench->reserved);
     pl_free(bench);
 }
 
@@ -146,18 +161,36 @@ static void drop_idle(struct pl_coders *coders)
     coders->nidle = 0;
 }
 
+/* With room for all that it is going to need: a stream that has begun cannot be
+ * sent in another way. What a decoder needs is up to its peer. */
+static struct pl_workbench *new_bench(struct pl_coders *coders,
+                                      const struct pl_workbench *want)
+{
+    size_t size = want->decodes ? 0 : want->codec->encoder_size(&want->wish);
+    struct pl_workbench *bench;
+
+    if (pl_account_charge(&coders->account, size) < 0)
+        return NULL;
+    bench = pl_malloc(sizeof(*bench));
+    if (bench == NULL) {
+        pl_account_release(&coders->account, size);
+        return NULL;
+    }
+    *bench = *want;
+    bench->coders = coders;
+    bench->reserved = size;
+    return bench;
+}
+
 static struct pl_workbench *get(struct pl_coders *coders,
                                 const struct pl_workbench *want)
 {
     struct pl_workbench *bench = take_idle(coders, want);
 
-    if (bench == NULL) {
-        bench = pl_malloc(sizeof(*bench));
-        if (bench == NULL)
-            return NULL;
-        *bench = *want;
-        bench->coders = coders;
-    }
+    if (bench == NULL)
+        bench = new_bench(coders, want);
+    if (bench == NULL)
+        return NULL;
     if (prepare(bench))
         return bench;
     free_bench(bench);

@@ -1,7 +1,7 @@
 /* coders.h - what a worker keeps for content codings: encoders and decoders
  * with their memory, to be used again, and what was made of files.
  *
- * An encoder of gzip holds 264 KiB, one of br some 1.5 MiB: they belong to a
+ * An encoder of gzip holds 264 KiB, one of br up to 3.5 MiB: they belong to a
  * response only from its first byte to its last one, and all of a worker have
  * one limit. In steady state nothing is taken from malloc. */
 #ifndef PL_FILTERS_CODERS_H
@@ -27,6 +27,8 @@ struct pl_workbench {
     bool decodes;
     void *state; /* what codec has made */
     struct pl_codec_block *blocks;
+    size_t held;     /* by blocks */
+    size_t reserved; /* of the account: what may be held */
 };
 
 struct pl_coders {

@@ -81,6 +81,16 @@ static int level_of(const struct pl_codec_wish *wish)
     return wish->lasting ? LASTING_LEVEL : LEVEL;
 }
 
+/* zconf.h: (1 << (bits + 2)) + (1 << (memory + 9)), and the stream itself. */
+static size_t encoder_size(const struct pl_codec_wish *wish)
+{
+    enum { STREAM = 8 * 1024 };
+
+    return STREAM + (wish->frugal
+                         ? (4u << FRUGAL_BITS) + (512u << FRUGAL_MEMORY)
+                         : (4u << BITS) + (512u << MEMORY));
+}
+
 static void *encoder_new(const struct pl_codec_memory *memory,
                          const struct pl_codec_wish *wish)
 {
@@ -186,6 +196,7 @@ static int decode(void *decoder, struct pl_codec_io *io)
 
 const struct pl_codec pl_codec_gzip = {
     .name = "gzip",
+    .encoder_size = encoder_size,
     .encoder_new = encoder_new,
     .encoder_reset = encoder_reset,
     .encoder_free = encoder_free,

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pytest
 from harness.codings import ENCODE, decode, decoder
 from harness.h2wire import H2Wire, block, frame, settings
+from harness.wait import wait_for
 
 CODINGS = ["gzip", "br", "zstd"]
 TEXT = "some words that come again, some words that come again\n" * 400
@@ -630,3 +631,52 @@ def test_wrong_options(serve, options, why):
     assert site.wait() != 0
     assert why in site.log()
     assert "site.lua:2" in site.log()
+
+
+# ---- the limit of memory ----
+
+CROWD = """
+local pl = require "perilune"
+pl.set { compress = { encodings = "CODING", level = LEVEL } }
+local seen = pl.shared "seen"
+pl.get("/", function(_, res)
+  res:header("content-type", "text/plain")
+  for i = 1, 40 do
+    res:write(("line %d of %d\\n"):format(i * i * 7919, i):rep(30))
+  end
+  seen:incr("open", 1, 0)
+  while not seen:get "go" do pl.sleep(0.01) end
+  res:write "the end"
+end)
+pl.get("/open", { compress = false }, function()
+  return tostring(seen:get "open" or 0)
+end)
+pl.get("/go", { compress = false }, function() seen:set("go", true) end)
+"""
+
+
+@pytest.mark.parametrize(
+    ("coding", "level"), [("br", 4), ("br", 9), ("zstd", 9), ("gzip", 9)]
+)
+def test_a_crowd_of_streams_is_answered(serve, coding, level):
+    """Beyond the limit as it is: what has begun in a coding goes on in it."""
+    site = CROWD.replace("CODING", coding).replace("LEVEL", str(level))
+    server, crowd = serve(site, workers=1), []
+    text = "".join(f"line {i * i * 7919} of {i}\n" * 30 for i in range(1, 41))
+    try:
+        for _ in range(280):
+            crowd.append(server.connect())
+            crowd[-1].send(
+                b"GET / HTTP/1.1\r\nHost: a\r\nAccept-Encoding: %b\r\n\r\n"
+                % coding.encode()
+            )
+        wait_for(lambda: server.get("/open").text == "280", "all are open")
+        server.get("/go")
+        answers = [wire.response() for wire in crowd]
+    finally:
+        for wire in crowd:
+            wire.close()
+    codings = [answer.header("content-encoding") for answer in answers]
+    assert 1 <= codings.count(coding) < 280
+    for used, answer in zip(codings, answers):
+        assert decode(used, answer.body).decode() == text + "the end"

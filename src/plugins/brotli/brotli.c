@@ -1,6 +1,11 @@
-/* brotli.c - the content coding br (RFC 7932), by libbrotli. */
+/* brotli.c - the content coding br (RFC 7932), by libbrotli.
+ *
+ * Its encoder asks for memory while it works, and ends the process if it gets
+ * none. So what would say no jumps out of the library instead; all blocks of an
+ * encoder are known, and given back with it. */
 #include <brotli/decode.h>
 #include <brotli/encode.h>
+#include <setjmp.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -14,6 +19,8 @@ enum {
     LASTING_WINDOW = 22,
     FRUGAL_WINDOW = 14,
     FRUGAL_LEVEL = 2,
+    BLOCKS =
+        256, /* the library itself reckons with less, where it may say no */
 };
 
 /* There is no way to begin anew: the state is made again, of memory that its
@@ -21,7 +28,10 @@ enum {
 struct encoder {
     struct pl_codec_memory memory;
     struct pl_codec_wish wish;
-    BrotliEncoderState *state;
+    BrotliEncoderState *state; /* NULL: it ran out of memory */
+    jmp_buf *escape;           /* while the library works */
+    unsigned nblocks;
+    void *blocks[BLOCKS];
 };
 
 struct decoder {
@@ -58,13 +68,61 @@ static uint32_t window_of(const struct pl_codec_wish *wish)
     return bits;
 }
 
+/* Measured, with the rounding of who keeps the blocks. */
+static size_t encoder_size(const struct pl_codec_wish *wish)
+{
+    static const uint16_t kib[] = {0,    320,  1664,  1664,  3584,
+                                   4608, 6144, 15488, 28160, 53248};
+
+    return (wish->frugal ? 704 : kib[level_of(wish)]) * (size_t)1024;
+}
+
+/* ---- the memory of an encoder ---- */
+
+static void *take_block(void *arg, size_t size)
+{
+    struct encoder *encoder = arg;
+    void *block = encoder->nblocks == BLOCKS
+                      ? NULL
+                      : encoder->memory.alloc(encoder->memory.arg, size);
+
+    if (block != NULL)
+        encoder->blocks[encoder->nblocks++] = block;
+    else if (encoder->escape != NULL)
+        longjmp(*encoder->escape, 1);
+    return block;
+}
+
+/* The last ones are given back first, most of the time. */
+static void give_back(void *arg, void *block)
+{
+    struct encoder *encoder = arg;
+    unsigned i = encoder->nblocks;
+
+    while (i > 0 && encoder->blocks[i - 1] != block)
+        i--;
+    if (block == NULL || i == 0)
+        return;
+    encoder->blocks[i - 1] = encoder->blocks[--encoder->nblocks];
+    encoder->memory.free(encoder->memory.arg, block);
+}
+
+static void give_all_back(struct encoder *encoder)
+{
+    while (encoder->nblocks > 0)
+        encoder->memory.free(encoder->memory.arg,
+                             encoder->blocks[--encoder->nblocks]);
+    encoder->state = NULL;
+}
+
+/* ---- packing ---- */
+
 static bool open_state(struct encoder *encoder)
 {
-    const struct pl_codec_memory *memory = &encoder->memory;
     const struct pl_codec_wish *wish = &encoder->wish;
 
     encoder->state =
-        BrotliEncoderCreateInstance(memory->alloc, memory->free, memory->arg);
+        BrotliEncoderCreateInstance(take_block, give_back, encoder);
     if (encoder->state == NULL)
         return false;
     set(encoder, BROTLI_PARAM_QUALITY, (uint32_t)level_of(wish));
@@ -78,8 +136,7 @@ static void encoder_free(void *arg)
     struct encoder *encoder = arg;
     struct pl_codec_memory memory = encoder->memory;
 
-    if (encoder->state != NULL)
-        BrotliEncoderDestroyInstance(encoder->state);
+    give_all_back(encoder);
     memory.free(memory.arg, encoder);
 }
 
@@ -98,7 +155,10 @@ static void *encoder_new(const struct pl_codec_memory *memory,
 
     if (encoder == NULL)
         return NULL;
-    *encoder = (struct encoder){*memory, *wish, NULL};
+    encoder->memory = *memory;
+    encoder->wish = *wish;
+    encoder->escape = NULL;
+    encoder->nblocks = 0;
     return open_or_free(encoder);
 }
 
@@ -106,12 +166,28 @@ static void *encoder_reset(void *arg)
 {
     struct encoder *encoder = arg;
 
-    BrotliEncoderDestroyInstance(encoder->state);
+    give_all_back(encoder);
     return open_or_free(encoder);
 }
 
-/* Of its memory only that for the whole of the state is asked for with a way to
- * say no: the library ends a stream that gets none. */
+/* False: there was no memory, and the stream cannot be gone on with. */
+static bool run(struct encoder *encoder, BrotliEncoderOperation how,
+                struct pl_codec_io *io)
+{
+    jmp_buf escape;
+    bool done = false;
+
+    encoder->escape = &escape;
+    if (setjmp(escape) == 0)
+        done = BrotliEncoderCompressStream(
+            encoder->state, how, &io->in_len, (const uint8_t **)&io->in,
+            &io->out_len, (uint8_t **)&io->out, NULL);
+    else
+        give_all_back(encoder);
+    encoder->escape = NULL;
+    return done;
+}
+
 static int encode(void *arg, enum pl_codec_step step, struct pl_codec_io *io)
 {
     static const BrotliEncoderOperation how[] = {BROTLI_OPERATION_PROCESS,
@@ -119,9 +195,7 @@ static int encode(void *arg, enum pl_codec_step step, struct pl_codec_io *io)
                                                  BROTLI_OPERATION_FINISH};
     BrotliEncoderState *state = ((struct encoder *)arg)->state;
 
-    if (!BrotliEncoderCompressStream(state, how[step], &io->in_len,
-                                     (const uint8_t **)&io->in, &io->out_len,
-                                     (uint8_t **)&io->out, NULL))
+    if (state == NULL || !run(arg, how[step], io))
         return PL_CODEC_NO_MEMORY;
     if (step == PL_CODEC_END)
         return BrotliEncoderIsFinished(state) ? PL_CODEC_DONE : PL_CODEC_MORE;
@@ -129,6 +203,8 @@ static int encode(void *arg, enum pl_codec_step step, struct pl_codec_io *io)
                ? PL_CODEC_DONE
                : PL_CODEC_MORE;
 }
+
+/* ---- unpacking ---- */
 
 static void *decoder_new(const struct pl_codec_memory *memory)
 {
@@ -179,6 +255,7 @@ static int decode(void *arg, struct pl_codec_io *io)
 
 static const struct pl_codec offer = {
     .name = "br",
+    .encoder_size = encoder_size,
     .encoder_new = encoder_new,
     .encoder_reset = encoder_reset,
     .encoder_free = encoder_free,

@@ -58,6 +58,14 @@ static void configure(struct encoder *encoder, const struct pl_codec_wish *wish)
     set(encoder, ZSTD_c_chainLog, window);
 }
 
+/* Measured, with the rounding of who keeps the blocks. */
+static size_t encoder_size(const struct pl_codec_wish *wish)
+{
+    if (wish->frugal)
+        return 200 * 1024;
+    return (wish->level == 1 || wish->level == 2 ? 1544 : 2056) * 1024;
+}
+
 static void *encoder_new(const struct pl_codec_memory *memory,
                          const struct pl_codec_wish *wish)
 {
@@ -158,6 +166,7 @@ static int decode(void *arg, struct pl_codec_io *io)
 
 static const struct pl_codec offer = {
     .name = "zstd",
+    .encoder_size = encoder_size,
     .encoder_new = encoder_new,
     .encoder_reset = encoder_reset,
     .encoder_free = encoder_free,
