@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "filters/coders.h"
 #include "http/http.h"
 #include "http/request.h"
 #include "loop/scripted.h"
@@ -17,7 +18,7 @@
 #include "route/dispatch.h"
 #include "task/fiber.h"
 
-enum { MS = 1000000, REQUESTS = 4096 };
+enum { MS = 1000000, REQUESTS = 4096, MAX_UPLOAD = 200000 };
 
 /* ---- handlers ---- */
 
@@ -117,6 +118,10 @@ static void on_finished(void *arg, struct pl_request *req)
 static const struct pl_http_ops ops = {.request = on_request,
                                        .finished = on_finished};
 
+static bool http2;                                           /* is spoken */
+static const struct pl_protocol *protocol = &pl_h1_protocol; /* of listeners */
+static struct pl_filter *around; /* of all routes; or NULL. BORROWED */
+
 static void add(const char *pattern, pl_handler_fn *fn, bool filtered)
 {
     struct pl_filter *filter = pl_fiber_filter_new(pass_on, NULL, NULL);
@@ -129,11 +134,10 @@ static void add(const char *pattern, pl_handler_fn *fn, bool filtered)
 
     if (!filtered)
         pl_filter_drop(filter);
+    if (around != NULL)
+        PL_ASSERT(pl_chain_wrap(&route.chain, around) == 0);
     PL_ASSERT(pl_router_add(world.router, &route, NULL) == 0);
 }
-
-static bool http2;                                           /* is spoken */
-static const struct pl_protocol *protocol = &pl_h1_protocol; /* of listeners */
 
 static void make_world(void)
 {
@@ -149,6 +153,7 @@ static void make_world(void)
     PL_ASSERT(pl_net_init(&world.net, world.loop, NULL) == 0);
     world.settings = pl_http_default_settings;
     world.settings.body.max_body = 10000;
+    world.settings.body.max_upload = MAX_UPLOAD;
     world.settings.h2.on = http2;
     world.router = pl_router_new();
     add("/", hello, false);
@@ -185,6 +190,7 @@ static void end_world(int far)
     PL_ASSERT(world.net.stats.open == 0 && world.http.stats.open == 0);
     PL_ASSERT(world.finished == world.http.stats.requests);
     pl_router_free(world.router);
+    pl_coders_free(world.http.coders);
     pl_net_fini(&world.net);
     pl_sched_fini(&world.sched);
     pl_loop_free(world.loop); /* asserts that all memory was given back */
