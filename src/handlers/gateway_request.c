@@ -283,32 +283,49 @@ static bool is_removed(const struct pl_gateway_fields *rules,
     return false;
 }
 
+/* An upstream for which fields become variables (CGI and its kin) takes "_" for
+ * "-": to it X_Real_IP says what X-Real-IP says. word is in lower case. */
+static bool reads_as(struct pl_str name, struct pl_str word)
+{
+    if (name.len != word.len)
+        return false;
+    for (size_t i = 0; i < name.len; i++)
+        if ((name.data[i] == '_' ? '-' : name.data[i] | 0x20) != word.data[i])
+            return false;
+    return true;
+}
+
 /* From anybody but proxies that are believed it may be a lie. */
 bool pl_gateway_tells_who_asks(const struct pl_header *field)
 {
-    static const char *const names[] = {
-        "x-forwarded-host",   "x-forwarded-port",   "x-forwarded-prefix",
-        "x-forwarded-server", "x-forwarded-scheme", "x-real-ip"};
+    static const struct pl_str names[] = {
+        PL_STR("x-forwarded-for"),    PL_STR("x-forwarded-proto"),
+        PL_STR("x-forwarded-host"),   PL_STR("x-forwarded-port"),
+        PL_STR("x-forwarded-prefix"), PL_STR("x-forwarded-server"),
+        PL_STR("x-forwarded-scheme"), PL_STR("x-real-ip")};
 
     if (field->id == PL_HEADER_FORWARDED ||
         field->id == PL_HEADER_X_FORWARDED_FOR ||
         field->id == PL_HEADER_X_FORWARDED_PROTO)
         return true;
     for (size_t i = 0; field->id == PL_HEADER_OTHER && i < PL_COUNT(names); i++)
-        if (pl_header_word_is(pl_header_name(field), pl_str_c(names[i])))
+        if (reads_as(pl_header_name(field), names[i]))
             return true;
     return false;
 }
 
-/* Is it one of those that put_x_forwarded(), put_forwarded() write? */
+/* Is it one of those that put_x_forwarded(), put_forwarded() write, or spelt so
+ * that it only reads like one? */
 static bool is_written(unsigned say, const struct pl_header *field)
 {
+    struct pl_str name = pl_header_name(field);
+
     if (field->id == PL_HEADER_FORWARDED)
         return (say & PL_SAY_FORWARDED) != 0;
-    return (say & PL_SAY_X_FORWARDED) != 0 &&
-           (field->id != PL_HEADER_OTHER ||
-            pl_header_word_is(pl_header_name(field),
-                              PL_STR("x-forwarded-host")));
+    return pl_str_chr(name, '_') >= 0 ||
+           ((say & PL_SAY_X_FORWARDED) != 0 &&
+            (field->id != PL_HEADER_OTHER ||
+             pl_header_word_is(name, PL_STR("x-forwarded-host"))));
 }
 
 /* Does the relay say this itself, or not at all? */
@@ -331,8 +348,12 @@ static bool is_ours(const struct pl_relay *relay, const struct pl_header *field)
     }
     if (gateway->say != 0 && pl_gateway_tells_who_asks(field))
         return !relay->believed || is_written(gateway->say, field);
-    return gateway->via.data != NULL &&
-           pl_header_word_is(pl_header_name(field), PL_STR("via"));
+    if (gateway->via.data != NULL &&
+        pl_header_word_is(pl_header_name(field), PL_STR("via")))
+        return true;
+    /* As a variable it is HTTP_PROXY, through which programs send what they
+     * ask of others (CVE-2016-5385). */
+    return pl_header_word_is(pl_header_name(field), PL_STR("proxy"));
 }
 
 static bool is_hop_field(enum pl_header_id id)

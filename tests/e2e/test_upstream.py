@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from harness.certs import Authority
+from harness.codings import ENCODE, decode
 from harness.h2wire import (
     END_HEADERS,
     END_STREAM,
@@ -156,6 +157,28 @@ def test_lies_of_clients_are_dropped(behind):
         assert upstream.requests[0].header(name) is None, name
 
 
+def test_fields_that_would_become_the_same_variable(behind):
+    """For CGI and its kin "_" is "-", and Proxy is HTTP_PROXY."""
+    server, upstream = behind(always())
+    lies = ("X_Real_IP", "X_Forwarded_For", "x-forwarded_host", "Proxy")
+    server.get("/", {**{name: "6.6.6.6" for name in lies}, "X_Own": "1"})
+    request = upstream.requests[0]
+    assert request.header("x_own") == "1"
+    assert "6.6.6.6" not in [value for _, value in request.headers]
+
+
+def test_fields_that_read_alike_through_a_trusted_proxy(behind):
+    trust = 'pl.set { trusted = "127.0.0.1" }'
+    server, upstream = behind(always(), before=trust)
+    server.get("/", {"X-Forwarded-For": "192.0.2.7",
+                     "X_Forwarded_For": "6.6.6.6",
+                     "X-Real-IP": "192.0.2.7"})  # fmt: skip
+    request = upstream.requests[0]
+    assert request.header("x-forwarded-for") == "192.0.2.7, 127.0.0.1"
+    assert request.header("x-real-ip") == "192.0.2.7"
+    assert request.header("x_forwarded_for") is None
+
+
 def test_nobody_is_named_if_not_wanted(behind):
     server, upstream = behind(always(), "forwarded = false")
     server.get("/", {"X-Forwarded-For": "192.0.2.7"})
@@ -189,6 +212,45 @@ def test_field_rules(behind):
     assert answer.header("x-powered-by") is None
     assert answer.header("x-a") == "2"
     assert answer.header("server") == "perilune"
+
+
+def typed_echo(talk):
+    while request := talk.request():
+        talk.say(request.body, "200 OK", "Content-Type: text/plain")
+
+
+CODED = "pl.set { compress = { min = 1 }, max_body = '1m' }"
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "zstd"])
+@pytest.mark.parametrize("size", [100, 500_000])
+def test_codings_end_here_with_compress(behind, coding, size):
+    """What comes in a coding is sent on without, and the other way around."""
+    server, upstream = behind(typed_echo, before=CODED)
+    body = b"some words that come again " * (size // 27)
+    fields = {"Content-Encoding": coding, "Accept-Encoding": coding}
+    answer = server.request("POST", "/", fields, ENCODE[coding](body))
+    request = upstream.requests[0]
+    assert request.body == body
+    assert request.header("content-encoding") is None
+    assert answer.header("content-encoding") == coding
+    assert decode(coding, answer.body) == body
+
+
+def test_what_is_in_a_coding_already_stays(behind):
+    packed = ENCODE["gzip"](b"hello " * 1000)
+    talk = always(packed, "200 OK", "Content-Encoding: gzip", 'ETag: "a"')
+    server, _ = behind(talk, before=CODED)
+    answer = server.get("/", {"Accept-Encoding": "br, gzip"})
+    assert answer.body == packed and answer.header("etag") == '"a"'
+
+
+def test_broken_codings_are_the_clients_fault(behind):
+    server, upstream = behind(echo, before=CODED)
+    for body in (b"no gzip at all", ENCODE["gzip"](b"hello " * 9000)[:-9]):
+        answer = server.request("POST", "/", {"Content-Encoding": "gzip"}, body)
+        assert answer.status == 400
+    assert server.get("/").status == 200
 
 
 # ---- paths ----
