@@ -27,6 +27,13 @@ local function split_method(name)
   return "GET", name
 end
 
+-- A script, or what an editor or a packer has made of one: "a.lua~".
+local function is_script(name)
+  return name:find "%.lua$"
+    or name:find "%.lua[^%w]" and not name:find "%.html$"
+      and not name:find "%.html%.gz$"
+end
+
 local function url_of(folder, name)
   name = name:gsub("%.html$", "")
   return "/" .. folder .. (name == "index" and "" or name)
@@ -54,7 +61,7 @@ return function(path)
   local method = "GET"
   if not static then
     method, name = split_method(name)
-    if not page and name:find "%.lua$" then
+    if not page and is_script(name) then
       return nil, "a script"
     end
   end

@@ -2,6 +2,8 @@
  * one after another: each is at hand, or fetched while the request waits. */
 #include "handlers/content.h"
 
+#include <ctype.h>
+
 #include "base/str.h"
 #include "base/sys.h"
 #include "handlers/answer.h"
@@ -82,6 +84,19 @@ static bool has_method(struct pl_str name)
     return false;
 }
 
+/* A script, or what an editor or a packer has made of one: "a.lua~",
+ * "a.lua.bak", "a.lua.gz". "a.lua.html" is a page about it. */
+static bool is_script(struct pl_str name)
+{
+    ptrdiff_t at = pl_str_find(name, PL_STR(".lua"));
+
+    if (at < 0 || pl_str_ends(name, PL_STR(".lua")))
+        return at >= 0;
+    return !isalnum((unsigned char)name.data[at + 4]) &&
+           !pl_str_ends(name, PL_STR(".html")) &&
+           !pl_str_ends(name, PL_STR(".html.gz"));
+}
+
 /* Is it served under a URL of its own? */
 static bool is_served(const struct content *content, struct pl_str path)
 {
@@ -93,7 +108,7 @@ static bool is_served(const struct content *content, struct pl_str path)
         return false;
     if (place & BELOW_STATIC)
         return !content->no_static;
-    return !has_method(name) && !pl_str_ends(name, PL_STR(".lua"));
+    return !has_method(name) && !is_script(name);
 }
 
 static const char *const *suffixes_of(struct pl_str path)

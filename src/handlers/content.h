@@ -7,7 +7,7 @@
  *     /index, /about.html              404: a page has one URL
  *     ".priv." ".dyn." in the name     404: parts of pages, and pages
  *     "post." "put." "delete." before  404: they are for these methods
- *     *.lua                            404
+ *     *.lua, *.lua~, *.lua.bak, ...    404
  *     below a folder "i.NAME"          404
  *     names with a dot before          404, but ".well-known"
  *     below a folder "static"          any name but ".priv." and ".dyn.",

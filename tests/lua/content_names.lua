@@ -39,6 +39,7 @@ local cases = {
   { "post.a.txt", "file POST /a.txt !" },
   { "i.txt", "file GET /i.txt" },
   { ".well-known/x", "file GET /.well-known/x" },
+  { "a.lua.html", "file GET /a.lua" }, { "a.luac", "file GET /a.luac" },
   { "static/a.js", "file GET /static/a.js" },
   { "static/a.html", "file GET /static/a" },
   { "static/index.html", "file GET /static/" },
@@ -49,7 +50,8 @@ local cases = {
   { "x/static/y/a.dyn.css", "file GET /x/static/y/a.css !" },
   -- neither
   { "a.priv.html" }, { "a.priv.dyn.html" }, { "static/a.priv.js" },
-  { "main.lua" }, { "x/tool.lua" }, { ".hidden" }, { ".git/config" },
+  { "main.lua" }, { "x/tool.lua" }, { "a.lua~" }, { "a.lua.bak" },
+  { "post.a.lua.gz" }, { ".hidden" }, { ".git/config" },
   { "x/.y/a.html" }, { "i.parts/a.html" }, { "x/i.y/z/a.dyn.html" },
   { "i./a.html" }, { "" }, { "x/" }, { "x//a.html" }, { "/a.html" },
   { "../a.html" }, { "x/../a.html" }, { "./a.html" },

@@ -83,7 +83,7 @@ local function render(page, req, res)
   if not (_G.on_before_http or _G.on_after_http) then
     return page:render(req, res, {})
   end
-  local session = {}
+  local session = req.session or {} -- of pl.session
   if not run_hook("on_before_http", req, res, session) then
     return 500
   end
@@ -118,11 +118,20 @@ local function put(found, path, rule)
   methods[rule.method] = { path = path, rule = rule, type = type_of(rule.name) }
 end
 
+-- What cannot be looked at for want of memory is not "not there".
+local function list_folder(path)
+  local list, err = pl.fs.list(path)
+  if not list and err.code ~= "not_found" and err.code ~= "denied" then
+    error(err, 0)
+  end
+  return list or {}
+end
+
 -- What there is in one folder ("" or with a slash at its end), and the folders
 -- in it. see(path, other): of pages that are not served.
 local function read_folder(self, folder, see)
   local found, folders = {}, {}
-  for _, item in ipairs(pl.fs.list(self.root .. "/" .. folder) or {}) do
+  for _, item in ipairs(list_folder(self.root .. "/" .. folder)) do
     local path = folder .. item.name
     local rule = item.type ~= "directory" and names_of(path)
     if rule and not (rule.static and self.no_static) then
