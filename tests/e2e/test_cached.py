@@ -37,6 +37,11 @@ pl.get("/fails", function()
     error "no value"
   end)
 end)
+pl.get("/itself", function()
+  return pl.cached("things", "itself", 60, function()
+    return pl.cached("things", "itself", 60, make)
+  end)
+end)
 pl.get("/none", function()
   local value, err = pl.cached("things", "none", 60, function()
     counts:incr("made", 1, 0)
@@ -104,6 +109,30 @@ def test_an_error_is_told_to_all_and_not_kept(serve):
     server.wait_log("GET /fails .*no value", 5)
     server.get("/fails")
     assert server.get("/count/made").text == "2"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_who_makes_it_may_leave(serve, workers):
+    """Then another one of those who wait makes it."""
+    server = serve(SITE, workers=workers)
+    with server.connect() as first:
+        first.send(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+        wait_for(lambda: server.get("/count/made").text == "1", "begun")
+        threads, answers = ask_many(server, "/slow", 3)
+        wait_for(lambda: server.get("/count/asked").text == "4", "all ask")
+        first.reset()
+        wait_for(lambda: server.get("/count/made").text == "2", "begun again")
+    server.get("/go")
+    for thread in threads:
+        thread.join()
+    assert answers == ["value2"] * 3
+
+
+def test_a_value_that_asks_for_itself_is_an_error(serve):
+    server = serve(SITE, workers=1)
+    assert server.get("/itself").status == 500
+    server.wait_log("pl.cached: the function that makes 'itself' asks for it")
+    assert server.get("/itself").status == 500
 
 
 def test_what_is_kept(serve):

@@ -495,3 +495,54 @@ def test_counts(serve):
     browser.cookies = {"s": "forged", "e": "forged"}
     browser.get("/get")
     assert server.get("/stats").json() == {"denied": 0, "forged": 2}
+
+
+# ---- with other parts ----
+
+PAGES = """
+local pl = require "perilune"
+pl.keys "temporary"
+pl.use(pl.session {})
+pl.pages("/pages", { root = "pages" })
+pl.content("/content", { root = "content" })
+function on_before_http(_, _, session)
+  session.before = (session.before or 0) + 1
+end
+"""
+COUNT = "session.n = (session.n or 0) + 1"
+
+
+@pytest.mark.parametrize(
+    "page", ["/pages/lsp", "/pages/old", "/pages/long", "/content/page"]
+)
+def test_pages_have_it(serve, page):
+    browser = Browser(serve(PAGES, files={
+        "pages/lsp.lsp": f"<% {COUNT} %><%= session.n %>",
+        "pages/old.dyn.html": f"<?lu {COUNT} write('%s', session.n) ?>",
+        "pages/long.lsp": f"<% {COUNT} %><%= session.n %><% flush() %>",
+        "content/page.dyn.html":
+            f"<?lu {COUNT} write('%s', session.before) ?>",
+    }))  # fmt: skip
+    assert [browser.get(page).text for _ in range(3)] == ["1", "2", "3"]
+
+
+LARGE = ("application/x-www-form-urlencoded", "a=" + "x" * 3000)
+PARTS = (
+    "multipart/form-data; boundary=B",
+    "--B\r\nContent-Disposition: form-data; name=a\r\n\r\n"
+    + "x" * 3000 + "\r\n--B--\r\n",
+)  # fmt: skip
+CUT = ("multipart/form-data; boundary=B", "--B\r\nrubbish")
+
+
+@pytest.mark.parametrize(
+    ("form", "status"), [(LARGE, 413), (PARTS, 413), (CUT, 400)]
+)
+def test_forms_that_cannot_be_read_say_so(serve, form, status):
+    """They are not 'too old'."""
+    limit = 'pl.set { max_body = "1k" }'
+    server = serve(CSRF % (f"pl.use(pl.session {{}}) {limit}", "", ""))
+    browser = Browser(server)
+    token_of(browser)
+    sent = browser.post("/send", form[1], {"Content-Type": form[0]})
+    assert sent.status == status, sent.text

@@ -8,7 +8,8 @@ local check_string, check_function, fail =
 local is_canceled, parse_seconds, raise, traced =
   core.is_canceled, core.parse_seconds, core.raise, core.traced
 local shared, sleep, now = pl.shared, pl.sleep, pl.now
-local error, pairs, pcall, type, xpcall = error, pairs, pcall, type, xpcall
+local error, pairs, pcall, running, type, xpcall =
+  error, pairs, pcall, coroutine.running, type, xpcall
 
 local CALL = "pl.cached"
 
@@ -88,7 +89,7 @@ end
 
 -- Makes it for all in this worker who ask meanwhile.
 local function lead(dict, id, key, ttl, fn)
-  local flight = { signal = signal() }
+  local flight = { signal = signal(), maker = running() }
   flights[id] = flight
   local ok, value, err = pcall(make, dict, id, key, ttl, fn)
   flights[id] = nil
@@ -129,6 +130,9 @@ function pl.cached(name, key, ttl, fn)
     local flight = flights[id]
     if not flight then
       return lead(dict, id, key, seconds, fn)
+    elseif flight.maker == running() then
+      fail(("%s: the function that makes '%s' asks for it itself")
+        :format(CALL, key))
     end
     local result = await_signal(flight.signal, CALL)
     if result < 0 then

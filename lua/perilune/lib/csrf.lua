@@ -16,7 +16,8 @@ local check_loading, check_options, fail =
 local own, sign, verify, forged, origin_allowed =
   core.req_own, c.sign, c.verify, c.forged, c.origin_allowed
 local requests = core.request_methods
-local concat, lower, time, type = table.concat, string.lower, os.time, type
+local concat, error, lower, time, type =
+  table.concat, error, string.lower, os.time, type
 
 local call = "pl.csrf"
 local known = { keys = "any", header = "text", field = "text", cookie = "text",
@@ -115,9 +116,12 @@ local function read_form(req)
     and not kind:find("^multipart/form%-data") then
     return {}
   end
-  local form = methods_form(req)
-  own(req, true)[FORM] = form or nil
-  return form or {}
+  local form, err = methods_form(req)
+  if not form then
+    error(err, 0) -- 413, 400: what is wrong is not where it comes from
+  end
+  own(req, true)[FORM] = form
+  return form
 end
 
 core.load_part("body")

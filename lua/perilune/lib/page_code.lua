@@ -519,6 +519,7 @@ function core.page_code(page, source)
   page.words, page.includes = {}, {}
   page.asks, page.returns = false, false
   local out = {}
+  source = gsub(source, "^\239\187\191", "") -- the mark of some editors
   local ok, err = pcall(dialects[page.dialect], page, source, out)
   if not ok then
     if getmetatable(err) == Fault then

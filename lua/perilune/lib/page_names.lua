@@ -73,6 +73,9 @@ function names.flush(run)
   end
   load_part "response"
   return function()
+    if core.before_head then
+      core.before_head(res) -- a session leaves with the head
+    end
     return core.res_say("flush", push(res, kind), res)
   end
 end
@@ -122,7 +125,10 @@ function names.locals()
   return {}
 end
 
-names.session = names.locals
+--- That of pl.session, if there is one around the page.
+function names.session(run)
+  return run.req.session or {}
+end
 
 function names.endpoint(run)
   return run.req.path
