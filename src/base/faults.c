@@ -227,7 +227,7 @@ static const struct verb {
 static int parse_one(enum pl_sys_call call, struct pl_str spec)
 {
     const struct verb *verb = verbs;
-    int error = call == PL_SYS_malloc ? ENOMEM : EIO;
+    int error = call <= PL_SYS_lua_alloc ? ENOMEM : EIO;
     struct pl_str number;
     uint64_t n;
 

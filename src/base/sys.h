@@ -37,6 +37,7 @@
 /* Calls that may be made to fail. The first column is the row in faults.h. */
 #define PL_SYS_MAP(X)                                                          \
     X(malloc)                                                                  \
+    X(lua_alloc)                                                               \
     X(read)                                                                    \
     X(write)                                                                   \
     X(recv)                                                                    \

@@ -23,6 +23,13 @@ PL_INLINE void discharge(struct pl_account *account, size_t size)
         account->used -= size;
 }
 
+/* Counted apart from what is C's, too. */
+PL_INLINE void *ask(struct pl_vm *vm, void *block, size_t was, size_t size)
+{
+    return PL_SYS_DO(lua_alloc, NULL, NULL,
+                     vm->alloc(vm->alloc_arg, block, was, size));
+}
+
 /* Lua's own allocator (LuaJIT's is faster than malloc), with an account on top.
  * was is no size for a new block in Lua 5.4; making a block smaller must not
  * fail. */
@@ -36,8 +43,7 @@ static void *allocate(void *arg, void *block, size_t was, size_t size)
     if (size > was) {
         if (charge(&vm->account, size - was) != 0)
             return NULL;
-        got = PL_SYS_DO(malloc, NULL, NULL,
-                        vm->alloc(vm->alloc_arg, block, was, size));
+        got = PL_SYS_DO(malloc, NULL, NULL, ask(vm, block, was, size));
         if (got == NULL)
             discharge(&vm->account, size - was);
         return got;

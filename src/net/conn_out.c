@@ -111,8 +111,9 @@ static void send_fin(struct pl_conn *conn)
         if (pl_conn_closed(conn) || pl_conn_has_queue(conn))
             return; /* once more when that has gone */
     }
+    /* It is not connected any more: nothing is going to come, either. */
     if (pl_loop_shutdown(pl_conn_net(conn)->loop, conn->source.fd) < 0)
-        pl_conn_output_failed(conn, PL_ERR_CLOSED);
+        pl_conn_close(conn, PL_ERR_CLOSED);
 }
 
 static void queue_is_empty(struct pl_conn *conn)

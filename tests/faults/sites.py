@@ -1,19 +1,13 @@
 """What runs while calls fail: sites, their files, and who asks them what.
 
 A handler may fail as it likes, but what it says must be true: a result that is
-not the expected one is logged as "wrong"."""
+not the expected one is logged as "wrong", and an answer of 200 that comes to
+its end is the one that the site `wants`."""
 
 import zlib
-from dataclasses import dataclass, field
 
-HEAD = """
-local pl = require "perilune"
-local function same(got, want, what)
-  if got ~= want then
-    pl.log.error("wrong: " .. what, { got = tostring(got):sub(1, 40) })
-  end
-end
-"""
+from ask import BODY, HEAD, Site, get, send
+from sites_web import WEB_FILES, WEB_SITES
 
 SERVER = """
 pl.set { body_rate = 0, max_per_address = 100000 }
@@ -170,33 +164,13 @@ end)
 pl.get("/stats", function() return pl.watchdog.stats() end)
 """
 
-# Dynamic pages: whole, long, streamed, in parallel, wrong.
-PAGES = """
-pl.set { max_per_address = 100000 }
-pl.get("/", function() return "hello" end)
-pl.pages("/p", { root = "pages", check = 0, files = true })
-"""
-PAGE_FILES = {
-    "pages/a.lsp": "<?include part.priv.lsp ?><%= req.path, 1.5, '<' %>",
-    "pages/part.priv.lsp": "part",
-    "pages/long.lsp": "<% for i = 1, 3000 do %><%= ('<'):rep(99) %><% end %>",
-    "pages/stream.lsp": "<% for i = 1, 9 do %><%= ('x'):rep(9999) %>"
-    "<% flush() end %>",
-    "pages/both.dyn.html": "#! parallel\n<?lu write(1) ?><?lua pl.spawn("
-    "function() pl.sleep(0) write(2) done() end) ?>",
-    "pages/wrong.lsp": "text <% error('wrong page', 0) %>",
-    "pages/file.txt": "file",
-}
-PAGE_TARGETS = "a long stream both wrong file.txt none".split()
-
-BODY = b"b" * 100_000
 FORM = (
     b'--B\r\nContent-Disposition: form-data; name=f; filename="f"\r\n\r\n'
     + BODY
     + b"\r\n--B--"
 )
 FILES = {
-    **PAGE_FILES,
+    **WEB_FILES,
     "files/a.txt": "file",
     "files/a.txt.gz": "zipped",
     "files/none.txt": "none",
@@ -204,27 +178,6 @@ FILES = {
     "files/large.txt": "l" * 300_000,
     "files/sub/README.md": "read me",
 }
-
-
-def get(target: str, *fields: str) -> bytes:
-    lines = [f"GET {target} HTTP/1.1", "Host: 127.0.0.1", *fields, "", ""]
-    return "\r\n".join(lines).encode()
-
-
-def send(line: str, body: bytes, *fields: str) -> bytes:
-    fields = ("Host: a", f"Content-Length: {len(body)}", *fields, "", "")
-    return "\r\n".join((f"{line} HTTP/1.1", *fields)).encode() + body
-
-
-@dataclass
-class Site:
-    """text: of site.lua; else a folder is served. words: of the command.
-    never: what is not in the log while all calls succeed."""
-
-    text: str | None
-    requests: list[bytes]
-    words: list[str] = field(default_factory=list)
-    never: str = "error "
 
 
 REQUESTS = [
@@ -263,15 +216,11 @@ SITES = {
     "sandbox": Site(  # the counts of calls are written into the folder
         HEAD + SERVER + 'pl.set { sandbox = { write = "." } }', REQUESTS
     ),
-    "pages": Site(
-        HEAD + PAGES,
-        [get(f"/p/{t}") for t in PAGE_TARGETS],
-        never="wrong: ",
-    ),
     "held": Site(
         HEAD + HELD,
         [get(f"/{t}", "Accept: text/html") for t in HELD_TARGETS],
         ["--dev"],
         never="wrong: ",
     ),
+    **WEB_SITES,
 }

@@ -5,18 +5,20 @@ server answers later requests; it ends when it is asked to. It never crashes,
 hangs or ends without a word, and leaves no child behind."""
 
 import itertools
+import re
 import socket
 import subprocess
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from signal import SIGTERM
 
 import pytest
 
+from ask import BODY, first_answer, get, read_counts, write
+from harness.codings import decode
 from harness.server import Server, program
 from harness.wait import GUARD, wait_for
-from sites import BODY, FILES, SITES, get
+from sites import FILES, SITES
 
 pytestmark = pytest.mark.skipif(
     b"PL_FAULTS_COUNTS" not in program().read_bytes(),
@@ -24,15 +26,9 @@ pytestmark = pytest.mark.skipif(
 )
 
 LAST = get("/", "Connection: close")
+COOKIE = re.compile(rb"Set-Cookie: ([^=]*)=([^;]*)")
 # All failures up to so many calls of a kind, and then a sample of so many.
 ALL, SAMPLE = 120, 100
-
-
-def write(folder: Path, files: dict):
-    for name, text in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
 
 
 def talk(port: int, data: bytes) -> bytes:
@@ -83,14 +79,15 @@ class Program:
         env = {"RUN": run, **({"PL_FAULTS": fault} if fault else {})}
         if counts:
             env["PL_FAULTS_COUNTS"] = str(counts)
-        words = [program(), "--no-supervisor"]
-        words += ["site.lua" if self.site.text else "plain"]
-        words += ["-h", "127.0.0.1", "-p", "0", "-c", "2", *self.site.words]
+        words = [program(), "--no-supervisor", self.site.name(), "-c", "2"]
+        words += [] if self.site.listens else ["-h", "127.0.0.1", "-p", "0"]
+        words += self.site.words
         server = Server(words, self.folder, env)
         try:
-            bad = self.judge(server, " wrong: " if fault else self.site.never)
+            bad = self.judge(server, fault is not None)
             mark = f"RUN={run}".encode()
-            wait_for(lambda: not running(mark), "its children to end")
+            if bad is None:
+                wait_for(lambda: not running(mark), "its children to end")
             return bad
         except (AssertionError, subprocess.TimeoutExpired) as error:
             return f"{type(error).__name__}: {error}"
@@ -98,7 +95,7 @@ class Program:
             found = server.finish()
             assert not found or fault, (found, server.log())
 
-    def judge(self, server: Server, never: str):
+    def judge(self, server: Server, fails: bool):
         wait_for(
             lambda: "listening on" in server.log()
             or server.process.poll() is not None,
@@ -106,16 +103,34 @@ class Program:
         )
         if server.process.poll() is not None:
             return self.judge_refusal(server)
-        port = server.port
+        port, cookies = server.port, {}
         for request in self.site.requests:
-            talk(port, request + LAST)
+            known = b"; ".join(b"%b=%b" % pair for pair in cookies.items())
+            said = talk(port, request.replace(b"COOKIE", known) + LAST)
+            if bad := self.judge_answer(request, said, fails):
+                return f"{bad}:\n{server.log()}"
+            cookies |= COOKIE.findall(said)
         wait_for(
             lambda: talk(port, LAST).startswith(b"HTTP/1.1 200 OK"),
             "an answer after the failure",
         )
         code = server.stop(SIGTERM)
+        never = " wrong: " if fails else self.site.never
         if code != 0 or never in server.log():
             return f"exit code {code}:\n{server.log()}"
+        return None
+
+    def judge_answer(self, request: bytes, said: bytes, fails: bool):
+        """While something fails it may be cut, or an error; what claims to be
+        whole and well is true."""
+        want, answer = self.site.wants.get(request), first_answer(said)
+        if want is None:
+            return None
+        if not answer or answer.body is None or answer.status != 200:
+            return None if fails else f"{request[:60]!r} got {said[:200]!r}"
+        got = decode(answer.fields.get("content-encoding"), answer.body)
+        if got != want:
+            return f"{request[:60]!r} got {got[:200]!r}, not {want[:200]!r}"
         return None
 
     def judge_files(self):
@@ -132,11 +147,6 @@ class Program:
         if code not in (1, 3, 4) or len(said) != 1:
             return f"exit code {code}, said {said}:\n{server.log()}"
         return None
-
-
-def read_counts(path: Path) -> dict[str, int]:
-    pairs = (line.split() for line in path.read_text().splitlines())
-    return {name: int(count) for name, count in pairs if count != "0"}
 
 
 def failures(counts: dict[str, int]) -> list[str]:
@@ -190,66 +200,3 @@ def test_calls_that_fail_again_and_again(tmp_path, kind, fault):
     program_ = Program(tmp_path, kind)
     bad = program_.run(fault) or program_.judge_files()
     assert bad is None, bad
-
-
-def count_of(folder: Path, site: str, requests: int, target: str) -> dict:
-    """Calls of a run that answers so many requests, four on a connection."""
-    request = f"GET {target} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
-    counts = folder / f"counts-{requests}"
-    words = [program(), "--no-supervisor", site]
-    words += ["-h", "127.0.0.1", "-p", "0", "-c", "1"]
-    env = {"PL_FAULTS_COUNTS": str(counts)}
-    server = Server(words, folder, env)
-    try:
-        for _ in range(requests // 4):
-            with server.connect() as wire:
-                for _ in range(4):
-                    wire.send(request)
-                    assert wire.response().status in (200, 404)
-        assert server.stop() == 0
-    finally:
-        server.finish()
-    return read_counts(counts)
-
-
-PAGE = """
-local pl = require "perilune"
-user = { name = "<Selene>", age = 7, phase = 0.75 }
-pl.pages("/", { root = "pages" })
-"""
-
-
-def test_pages_need_no_malloc(tmp_path):
-    """Of C, that is, once all is warm: with included files, and a look at
-    each of them once a second."""
-    write(
-        tmp_path,
-        {
-            "site.lua": PAGE,
-            "pages/x.lsp": "<h1><%= user.name %></h1>\n<%= user.age %> of "
-            "<%= user.phase %>, <%= req.path %> <?include y.priv.lsp ?>\n",
-            "pages/y.priv.lsp": "<% for i = 1, 10 do %><%= i, method %><% end"
-            " %>",
-        },
-    )
-    written = (tmp_path / "pages/x.lsp").stat().st_ctime
-    wait_for(lambda: time.time() > written + 0.2, "the file to be old")
-    count_of(tmp_path, "site.lua", 4, "/x")
-    few = count_of(tmp_path, "site.lua", 400, "/x")
-    many = count_of(tmp_path, "site.lua", 1200, "/x")
-    assert many["malloc"] == few["malloc"], (few, many)
-
-
-@pytest.mark.parametrize("target", ["/a.txt", "/nowhere"])
-def test_requests_and_connections_need_no_malloc(tmp_path, target):
-    """Once all is warm: C programs are counted in tests/unit/test_app.c, and
-    what Lua allocates is its own."""
-    write(tmp_path / "site", {"a.txt": "file"})
-    # One that has just been written is read again at the next look.
-    written = (tmp_path / "site/a.txt").stat().st_ctime
-    wait_for(lambda: time.time() > written + 0.2, "the file to be old")
-    count_of(tmp_path, "site", 4, target)  # the kernel knows the names now
-    few = count_of(tmp_path, "site", 400, target)
-    many = count_of(tmp_path, "site", 1200, target)
-    assert many["malloc"] == few["malloc"], (few, many)
-    assert many.get("mmap", 0) == few.get("mmap", 0)
