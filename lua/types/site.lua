@@ -197,6 +197,26 @@ function pl.proxy(prefix, options) end
 ---@param options string|pl.FastcgiOptions
 function pl.fastcgi(prefix, options) end
 
+---@class pl.LuafcgidOptions: pl.RouteOptions
+---@field root string the folder of scripts
+---@field index? string|string[] ["index.lua index.html"] of folders, by HTTP
+---@field states? integer [5] the most states of all scripts, in the process
+---@field clones? integer [3] the most states of one script
+---@field sweep? number|string ["1s"] between two heartbeats
+---@field wait? number|string ["30s"] for a state; then 503
+---@field show_errors? boolean [false] pages that say what went wrong
+---@field buffering? boolean [true] false: what is said leaves at once
+---@field headers? table<string, string> [{ ["X-Powered-By"] = "Lua" }]
+---@field handler? string ["main"] the function that answers
+---@field status? string ["200"] of responses that say none
+---@field type? string ["text/html"] likewise
+---@field max_body? integer|string ["1m"]
+
+--- Scripts of luafcgid's below a folder (docs/luafcgid.md). Waits.
+---@param prefix string
+---@param options pl.LuafcgidOptions
+function pl.luafcgid(prefix, options) end
+
 --- Addresses, settings and routes of a configuration of Lwan's (docs/lwan.md).
 ---@param path string
 function pl.lwan(path) end

@@ -229,7 +229,7 @@ static bool needs_vm(const struct pl_site_file *file,
 {
     return file->script != NULL || (PL_WITH_CONTENT && file->content) ||
            worker->server->options.modules != NULL ||
-           (PL_WITH_LWAN && file->dialect != NULL);
+           (PL_WITH_DIALECTS && file->dialect != NULL);
 }
 
 /* At a start the first load is that of the scratch worker; in a reload, that of
@@ -245,9 +245,9 @@ static int make_vm(const struct pl_site_file *file, struct pl_load *load)
     struct pl_worker *worker = gen->worker;
     const struct pl_vm_options options = {
         .folder = file->folder,
-        .script = PL_WITH_LWAN ? file->script : NULL,
-        .dialect = PL_WITH_LWAN ? file->dialect : NULL,
-        .tells = PL_WITH_LWAN && tells_of(worker),
+        .script = PL_WITH_DIALECTS ? file->script : NULL,
+        .dialect = PL_WITH_DIALECTS ? file->dialect : NULL,
+        .tells = PL_WITH_DIALECTS && tells_of(worker),
         .worker = worker->id,
         .workers = worker->count,
         .edited = worker->server->options.watch ||
@@ -294,9 +294,9 @@ static void begin(void *arg, struct pl_load *load)
     }
     load->state = state;
     state->load = load;
-    if (PL_WITH_LWAN && file->dialect != NULL)
+    if (PL_WITH_DIALECTS && file->dialect != NULL)
         pl_vm_load_text_begin(&state->vm, load->gen->vm, "=perilune/dialect",
-                              PL_STR("require 'perilune'.lwan()"));
+                              pl_str_c(file->dialect->load));
     else if (PL_WITH_CONTENT && file->content)
         pl_vm_load_text_begin(
             &state->vm, load->gen->vm, "=perilune/content",
@@ -364,7 +364,7 @@ static int enter(void *arg, const char *root, bool stays)
 static bool serves(const struct pl_site_file *file)
 {
     return file->script != NULL || file->root != NULL ||
-           (PL_WITH_LWAN && file->dialect != NULL);
+           (PL_WITH_DIALECTS && file->dialect != NULL);
 }
 
 int pl_site_file_init(struct pl_site_file *file, const char *path,
@@ -378,7 +378,7 @@ int pl_site_file_init(struct pl_site_file *file, const char *path,
                    .cancel = cancel,
                    .drop = drop},
         .dialect = dialect};
-    if (PL_WITH_LWAN && dialect != NULL && is_kind(path, S_IFDIR))
+    if (PL_WITH_DIALECTS && dialect != NULL && is_kind(path, S_IFDIR))
         file->folder = copy_text(path, strlen(path));
     else if (is_kind(path, S_IFDIR))
         set_folder(file, path);

@@ -21,6 +21,7 @@
     X(HTTP2)                                                                   \
     X(LIBRARY)                                                                 \
     X(LIMITS)                                                                  \
+    X(LUAFCGID)                                                                \
     X(LWAN)                                                                    \
     X(MODULES)                                                                 \
     X(PAGES)                                                                   \
@@ -51,6 +52,7 @@ _Static_assert(0 PL_FEATURE_MAP(PL_FEATURE_IS) == PL_FEATURES,
 #define PL_FEATURE_HTTP2 "http2"
 #define PL_FEATURE_LIBRARY "library"
 #define PL_FEATURE_LIMITS "limits"
+#define PL_FEATURE_LUAFCGID "luafcgid"
 #define PL_FEATURE_LWAN "lwan"
 #define PL_FEATURE_MODULES "modules"
 #define PL_FEATURE_PAGES "pages"
@@ -67,6 +69,9 @@ _Static_assert(0 PL_FEATURE_MAP(PL_FEATURE_IS) == PL_FEATURES,
 #define PL_FEATURE_UPSTREAM "upstream"
 #define PL_FEATURE_WATCH "watch"
 #define PL_FEATURE_WATCHDOG "watchdog"
+
+/* Does it understand sites in the language of another server? */
+#define PL_WITH_DIALECTS (PL_WITH_LUAFCGID || PL_WITH_LWAN)
 
 #define PL_WITHOUT "this perilune was built without the feature "
 

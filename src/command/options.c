@@ -1,10 +1,12 @@
 #include "command/options.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/features.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "base/sys.h"
 
 enum option {
     OPT_PORT,
@@ -194,15 +196,15 @@ static int take_word(const char *word, struct pl_options *out,
     return 0;
 }
 
-/* What Lwan's command has beside ours. */
+/* Which dialect, and what Lwan's command has beside ours. */
 static int apply_dialect(enum option option, const char *value,
                          struct pl_options *out, struct pl_error *error)
 {
     struct pl_dialect *dialect = &out->dialect;
 
-    if (!PL_WITH_LWAN)
+    if (!PL_WITH_DIALECTS)
         return pl_error_set(error, PL_ERR_UNSUPPORTED, "",
-                            "--dialect: " PL_WITHOUT PL_FEATURE_LWAN);
+                            "--dialect %s: " PL_WITHOUT "%s", value, value);
     out->foreign |= option != OPT_DIALECT;
     switch (option) {
     case OPT_DIALECT:
@@ -379,24 +381,72 @@ static int check_fastcgi(const struct pl_server_options *server,
                         "with it (see --help)");
 }
 
+/* Those that this program speaks. */
+static const struct language {
+    const char *name, *load; /* as in struct pl_dialect */
+    const char *file;        /* the site, if nobody says which */
+    bool optional;           /* ... or the folder, if that is not there */
+    bool foreign;            /* it has options that are not ours */
+} languages[] = {
+#if PL_WITH_LUAFCGID
+    {"luafcgid", "require 'perilune'.luafcgid()", "config.lua", true, false},
+#endif
+#if PL_WITH_LWAN
+    {"lwan", "require 'perilune'.lwan()", "lwan.conf", false, true},
+#endif
+    {0},
+};
+
+static const struct language *find_language(const char *name)
+{
+    const struct language *language = languages;
+
+    while (language->name != NULL && strcmp(language->name, name) != 0)
+        language++;
+    return language->name == NULL ? NULL : language;
+}
+
+static int refuse_dialect(const char *name, struct pl_error *error)
+{
+    char known[64] = "";
+    size_t len = 0;
+
+    for (const struct language *at = languages; at->name != NULL; at++)
+        len += (size_t)snprintf(known + len, sizeof(known) - len, "%s%s",
+                                len == 0 ? "" : ", ", at->name);
+    return pl_error_set(error, PL_ERR_INVALID, "",
+                        "--dialect %s: only these are known: %s", name, known);
+}
+
+static bool is_there(const char *path)
+{
+    struct stat st;
+
+    return pl_sys_fstatat(AT_FDCWD, path, &st, 0) == 0;
+}
+
 /* What was said for a dialect is for one that we speak. */
 static int check_dialect(struct pl_options *out, struct pl_error *error)
 {
-    const struct pl_dialect *dialect = &out->dialect;
+    struct pl_dialect *dialect = &out->dialect;
     bool placed = dialect->listen != NULL || dialect->tls_listen != NULL;
+    const struct language *language;
 
-    if (!PL_WITH_LWAN || (dialect->name == NULL && !out->foreign))
+    if (!PL_WITH_DIALECTS || (dialect->name == NULL && !out->foreign))
         return 0;
-    if (dialect->name == NULL)
+    language = dialect->name == NULL ? NULL : find_language(dialect->name);
+    if (language == NULL && dialect->name != NULL)
+        return refuse_dialect(dialect->name, error);
+    if (out->foreign && (language == NULL || !language->foreign))
         return pl_error_set(error, PL_ERR_INVALID, "",
                             "-r, -l, -L, -P, -K, -C and --config are options "
                             "of --dialect lwan (see --help)");
-    if (strcmp(dialect->name, "lwan") != 0)
-        return pl_error_set(error, PL_ERR_INVALID, "",
-                            "--dialect %s: only lwan is known", dialect->name);
+    dialect->load = language->load;
     out->server.dialect = dialect;
     if (out->path == NULL)
-        out->path = placed ? "." : "lwan.conf";
+        out->path = placed || (language->optional && !is_there(language->file))
+                        ? "."
+                        : language->file;
     return 0;
 }
 

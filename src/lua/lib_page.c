@@ -514,8 +514,8 @@ static int load_job(lua_State *L)
     return 1;
 }
 
-/* load(root, path) -> text, state; or nil, a code: AGAIN says that load_job()
- * is to wait for the disk */
+/* load(root, path [, dots]) -> text, state; or nil, a code: AGAIN says that
+ * load_job() is to wait for the disk. dots: names may begin with one. */
 static int load(lua_State *L)
 {
     const struct pl_file_name name = {.root = check_root(L),
@@ -526,7 +526,7 @@ static int load(lua_State *L)
 
     if (name.root->remote && !wait)
         err = PL_ERR_AGAIN;
-    else if (pl_file_path_ok(name.path, false) &&
+    else if (pl_file_path_ok(name.path, lua_toboolean(L, 3)) &&
              !pl_str_ends(name.path, PL_STR("/")))
         err = pl_file_load(&name, SOURCE_MAX, wait, &file);
     if (err == 0)
@@ -552,6 +552,23 @@ static int is_current(lua_State *L)
     lua_pushboolean(L, !root->remote && state.settled &&
                            pl_sys_fstatat(root->fd, path, &st, 0) == 0 &&
                            pl_file_is_state(&state.file, &st));
+    return 1;
+}
+
+/* is_same(state, state): of the same file, which has not been touched */
+static int is_same(lua_State *L)
+{
+    struct state states[2];
+
+    for (int i = 0; i < 2; i++) {
+        size_t len;
+        const char *bytes = luaL_checklstring(L, 1 + i, &len);
+
+        PL_ASSERT(len == sizeof(states[i]));
+        memcpy(&states[i], bytes, len);
+    }
+    lua_pushboolean(L, memcmp(&states[0].file, &states[1].file,
+                              sizeof(states[0].file)) == 0);
     return 1;
 }
 
@@ -609,5 +626,5 @@ const luaL_Reg pl_lua_page[] = {
     {"finish", finish},       {"root", open_root},  {"load", load},
     {"load_job", load_job},   {"type_of", type_of}, {"is_current", is_current},
     {"note", note},           {"reason", reason},   {"keep_alive", keep_alive},
-    {"is_edited", is_edited}, {NULL, NULL},
+    {"is_edited", is_edited}, {"is_same", is_same}, {NULL, NULL},
 };

@@ -81,15 +81,24 @@
     PART(uuid, uuid, pl_lua_uuid)
 #define LIMITS_PARTS(PART, SITE, INNER, BARE, OWN) \
     SITE(limit, limits, pl_lua_limits)
+#define LUAFCGID_PARTS(PART, SITE, INNER, BARE, OWN) \
+    SITE(luafcgid, luafcgid, pl_lua_dialect) \
+    OWN(luafcgid_con, pl_lua_page) \
+    OWN(luafcgid_config, pl_lua_dialect) \
+    OWN(luafcgid_env, NULL) \
+    OWN(luafcgid_library, pl_lua_luafcgid) \
+    OWN(luafcgid_pool, pl_lua_signal) \
+    OWN(luafcgid_script, pl_lua_page) \
+    OWN(luafcgid_serve, pl_lua_luafcgid)
 #define LWAN_PARTS(PART, SITE, INNER, BARE, OWN) \
-    SITE(lwan, lwan, pl_lua_lwan) \
+    SITE(lwan, lwan, pl_lua_dialect) \
     OWN(lwan_config, NULL) \
     OWN(lwan_globals, NULL) \
     OWN(lwan_lua, NULL) \
     OWN(lwan_pages, NULL) \
     OWN(lwan_rewrite, NULL) \
-    OWN(lwan_request, pl_lua_lwan) \
-    OWN(lwan_site, pl_lua_lwan)
+    OWN(lwan_request, pl_lua_dialect) \
+    OWN(lwan_site, pl_lua_dialect)
 #define MODULES_PARTS(PART, SITE, INNER, BARE, OWN) \
     SITE(handler, module, pl_lua_module) \
     SITE(module, module, pl_lua_module)
@@ -136,9 +145,9 @@
     PART(watchdog, watchdog, pl_lua_watchdog)
 #define EACH_FEATURE(X) \
     X(CORE) X(AUTH) X(COMPRESS) X(CONTENT) X(FASTCGI) X(FILTERS) \
-    X(FORMS) X(LIBRARY) X(LIMITS) X(LWAN) X(MODULES) X(PROXY) X(RELOAD) \
-    X(REWRITE) X(SANDBOX) X(SHARE) X(SOCKETS) X(SQL) X(STREAMS) X(TLS) \
-    X(UPSTREAM) X(WATCHDOG)
+    X(FORMS) X(LIBRARY) X(LIMITS) X(LUAFCGID) X(LWAN) X(MODULES) \
+    X(PROXY) X(RELOAD) X(REWRITE) X(SANDBOX) X(SHARE) X(SOCKETS) \
+    X(SQL) X(STREAMS) X(TLS) X(UPSTREAM) X(WATCHDOG)
 /* clang-format on */
 
 /* What is there. */

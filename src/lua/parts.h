@@ -58,10 +58,11 @@ extern const luaL_Reg pl_lua_compress[];
 extern const luaL_Reg pl_lua_filter[];
 extern const luaL_Reg pl_lua_filters[]; /* CORS and the like */
 extern const luaL_Reg pl_lua_content[];
+extern const luaL_Reg pl_lua_dialect[];
 extern const luaL_Reg pl_lua_filter[];
 extern const luaL_Reg pl_lua_fastcgi[]; /* pl.fastcgi */
 extern const luaL_Reg pl_lua_limits[];
-extern const luaL_Reg pl_lua_lwan[];
+extern const luaL_Reg pl_lua_luafcgid[];
 extern const luaL_Reg pl_lua_module[];
 extern const luaL_Reg pl_lua_page[];   /* dynamic pages */
 extern const luaL_Reg pl_lua_render[]; /* res:render */

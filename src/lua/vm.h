@@ -25,6 +25,7 @@ struct pl_vm;
  * it; members are NULL if it does not. */
 struct pl_dialect {
     const char *name; /* "lwan" */
+    const char *load; /* the text of Lua that loads it */
     const char *listen, *tls_listen, *cert, *key;
     bool chroot; /* the folder becomes the root of all paths */
 };

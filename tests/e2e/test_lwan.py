@@ -906,7 +906,7 @@ def test_addresses(command, text, address):
 
 
 @pytest.mark.parametrize("args, says", [
-    (["--dialect", "nwal"], "--dialect nwal: only lwan is known"),
+    (["--dialect", "nwal"], "--dialect nwal: only these are known: "),
     (["-l", ":80", "."], "are options of --dialect lwan"),
     (["-r", "."], "are options of --dialect lwan"),
     (["--dialect", "lwan", "-r", ".", "x.conf"], "one site only: x.conf"),

@@ -1,11 +1,12 @@
-/* lib_lwan.c - the C half of pl.lwan (lua/perilune/lib/lwan*.lua). */
+/* lib_dialect.c - what sites in the languages of other servers ask of C
+ * (lua/perilune/lib/lwan*.lua, luafcgid*.lua). */
 #include "http/header.h"
 #include "http/status.h"
 #include "lua/parts.h"
 #include "lua/web_priv.h"
 
 /* asked() -> what the command line says: { file, listen, tls_listen, cert, key,
- * chroot }; or nil: the site itself is not one of Lwan's */
+ * chroot }; or nil: the site itself is in no dialect */
 static int asked(lua_State *L)
 {
     const struct pl_vm_options *options = &pl_vm_upvalue(L)->options;
@@ -64,7 +65,7 @@ static int close_after(lua_State *L)
     return 0;
 }
 
-const luaL_Reg pl_lua_lwan[] = {
+const luaL_Reg pl_lua_dialect[] = {
     {"asked", asked},           {"tells", tells},       {"reason", reason},
     {"is_framing", is_framing}, {"close", close_after}, {NULL, NULL},
 };
