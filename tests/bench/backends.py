@@ -9,8 +9,8 @@ from pathlib import Path
 
 from servers import Command
 from subjects import (
-    BUILD, FCGI, FCGI_C, FCGI_KEPT, FCGI_PHP, FCGI_PHP_KEPT, HERE, PEERS,
-    SUBJECTS, Place, Subject, built, installed, nginx_front,
+    BUILD, FCGI, FCGI_C, FCGI_KEPT, FCGI_PHP, FCGI_PHP_KEPT, FCGI_SCRIPT, HERE,
+    PEERS, SUBJECTS, Place, Subject, built, installed, nginx_front,
 )  # fmt: skip
 
 LOCATION = """location / {
@@ -26,13 +26,13 @@ UPSTREAM = """upstream behind {
     }"""
 
 
-def front(place: Place, socket: Path, kept: bool) -> Command:
+def front(place: Place, socket: Path, kept: bool, script: str) -> Command:
     """nginx on place.port; what it asks for listens on socket."""
     values = {
         "@socket@": socket,
         "@to@": "behind" if kept else f"unix:{socket}",
         "@keep@": "on" if kept else "off",
-        "@script@": HERE / "peers/fastcgi.php",
+        "@script@": HERE / script,
     }
     texts = {"http": UPSTREAM * kept, "locations": LOCATION}
     for what in texts:
@@ -41,10 +41,11 @@ def front(place: Place, socket: Path, kept: bool) -> Command:
     return nginx_front(place, **texts)
 
 
-def backend(words, place: Place, kept: bool, env=None) -> Command:
+def backend(words, place: Place, kept: bool, env=None,
+            script="peers/fastcgi.php") -> Command:  # fmt: skip
     socket = place.own / "socket"
     return Command(words, place.port, env or {}, socket=socket,
-                   beside=front(place, socket, kept))  # fmt: skip
+                   beside=front(place, socket, kept, script))  # fmt: skip
 
 
 def perilune(place: Place, kept=False) -> Command:
@@ -52,6 +53,14 @@ def perilune(place: Place, kept=False) -> Command:
              "--no-supervisor"]  # fmt: skip
     return backend(words, place, kept,
                    {"BENCH_ADDRESS": f"unix:{place.own}/socket"})  # fmt: skip
+
+
+def perilune_script(place: Place) -> Command:
+    config = place.own / "config.lua"
+    config.write_text(f'listen = "{place.own}/socket"\nroot = "{HERE}"\n')
+    words = [built(BUILD / "perilune"), "--dialect", "luafcgid", config,
+             "-c", 1, "--no-supervisor"]  # fmt: skip
+    return backend(words, place, False, script="luafcgid.lua")
 
 
 def libfcgi(place: Place) -> Command:
@@ -70,6 +79,7 @@ def php_fpm(place: Place, kept=False) -> Command:
 
 SUBJECTS |= {
     FCGI: Subject(perilune),
+    FCGI_SCRIPT: Subject(perilune_script),
     FCGI_C: Subject(libfcgi),
     FCGI_PHP: Subject(php_fpm),
     FCGI_KEPT: Subject(partial(perilune, kept=True)),

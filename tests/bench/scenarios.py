@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from load import Load
 from subjects import (
     AGAIN, BACKENDS, C, CADDY, DIGEST, ECHO, FCGI, FCGI_C, FCGI_KEPT, FCGI_PHP,
-    FCGI_PHP_KEPT, FILE_SIZES, FILES, FLOOR, FORTUNES, FORTUNES_PAGE, GO, H2O,
-    JSON, LIGHTTPD, LUA, MAGNET, NGINX, NGINX_H2, NGINX_LUA, NGINX_PROXY, NODE,
-    PACKED, PACKED_ANEW, PAGE, PAGES, PROXY, TLS, UPLOAD, UPLOAD_SIZE,
-    file_path,
+    FCGI_PHP_KEPT, FCGI_SCRIPT, FILES, FILE_SIZES, FLOOR, FORTUNES,
+    FORTUNES_PAGE, GO, H2O, JSON, LIGHTTPD, LUA, MAGNET, NGINX, NGINX_H2,
+    NGINX_LUA, NGINX_PROXY, NODE, PACKED, PACKED_ANEW, PAGE, PAGES, PROXY, TLS,
+    UPLOAD, UPLOAD_SIZE, file_path,
 )  # fmt: skip
 
 PLAIN = (C, NGINX, H2O, LIGHTTPD, CADDY, NODE, GO)
@@ -146,7 +146,7 @@ def templates() -> list[Scenario]:
 
 def fastcgi() -> list[Scenario]:
     """Behind nginx, whose time does not count."""
-    often = (FCGI, FCGI_C, FCGI_PHP)
+    often = (FCGI, FCGI_SCRIPT, FCGI_C, FCGI_PHP)
     kept = (FCGI_KEPT, FCGI_PHP_KEPT)
     return [
         Scenario(

@@ -43,8 +43,10 @@ PROXY, NGINX_PROXY = "perilune, proxy", "nginx, proxy_pass"
 # Behind nginx (backends.py); of kept connections libfcgi would serve one.
 FCGI, FCGI_C, FCGI_PHP = "perilune, FastCGI", "libfcgi C", "php-fpm"
 FCGI_KEPT, FCGI_PHP_KEPT = "perilune, kept", "php-fpm, kept"
-BACKENDS = (FCGI, FCGI_C, FCGI_PHP, FCGI_KEPT, FCGI_PHP_KEPT)
-OURS = (C, LUA, FILES, PAGES, C_TLS, C_AGAIN, PROXY, FCGI, FCGI_KEPT)
+FCGI_SCRIPT = "perilune, luafcgid" # its dialect: a script by its file
+BACKENDS = (FCGI, FCGI_SCRIPT, FCGI_C, FCGI_PHP, FCGI_KEPT, FCGI_PHP_KEPT)
+OURS = (C, LUA, FILES, PAGES, C_TLS, C_AGAIN, PROXY, FCGI, FCGI_SCRIPT,
+        FCGI_KEPT)
 # The same servers once more, or none of their own.
 VARIANTS = (FILES, PAGES, *TLS, *AGAIN, NGINX_H2, PROXY, NGINX_PROXY, *BACKENDS)
 
