@@ -334,7 +334,7 @@ static void set_body(struct making *making, enum pl_fcgi_role role)
         req->body.complete = true;
         return;
     }
-    if (length.len == 0)
+    if (length.len == 0 || pl_str_eq(length, PL_STR("-1"))) /* -1: Caddy */
         return;
     if (!pl_str_to_u64(length, &number) || number > INT64_MAX) {
         refuse(making, 400, "malformed CONTENT_LENGTH");

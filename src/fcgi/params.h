@@ -6,7 +6,8 @@
  *                                       PATH_INFO and QUERY_STRING make one
  *     HTTP_*, CONTENT_TYPE              the fields; Host from SERVER_NAME if
  *                                       the client has sent none
- *     CONTENT_LENGTH                    how long the body is; "": nobody knows
+ *     CONTENT_LENGTH                    how long the body is; "", and the "-1"
+ *                                       of Caddy: nobody knows
  *     REMOTE_ADDR, REMOTE_PORT          the client, as the web server sees it
  *     HTTPS, REQUEST_SCHEME             whether it came by TLS
  *
