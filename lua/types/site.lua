@@ -221,6 +221,36 @@ function pl.luafcgid(prefix, options) end
 ---@param path string
 function pl.lwan(path) end
 
+---@class pl.MagnetOptions: pl.RouteOptions
+---@field root string the folder
+---@field index? string|string[] [{ "index.lua", "index.html" }]
+---@field suffixes? string|string[] [".lua"] ends of names of scripts
+---@field files? boolean [false] other files are served, too
+---@field check? string|number [0] a look at a script is good so long
+---@field methods? string ["any"]
+
+--- The scripts of a folder, in the manner of magnet (docs/magnet.md).
+---@async
+---@param prefix string
+---@param options pl.MagnetOptions
+function pl.magnet(prefix, options) end
+
+---The global of those scripts.
+---@class magnet
+---@field cache table<string, magnet.Entry> by their paths
+magnet = {}
+
+---@class magnet.Entry
+---@field script function
+---@field mtime number seconds since 1970
+---@field hits number uses since it was compiled
+
+---@return pl.Request? # that the script answers
+function magnet.request() end
+
+---@return pl.Response?
+function magnet.response() end
+
 ---@class pl.PagesOptions: pl.RouteOptions
 ---@field root string the folder
 ---@field index? string|string[] ["index.lsp", "index.lp", "index.dyn.html"]

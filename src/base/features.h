@@ -23,6 +23,7 @@
     X(LIMITS)                                                                  \
     X(LUAFCGID)                                                                \
     X(LWAN)                                                                    \
+    X(MAGNET)                                                                  \
     X(MODULES)                                                                 \
     X(PAGES)                                                                   \
     X(PROXY)                                                                   \
@@ -54,6 +55,7 @@ _Static_assert(0 PL_FEATURE_MAP(PL_FEATURE_IS) == PL_FEATURES,
 #define PL_FEATURE_LIMITS "limits"
 #define PL_FEATURE_LUAFCGID "luafcgid"
 #define PL_FEATURE_LWAN "lwan"
+#define PL_FEATURE_MAGNET "magnet"
 #define PL_FEATURE_MODULES "modules"
 #define PL_FEATURE_PAGES "pages"
 #define PL_FEATURE_PROXY "proxy"
@@ -71,7 +73,7 @@ _Static_assert(0 PL_FEATURE_MAP(PL_FEATURE_IS) == PL_FEATURES,
 #define PL_FEATURE_WATCHDOG "watchdog"
 
 /* Does it understand sites in the language of another server? */
-#define PL_WITH_DIALECTS (PL_WITH_LUAFCGID || PL_WITH_LWAN)
+#define PL_WITH_DIALECTS (PL_WITH_LUAFCGID || PL_WITH_LWAN || PL_WITH_MAGNET)
 
 #define PL_WITHOUT "this perilune was built without the feature "
 

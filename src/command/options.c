@@ -387,12 +387,17 @@ static const struct language {
     const char *file;        /* the site, if nobody says which */
     bool optional;           /* ... or the folder, if that is not there */
     bool foreign;            /* it has options that are not ours */
+    bool named;              /* by FastCGI, web servers name its files */
 } languages[] = {
 #if PL_WITH_LUAFCGID
-    {"luafcgid", "require 'perilune'.luafcgid()", "config.lua", true, false},
+    {"luafcgid", "require 'perilune'.luafcgid()", "config.lua", true, false,
+     false},
 #endif
 #if PL_WITH_LWAN
-    {"lwan", "require 'perilune'.lwan()", "lwan.conf", false, true},
+    {"lwan", "require 'perilune'.lwan()", "lwan.conf", false, true, false},
+#endif
+#if PL_WITH_MAGNET
+    {"magnet", "require 'perilune'.magnet()", ".", true, false, true},
 #endif
     {0},
 };
@@ -425,11 +430,24 @@ static bool is_there(const char *path)
     return pl_sys_fstatat(AT_FDCWD, path, &st, 0) == 0;
 }
 
+/* What is served if nobody says which site it is. */
+static const char *site_of(const struct language *language,
+                           const struct pl_options *out)
+{
+    const struct pl_dialect *dialect = &out->dialect;
+
+    if (PL_WITH_FASTCGI && language->named && out->server.fastcgi != NULL)
+        return "/";
+    if (dialect->listen != NULL || dialect->tls_listen != NULL ||
+        (language->optional && !is_there(language->file)))
+        return ".";
+    return language->file;
+}
+
 /* What was said for a dialect is for one that we speak. */
 static int check_dialect(struct pl_options *out, struct pl_error *error)
 {
     struct pl_dialect *dialect = &out->dialect;
-    bool placed = dialect->listen != NULL || dialect->tls_listen != NULL;
     const struct language *language;
 
     if (!PL_WITH_DIALECTS || (dialect->name == NULL && !out->foreign))
@@ -444,9 +462,7 @@ static int check_dialect(struct pl_options *out, struct pl_error *error)
     dialect->load = language->load;
     out->server.dialect = dialect;
     if (out->path == NULL)
-        out->path = placed || (language->optional && !is_there(language->file))
-                        ? "."
-                        : language->file;
+        out->path = site_of(language, out);
     return 0;
 }
 

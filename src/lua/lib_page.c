@@ -572,6 +572,25 @@ static int is_same(lua_State *L)
     return 1;
 }
 
+/* modified(state) -> seconds since 1970, and the nanoseconds behind them */
+static int modified(lua_State *L)
+{
+    struct state state;
+    size_t len;
+    const char *bytes = luaL_checklstring(L, 1, &len);
+    int64_t rest;
+
+    PL_ASSERT(len == sizeof(state));
+    memcpy(&state, bytes, sizeof(state));
+    rest = state.file.modified_ns % 1000000000;
+    if (rest < 0) /* before 1970 */
+        rest += 1000000000;
+    lua_pushinteger(
+        L, (lua_Integer)((state.file.modified_ns - rest) / 1000000000));
+    lua_pushinteger(L, (lua_Integer)rest);
+    return 2;
+}
+
 /* type_of(name) -> the media type of what a file holds, by its name */
 static int type_of(lua_State *L)
 {
@@ -621,10 +640,23 @@ static int open_page(lua_State *L)
 }
 
 const luaL_Reg pl_lua_page[] = {
-    {"open", open_page},      {"put", put},         {"raw", raw},
-    {"begin", begin},         {"take", take},       {"push", push},
-    {"finish", finish},       {"root", open_root},  {"load", load},
-    {"load_job", load_job},   {"type_of", type_of}, {"is_current", is_current},
-    {"note", note},           {"reason", reason},   {"keep_alive", keep_alive},
-    {"is_edited", is_edited}, {"is_same", is_same}, {NULL, NULL},
+    {"open", open_page},
+    {"put", put},
+    {"raw", raw},
+    {"begin", begin},
+    {"take", take},
+    {"push", push},
+    {"finish", finish},
+    {"root", open_root},
+    {"load", load},
+    {"load_job", load_job},
+    {"type_of", type_of},
+    {"is_current", is_current},
+    {"note", note},
+    {"reason", reason},
+    {"keep_alive", keep_alive},
+    {"is_edited", is_edited},
+    {"is_same", is_same},
+    {"modified", modified},
+    {NULL, NULL},
 };

@@ -99,6 +99,9 @@
     OWN(lwan_rewrite, NULL) \
     OWN(lwan_request, pl_lua_dialect) \
     OWN(lwan_site, pl_lua_dialect)
+#define MAGNET_PARTS(PART, SITE, INNER, BARE, OWN) \
+    SITE(magnet, magnet, pl_lua_magnet) \
+    OWN(magnet_cache, pl_lua_page)
 #define MODULES_PARTS(PART, SITE, INNER, BARE, OWN) \
     SITE(handler, module, pl_lua_module) \
     SITE(module, module, pl_lua_module)
@@ -144,10 +147,10 @@
 #define WATCHDOG_PARTS(PART, SITE, INNER, BARE, OWN) \
     PART(watchdog, watchdog, pl_lua_watchdog)
 #define EACH_FEATURE(X) \
-    X(CORE) X(AUTH) X(COMPRESS) X(CONTENT) X(FASTCGI) X(FILTERS) \
-    X(FORMS) X(LIBRARY) X(LIMITS) X(LUAFCGID) X(LWAN) X(MODULES) \
-    X(PROXY) X(RELOAD) X(REWRITE) X(SANDBOX) X(SHARE) X(SOCKETS) \
-    X(SQL) X(STREAMS) X(TLS) X(UPSTREAM) X(WATCHDOG)
+    X(CORE) X(AUTH) X(COMPRESS) X(CONTENT) X(FASTCGI) X(FILTERS) X(FORMS) \
+    X(LIBRARY) X(LIMITS) X(LUAFCGID) X(LWAN) X(MAGNET) X(MODULES) X(PROXY) \
+    X(RELOAD) X(REWRITE) X(SANDBOX) X(SHARE) X(SOCKETS) X(SQL) X(STREAMS) \
+    X(TLS) X(UPSTREAM) X(WATCHDOG)
 /* clang-format on */
 
 /* What is there. */

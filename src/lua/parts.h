@@ -63,6 +63,7 @@ extern const luaL_Reg pl_lua_filter[];
 extern const luaL_Reg pl_lua_fastcgi[]; /* pl.fastcgi */
 extern const luaL_Reg pl_lua_limits[];
 extern const luaL_Reg pl_lua_luafcgid[];
+extern const luaL_Reg pl_lua_magnet[];
 extern const luaL_Reg pl_lua_module[];
 extern const luaL_Reg pl_lua_page[];   /* dynamic pages */
 extern const luaL_Reg pl_lua_render[]; /* res:render */

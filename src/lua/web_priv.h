@@ -36,6 +36,7 @@ enum pl_web_slot {
     PL_WEB_SLOT_OWN, /* what scripts have set */
     PL_WEB_SLOT_TLS,
     PL_WEB_SLOT_PAGE, /* pieces of a long one (lib_page.c) */
+    PL_WEB_SLOT_RUN,  /* of a script (lib_magnet.c) */
     PL_WEB_SLOT_END
 };
 
