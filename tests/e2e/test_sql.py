@@ -465,6 +465,38 @@ def test_long_statements_do_not_hold_the_worker(site):
     assert answers[0]["code"] == "timeout"
 
 
+CROWDED = """
+local endless = %s
+local crowd = pl.sql.open("sqlite:site.db", { connections = 40,
+  timeout = "2s" })
+local ends = 0
+run("/crowd", function()
+  local next_row, cursor = db:rows [[with recursive n(i) as
+    (select 1 union all select i + 1 from n where i < 1000) select i from n]]
+  for _ = 1, 100 do next_row(cursor) end
+  for _ = 1, 40 do
+    pl.spawn(function() crowd:value(endless) ends = ends + 1 end)
+  end
+  while crowd:stats().offloaded < 80 do pl.sleep(0.001) end
+  local ok, err = pcall(next_row, cursor) -- no thread is free for it
+  while ends < 40 do pl.sleep(0.01) end
+  local wrong = 0
+  for i = 1, 100 do
+    if db:value("select ? + 0", i) ~= i then wrong = wrong + 1 end
+    if not db:script "select 1" then wrong = wrong + 1 end
+  end
+  return { ok = ok, code = not ok and err.code, wrong = wrong }
+end)
+""" % ENDLESS
+
+
+def test_bug_a_cursor_that_ends_in_the_queue_of_threads(site):
+    """Its statement stayed, and was run instead of the next one's."""
+    server = site(CROWDED, "connections = 1, timeout = '300ms'", workers=1)
+    answer = ask(server, "/crowd")["value"]
+    assert answer == {"ok": False, "code": "timeout", "wrong": 0}
+
+
 POOL = """
 local hold = 0
 run("/hold", function()

@@ -144,6 +144,53 @@ pl.get("/bus", function()
 end)
 """
 
+# Databases: on the worker, on other threads, one connection after another.
+DATABASES = """
+local data = ("x"):rep(10000)
+local db = pl.sql.open("sqlite:saved.db", { connections = 2,
+  setup = "pragma cache_size = -100" })
+local threads = pl.sql.open("sqlite:saved.db", { offload = true })
+pl.get("/", function() return "hello" end)
+local function make()
+  assert(db:script "create table if not exists t (a integer, b text)")
+end
+pl.get("/query", function()
+  make()
+  local n, id = assert(db:exec("insert into t values (?, ?)", 1, data))
+  same(n, 1, "changes")
+  local row = assert(db:first("select * from t where rowid = ?", id))
+  same(row.b, data, "first")
+  for _ = 1, 3 do
+    same(assert(threads:value("select b from t where rowid = ?", id)), data,
+      "value")
+  end
+  local rows = assert(db:query("select 7 as a union all select 8"))
+  same(rows[2].a, 8, "query")
+end)
+pl.get("/transaction", function()
+  make()
+  local value = assert(db:transaction(function(tx)
+    assert(tx:exec "insert into t values (2, 'kept')")
+    tx:transaction(function(inner)
+      assert(inner:exec "insert into t values (3, 'lost')")
+      return nil, "no"
+    end)
+    return tx:value "select count(*) from t where a = 3"
+  end))
+  same(value, 0, "what was rolled back")
+end)
+pl.get("/rows", function()
+  local n = 0
+  for row in db:rows([[with recursive n(i) as
+    (select 1 union all select i + 1 from n where i < ?) select i from n]],
+    250) do
+    n = n + row.i
+  end
+  same(n, 250 * 251 / 2, "rows")
+  for row in threads:rows "select 1 union all select 2" do break end
+end)
+"""
+
 # Lua that holds its worker, and errors for who develops.
 HELD = """
 pl.set { watchdog = { warn = "5ms", abort = "10ms" } }
@@ -207,6 +254,7 @@ REQUESTS = [
     b"nonsense\r\n\r\n",
 ]
 LIBRARY_TARGETS = "whole names open watch run spawn shared bus".split()
+DATABASE_TARGETS = "query transaction rows".split()
 HELD_TARGETS = "spin cpu wall memory fails stats".split()
 
 SITES = {
@@ -215,6 +263,9 @@ SITES = {
     "library": Site(HEAD + LIBRARY, [get(f"/{t}") for t in LIBRARY_TARGETS]),
     "sandbox": Site(  # the counts of calls are written into the folder
         HEAD + SERVER + 'pl.set { sandbox = { write = "." } }', REQUESTS
+    ),
+    "databases": Site(
+        HEAD + DATABASES, [get(f"/{t}") for t in DATABASE_TARGETS]
     ),
     "held": Site(
         HEAD + HELD,

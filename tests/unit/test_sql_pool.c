@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/faults.h"
 #include "base/str.h"
 #include "sql/pool.h"
 
@@ -441,6 +442,57 @@ static void test_lease__ends_before_its_call(void **state)
     CHECK_INT(0, run(NULL, "now", 0), "others have the link");
 }
 
+/* One of everything: at once, in the queue, with a lease. */
+static void use_pool(void)
+{
+    struct pl_sql_options options = options_of(1);
+    struct pl_sql_lease lease = {.link = NULL};
+    struct pl_sql_order *orders[3] = {NULL};
+    struct pl_sql_op ops[3];
+    bool good = true;
+
+    pool = pl_sql_pool_open(&sched, &options);
+    for (int i = 0; i < 3; i++)
+        good &= pl_sql_order_fit(&orders[i], PL_SQL_RUN,
+                                 i == 1 ? PL_STR("begin") : PL_STR("wait"), 0,
+                                 0, 1000) == 0;
+    CHECK((pool != NULL && good) || pl_faults_hit(), "there was memory");
+    if (pool == NULL || !good) {
+        for (int i = 0; i < 3; i++)
+            pl_sql_order_free(orders[i]);
+        if (pool != NULL)
+            pl_sql_pool_drop(pool);
+        return;
+    }
+    for (int i = 0; i < 3; i++)
+        pl_sql_begin(&ops[i], pool, i == 1 ? &lease : NULL, orders[i]);
+    for (int i = 0; i < 200; i++)
+        pass(20);
+    pl_sql_lease_end(&lease);
+    for (int i = 0; i < 3; i++) {
+        CHECK_INT(PL_OP_DONE, ops[i].op.state, "it ends, whatever fails");
+        pl_sql_order_free(ops[i].order);
+    }
+    pl_sql_pool_drop(pool);
+    turn(3);
+    CHECK_INT(0, alive, "no session is left");
+}
+
+static void test_pool__survives_failures(void **state)
+{
+    (void)state;
+    FOR_EACH_FAULT (PL_SYS_malloc, ENOMEM) {
+        opened = 0;
+        use_pool();
+    }
+    FOR_EACH_FAULT (PL_SYS_epoll_ctl, ENOMEM) {
+        opened = 0;
+        use_pool();
+    }
+    pl_faults_reset();
+    open_pool(1); /* for the end of the test */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -458,6 +510,7 @@ int main(void)
         POOL_TEST(test_lease__holds_one_link),
         POOL_TEST(test_lease__is_lost_with_its_call),
         POOL_TEST(test_lease__ends_before_its_call),
+        POOL_TEST(test_pool__survives_failures),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

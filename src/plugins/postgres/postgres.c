@@ -16,7 +16,7 @@
 #include "base/plugin.h"
 #include "plugins/postgres/postgres.h"
 
-const struct pl_sql_memory *pl_postgres_memory;
+_Atomic(const struct pl_sql_memory *) pl_postgres_memory;
 
 /* Reads of a call that are not weighed: most have one or two. */
 enum { LIGHT_READS = 8 };
@@ -482,7 +482,7 @@ static void open_plugin(const void *arg)
 {
     const struct pl_sql_host *host = arg;
 
-    pl_postgres_memory = &host->memory;
+    atomic_store(&pl_postgres_memory, &host->memory);
 }
 
 static const struct pl_sql_driver driver = {

@@ -3,6 +3,7 @@
 #define PL_PLUGINS_POSTGRES_H
 
 #include <libpq-fe.h>
+#include <stdatomic.h>
 
 #include "base/error.h"
 #include "sql/driver.h"
@@ -46,8 +47,8 @@ struct prepared {
     unsigned values;
 };
 
-/* The program's. */
-extern const struct pl_sql_memory *pl_postgres_memory;
+/* The program's; always the same. */
+extern _Atomic(const struct pl_sql_memory *) pl_postgres_memory;
 
 /* ---- failure.c ---- */
 

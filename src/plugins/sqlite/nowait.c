@@ -7,7 +7,6 @@
  * where it may wait. Other users of the library in this process notice nothing.
  */
 #include <errno.h>
-#include <pthread.h>
 #include <unistd.h>
 
 #include "plugins/sqlite/sqlite.h"
@@ -64,7 +63,7 @@ static sqlite3_syscall_ptr replace(sqlite3_vfs *vfs, const char *name,
     return usual;
 }
 
-static void init(void)
+void pl_sqlite_nowait_init(void)
 {
     sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
 
@@ -80,13 +79,6 @@ static void init(void)
         replace(vfs, "pread", (sqlite3_syscall_ptr)our_pread);
     if (usual_read != NULL)
         replace(vfs, "read", (sqlite3_syscall_ptr)our_read);
-}
-
-void pl_sqlite_nowait_init(void)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-    pthread_once(&once, init);
 }
 
 void pl_sqlite_nowait_begin(void)

@@ -3,12 +3,13 @@
  * A statement that only reads is tried on the worker: as long as its pages are
  * in memory and it is over in a moment, it costs less there than the way to
  * another thread (docs/decisions/0012). All else runs on offload threads. */
+#include <pthread.h>
 #include <stdio.h>
 
 #include "base/plugin.h"
 #include "plugins/sqlite/sqlite.h"
 
-const struct pl_sql_host *pl_sqlite_host;
+_Atomic(const struct pl_sql_host *) pl_sqlite_host;
 
 static const char memory_name[] = ":memory:";
 
@@ -131,9 +132,11 @@ static enum pl_sql_next do_call(struct session *session,
     return PL_SQL_DONE;
 }
 
+/* Before its work began: also of a cursor, which nobody will finish. */
 static enum pl_sql_next give_up(struct session *session,
                                 struct pl_sql_call *call)
 {
+    pl_sqlite_finish(session);
     pl_sqlite_failed(session, call, SQLITE_INTERRUPT);
     return PL_SQL_DONE;
 }
@@ -164,13 +167,14 @@ static enum pl_sql_next step(struct pl_sql_session *base,
     switch (why) {
     case PL_SQL_BEGIN:
         atomic_store(&session->stop, false);
+        if (call->kind == PL_SQL_RUN || call->kind == PL_SQL_SCRIPT)
+            pl_sqlite_finish(session); /* there is none: see pool.c */
         return is_tried(session, call) ? pl_sqlite_run(session, call, true)
                                        : PL_SQL_WORK;
     case PL_SQL_WORKED:
         session->connected = session->db != NULL;
         return session->next;
     case PL_SQL_STOP:
-        pl_sqlite_finish(session);
         return give_up(session, call);
     default:
         return PL_SQL_WORK;
@@ -193,10 +197,20 @@ static void libraries(char *out, size_t size)
     snprintf(out, size, "SQLite %s", sqlite3_libversion());
 }
 
+static void init(void)
+{
+    /* All threads would take a lock to count what they allocate. Refused if
+     * somebody else has used the library before. */
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    pl_sqlite_nowait_init();
+}
+
 static void open_plugin(const void *host)
 {
-    pl_sqlite_host = host;
-    pl_sqlite_nowait_init();
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    atomic_store(&pl_sqlite_host, host);
+    pthread_once(&once, init);
 }
 
 static const struct pl_sql_driver driver = {

@@ -24,8 +24,8 @@ struct session {
     struct pl_sql_kept *kept; /* NULL: it is not kept, but used once */
 };
 
-/* What the program has given us. */
-extern const struct pl_sql_host *pl_sqlite_host;
+/* What the program has given us; always the same. */
+extern _Atomic(const struct pl_sql_host *) pl_sqlite_host;
 #define pl_sqlite_memory (&pl_sqlite_host->memory)
 
 /* ---- failure.c ---- */
@@ -60,7 +60,7 @@ void pl_sqlite_forget(struct session *session);
 
 /* ---- nowait.c ---- */
 
-/* Before any session; any number of times. */
+/* Once, before any session. */
 void pl_sqlite_nowait_init(void);
 
 /* Between the two, reads of this thread that would have to wait for the disk
