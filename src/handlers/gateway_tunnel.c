@@ -4,7 +4,8 @@
  * From HTTP/1 both connections leave HTTP and are each other's ends; request
  * and generation are over by then, so a tunnel outlives reloads. From HTTP/2
  * (RFC 8441) the stream stays what it is, and the relay goes on with bodies
- * that are no HTTP. */
+ * that are no HTTP: it holds its gateway itself, so with no filter around it
+ * the request goes over to each generation that serves. */
 #include "handlers/gateway_priv.h"
 
 #include "base/check.h"
@@ -14,6 +15,7 @@
 #include "http/wire.h"
 #include "http/ws_handshake.h"
 #include "net/conn.h"
+#include "route/chain.h"
 
 /* ---- two connections ---- */
 
@@ -259,6 +261,8 @@ static void go_on(struct pl_relay *relay)
     relay->mode = PL_RELAY_RAW;
     relay->headed = true;
     relay->total_due = 0;
+    relay->req->moves =
+        relay->req->task == NULL && pl_chain_filters(relay->req->chain) == 0;
     pl_fetch_raw(&relay->fetch);
     pl_relay_allow(relay, relay->gateway->tunnel_ms);
     pl_relay_push(relay, PL_STR(""));

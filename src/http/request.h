@@ -55,6 +55,8 @@ struct pl_request {
     uint16_t https_port; /* where to come again with TLS; 0: is served here */
     uint16_t nheaders, nparams, nenv;
     uint8_t rewrites; /* how often its path was rewritten (retarget.h) */
+    bool moves;       /* what answers it needs nothing of its generation any
+                         more: a reload renews it */
     uint64_t hsts_s;  /* RFC 6797: max-age; 0: is not said */
     struct pl_str method_name;
     struct pl_str target; /* as it came, whatever was rewritten since */

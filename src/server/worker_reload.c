@@ -3,6 +3,7 @@
  * that served until then. */
 #include "base/features.h"
 #include "base/log.h"
+#include "http/request.h"
 #include "lua/vm.h"
 #include "server/live.h"
 #include "server/server.h"
@@ -164,6 +165,19 @@ static void end_oldest(struct pl_worker *worker)
         pl_generation_end(oldest);
 }
 
+/* Those that go on without their generation. */
+static void renew_requests(struct pl_worker *worker)
+{
+    struct pl_list *node, *tmp;
+
+    PL_LIST_FOREACH_SAFE (node, tmp, &worker->http.requests) {
+        struct pl_request *req = PL_LIST_ENTRY(node, struct pl_request, node);
+
+        if (req->moves)
+            pl_request_renew(req);
+    }
+}
+
 static void on_take(struct pl_mail *mail)
 {
     struct pl_worker *worker =
@@ -189,6 +203,8 @@ static void on_take(struct pl_mail *mail)
     pl_metrics_move(&worker->metrics, worker->generation, pl_now(worker->loop));
     if (PL_WITH_WATCH)
         pl_live_changed(worker);
+    if (PL_WITH_UPSTREAM && PL_WITH_HTTP2)
+        renew_requests(worker);
     pl_generation_retire(old);
     end_oldest(worker);
     set(worker, PL_RELOAD_NONE);

@@ -3,6 +3,7 @@ servers, their health and connections: test_upstream_pool.py."""
 
 import socket
 import threading
+from contextlib import contextmanager
 
 import pytest
 
@@ -18,6 +19,7 @@ from harness.h2wire import (
     frame,
     window,
 )
+from harness.reload import GONE
 from harness.server import sanitized
 from harness.upstream import Upstream, always, raw
 from harness.wire import Closed
@@ -1000,8 +1002,9 @@ def test_http2_reset_ends_the_upstreams_work(behind):
         upstream.wait_ended(1)
 
 
-def test_http2_websocket(behind):
-    server, upstream = behind(websocket)
+@contextmanager
+def http2_tunnel(server):
+    """A stream that was answered, and has brought the first message."""
     with H2Wire(("127.0.0.1", server.port)) as wire:
         wire.greet(
             h2(server, (":protocol", "websocket"),
@@ -1010,6 +1013,12 @@ def test_http2_websocket(behind):
         )  # fmt: skip
         answer = wire.answers.setdefault(1, wire._answer(1))
         wire.until(lambda: answer.body == b"first")
+        yield wire, answer
+
+
+def test_http2_websocket(behind):
+    server, upstream = behind(websocket)
+    with http2_tunnel(server) as (wire, answer):
         assert answer.status == 200
         assert answer.header("x-other") == "1"
         assert answer.header("sec-websocket-accept") is None
@@ -1020,6 +1029,34 @@ def test_http2_websocket(behind):
         wire.answer(1)
         assert answer.ended
     assert upstream.requests[0].method == "GET"
+
+
+def test_http2_websocket_outlives_reloads(behind):
+    before = 'pl.set { reload_drain = "10ms" }' + GONE.format("a generation")
+    server, upstream = behind(websocket, before=before)
+    with http2_tunnel(server) as (wire, answer):
+        for count, word in enumerate((b"one", b"two"), 1):
+            server.send_signal(1)
+            server.wait_log("a generation has gone", count)
+            body = answer.body + word.upper()
+            wire.send(frame(DATA, 0, 1, word))
+            wire.until(lambda: answer.body == body)
+        wire.send(frame(DATA, END_STREAM, 1, b""))
+        upstream.wait_ended(1)
+        wire.answer(1)
+        assert answer.ended
+
+
+def test_http2_websocket_with_a_filter_ends_with_its_generation(behind):
+    before = """pl.set { reload_drain = "10ms" }
+    pl.use(function(_, _, next) next() end)
+    """ + GONE.format("a generation")
+    server, _ = behind(websocket, before=before)
+    with http2_tunnel(server) as (wire, answer):
+        server.send_signal(1)
+        wire.answer(1)
+        assert answer.ended or answer.code
+        server.wait_log("a generation has gone")
 
 
 # ---- the site's mistakes ----
