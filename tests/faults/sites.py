@@ -39,6 +39,10 @@ end)
 pl.get("/cors", { cors = { origins = "https://a.example" },
   security_headers = { csp = "script-src 'nonce-{nonce}'" },
   request_id = true }, function() return "read" end)
+pl.get("/few", { limit = { rate = "1/h", concurrent = 9 } },
+  function() return "few" end)
+pl.get("/late", { limit = { rate = "1000/s", burst = 1, delay = "1s",
+  key = function(req) return req.path end } }, function() return "late" end)
 pl.get("/sleep", function() pl.sleep(0.001) return "slept" end)
 pl.static("/files", { root = "files", not_found = "none.txt", cache = 0 })
 pl.static("/all", { root = "files", preload = true, fallback = "a.txt" })
@@ -242,6 +246,8 @@ REQUESTS = [
     ),
     send("POST /packed/body", zlib.compress(BODY), "Content-Encoding: deflate"),
     get("/cors", "Origin: https://a.example"),
+    get("/few") * 2,
+    get("/late") * 2,
     get("/sleep"),
     send("POST /body", BODY),
     send("PUT /save", BODY),

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/faults.h"
 #include "share/member.h"
 #include "share/quota.h"
 
@@ -427,6 +428,25 @@ static void test_quotas__are_not_endless(void **state)
     pl_share_free(share);
 }
 
+static void test_quotas__without_memory(void **state)
+{
+    FOR_EACH_FAULT (PL_SYS_malloc, ENOMEM) {
+        struct pl_quota *a = NULL, *b = NULL;
+        int err = pl_share_new(&share);
+
+        CHECK(err == 0 || pl_faults_hit(), "share");
+        if (err < 0)
+            continue;
+        err = pl_share_quota(share, PL_QUOTA_RATE, PL_STR("a"), 64, &a);
+        CHECK(err == 0 ? a != NULL : pl_faults_hit(), "a");
+        pl_quota_drop(err == 0 ? a : NULL);
+        err = pl_share_quota(share, PL_QUOTA_RATE, PL_STR("b"), 64, &b);
+        CHECK(err == 0 ? b != NULL : pl_faults_hit(), "b");
+        pl_quota_drop(err == 0 ? b : NULL);
+        pl_share_free(share);
+    }
+}
+
 static void *come_and_go(void *arg)
 {
     const struct thread *self = arg;
@@ -467,4 +487,5 @@ RUN_TESTS(QUOTA_TEST(test_quota__gives_a_burst_and_then_the_rate),
           QUOTA_TEST(test_quota__survives_a_fight_for_places),
           QUOTA_TEST(test_quotas__are_there_as_long_as_they_are_held),
           QUOTA_TEST(test_quotas__are_not_endless),
+          QUOTA_TEST(test_quotas__without_memory),
           QUOTA_TEST(test_quotas__come_and_go_under_many_hands))

@@ -52,6 +52,14 @@ pl.group("/filters/order", function()
 end)
 -- end
 
+-- example: limit
+pl.get("/filters/airlock/bell", {
+  limit = { rate = "2/m", key = "header:x-visitor" },
+}, function()
+  return "Ding."
+end)
+-- end
+
 return {
   title = "Filters",
   summary = "A filter runs around the handlers of its group: before them, "
@@ -94,6 +102,26 @@ $ curl -si @origin@/filters/airlock/ -d name=Sally -d word=please
 HTTP/1.1 403 Forbidden
 …
 The airlock stays closed.]],
+    },
+    {
+      title = "How much",
+      text = [[
+<p>Some filters are there already, by a name among the options of routes, groups
+and hosts. <code>limit</code> lets each client have so many requests in a time,
+and so many at a time: by its address, or as here by what a field says. Who
+comes too early is refused, or waits with <code>delay</code>.</p>]],
+      example = "limit",
+      links = { "/filters/airlock/bell" },
+      shell = [[
+$ curl -s -H 'X-Visitor: me' @origin@/filters/airlock/bell
+Ding.
+$ curl -s -H 'X-Visitor: me' @origin@/filters/airlock/bell
+Ding.
+$ curl -si -H 'X-Visitor: me' @origin@/filters/airlock/bell
+HTTP/1.1 429 Too Many Requests
+…
+Retry-After: …
+…]],
     },
     {
       title = "In which order",
