@@ -34,23 +34,13 @@ static void free_parser(struct pl_link *link)
     link->parser = NULL;
 }
 
-static bool has_records(const struct pl_link *link)
-{
-    return PL_WITH_FASTCGI && link->stock->origin->fastcgi;
-}
-
-static void drop_records(struct pl_link *link)
-{
-    if (has_records(link))
-        pl_link_drop_records(link);
-}
-
 static void free_link(struct pl_link *link)
 {
     struct pl_clients *clients = link->stock->clients;
 
     free_parser(link);
-    drop_records(link);
+    if (PL_WITH_FASTCGI && link->stock->origin->fastcgi)
+        pl_link_drop_records(link);
     if (!pl_list_empty(&link->node))
         link->stock->nidle--;
     pl_list_remove(&link->node);
@@ -383,7 +373,7 @@ void pl_link_attach(struct pl_link *link, struct pl_fetch *fetch)
     link->fetch = fetch;
     link->state = PL_LINK_HEAD;
     link->informed = 0;
-    if (has_records(link))
+    if (PL_WITH_FASTCGI && link->stock->origin->fastcgi)
         pl_link_begin_records(link);
     fetch->link = link;
     fetch->reused = link->used;

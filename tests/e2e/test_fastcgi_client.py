@@ -1,6 +1,7 @@
 """pl.fastcgi: requests sent on to FastCGI programs that behave, and to others.
 Which script a path is for: test_fastcgi_scripts.py. With PHP: test_php.py."""
 
+import gzip
 import socket
 import struct
 import threading
@@ -279,6 +280,19 @@ def test_a_gathered_body_is_sent_when_it_is_there(behind):
         assert len(app.requests) == 1, "no program waits for a slow client"
         wire.send(b"def")
         assert wire.response().body == b"fedcba"
+
+
+def test_a_packed_body_is_unpacked(behind):
+    """How it came is ours to know."""
+    server, app = behind(reverse, "compress = true")
+    body = b"0123456789" * 1000
+    answer = server.request(
+        "POST", "/", {"Content-Encoding": "gzip"}, gzip.compress(body)
+    )
+    assert answer.body == body[::-1]
+    params = app.requests[0].params
+    assert params["CONTENT_LENGTH"] == "10000"
+    assert "HTTP_CONTENT_ENCODING" not in params
 
 
 def test_expect(behind):
