@@ -84,13 +84,13 @@ class AppTalk(Talk):
         return (kind, content) if len(content) == length else None
 
     def stream(self, request: Request, kind: int) -> bytes | None:
-        data = b""
+        parts = []
         while got := self.record():
             assert got[0] == kind, got
             request.records.append((kind, len(got[1])))
             if not got[1]:
-                return data
-            data += got[1]
+                return b"".join(parts)
+            parts.append(got[1])
         return None
 
     def head(self) -> Request | None:
