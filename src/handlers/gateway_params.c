@@ -2,16 +2,17 @@
  * (RFC 3875, 4.1), those that web servers have added since, and the fields.
  *
  * A variable is told once: what the site says itself takes the place of ours.
- * No field becomes HTTP_PROXY, which programs take for a setting of their own
- * (CVE-2016-5385), and none whose name has other characters than letters,
- * digits and "-": "X_User" would become the same variable as "X-User". */
+ * They are not those of http/env.c, which say how a request came to us: here a
+ * script is chosen, its body may have been unpacked, and whom a client pretends
+ * to be is not passed on. */
 #include "base/error.h"
 #include "base/str.h"
 #include "fcgi/record.h"
 #include "handlers/gateway_fcgi.h"
+#include "http/env.h"
 #include "http/wire.h"
 
-enum { NAME_MAX_LEN = 256 }; /* of a field that becomes a variable */
+enum { FIELD_MAX = 256 }; /* bytes of a name that becomes a variable's */
 
 static int add(struct pl_buf *out, struct pl_str name, struct pl_str value)
 {
@@ -228,28 +229,6 @@ static void put_body(struct pl_relay *relay)
 
 /* ---- fields ---- */
 
-/* "x-user" as "HTTP_X_USER" in to, which has room for NAME_MAX_LEN and the
- * front; absent: no variable may have that name. */
-static struct pl_str variable_of(struct pl_str field, char *to)
-{
-    char *at = mempcpy(to, "HTTP_", 5);
-
-    if (field.len > NAME_MAX_LEN)
-        return pl_str(NULL, 0);
-    for (size_t i = 0; i < field.len; i++) {
-        char c = field.data[i];
-
-        if (c >= 'a' && c <= 'z')
-            c = (char)(c - 'a' + 'A');
-        else if (c == '-')
-            c = '_';
-        else if (!(c >= 'A' && c <= 'Z') && !pl_ascii_digit(c))
-            return pl_str(NULL, 0);
-        *at++ = c;
-    }
-    return pl_str(to, (size_t)(at - to));
-}
-
 /* Is it told in another way, or not at all? */
 static bool is_left_out(const struct pl_relay *relay,
                         const struct pl_header *field)
@@ -261,14 +240,11 @@ static bool is_left_out(const struct pl_relay *relay,
     case PL_HEADER_EXPECT:
     case PL_HEADER_HTTP2_SETTINGS:
         return true;
-    case PL_HEADER_OTHER:
-        if (pl_header_word_is(pl_header_name(field), PL_STR("proxy")))
-            return true;
-        break;
     default:
         break;
     }
-    return (pl_gateway_tells_who_asks(field) && !relay->believed) ||
+    return field->name_len > FIELD_MAX ||
+           (pl_gateway_tells_who_asks(field) && !relay->believed) ||
            pl_gateway_is_hop(relay->req->headers, relay->req->nheaders, field);
 }
 
@@ -293,7 +269,7 @@ static void put_fields(struct pl_relay *relay)
 {
     struct pl_request *req = relay->req;
     struct pl_str host = pl_gateway_host(req);
-    char text[NAME_MAX_LEN + 8];
+    char text[PL_ENV_FRONT + FIELD_MAX];
 
     if (host.len > 0)
         put(relay, PL_STR("HTTP_HOST"), host);
@@ -303,7 +279,7 @@ static void put_fields(struct pl_relay *relay)
 
         if (is_left_out(relay, field) || is_repeated(req, i, true))
             continue;
-        name = variable_of(pl_header_name(field), text);
+        name = pl_env_variable(text, pl_header_name(field));
         if (name.data == NULL)
             continue;
         if (is_repeated(req, i, false))

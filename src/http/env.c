@@ -1,5 +1,7 @@
 /* env.c - the variables of CGI (RFC 3875, 4.1): those that a web server has
  * said by FastCGI, or, of any other request, what one would have said of it. */
+#include "http/env.h"
+
 #include "base/str.h"
 #include "http/request.h"
 
@@ -79,26 +81,30 @@ static void add_client(struct pl_request *req)
 
 /* ---- the fields ---- */
 
-/* "accept-language" as HTTP_ACCEPT_LANGUAGE. Absent where two fields could
- * become the same variable, or out of memory. */
-static struct pl_str variable_of(struct pl_request *req, struct pl_str field)
+struct pl_str pl_env_variable(char *out, struct pl_str field)
 {
-    char *out = pl_arena_bytes(&req->arena, 5 + field.len);
-
-    if (out == NULL)
+    if (pl_str_ieq(field, PL_STR("proxy")))
         return pl_str(NULL, 0);
-    memcpy(out, "HTTP_", 5);
+    memcpy(out, "HTTP_", PL_ENV_FRONT);
     for (size_t i = 0; i < field.len; i++) {
         unsigned char c = pl_ascii_lower((unsigned char)field.data[i]);
 
         if (c >= 'a' && c <= 'z')
-            out[5 + i] = (char)(c - 'a' + 'A');
+            out[PL_ENV_FRONT + i] = (char)(c - 'a' + 'A');
         else if (pl_ascii_digit((char)c) || c == '-')
-            out[5 + i] = c == '-' ? '_' : (char)c;
+            out[PL_ENV_FRONT + i] = c == '-' ? '_' : (char)c;
         else
             return pl_str(NULL, 0);
     }
-    return pl_str(out, 5 + field.len);
+    return pl_str(out, PL_ENV_FRONT + field.len);
+}
+
+/* Absent also out of memory. */
+static struct pl_str variable_of(struct pl_request *req, struct pl_str field)
+{
+    char *out = pl_arena_bytes(&req->arena, PL_ENV_FRONT + field.len);
+
+    return out == NULL ? pl_str(NULL, 0) : pl_env_variable(out, field);
 }
 
 static bool was_before(const struct pl_request *req, unsigned index)
@@ -111,14 +117,12 @@ static bool was_before(const struct pl_request *req, unsigned index)
     return false;
 }
 
-/* HTTP_PROXY is what programs take for a setting of their own
- * (CVE-2016-5385). */
 static void add_field(struct pl_request *req, unsigned index)
 {
     struct pl_str name = pl_header_name(&req->headers[index]);
     struct pl_str variable;
 
-    if (was_before(req, index) || pl_str_ieq(name, PL_STR("proxy")))
+    if (was_before(req, index))
         return;
     if (req->headers[index].id == PL_HEADER_CONTENT_TYPE)
         variable = PL_STR("CONTENT_TYPE");

@@ -829,6 +829,51 @@ def test_a_websocket_is_no_request_for_it(behind):
     assert "HTTP_UPGRADE" not in app.requests[0].params
 
 
+def test_perilune_behind_perilune(serve, tmp_path):
+    """Both sides of it are ours: bodies, files, errors."""
+    path = tmp_path / "back.sock"
+    serve(
+        f"""
+local pl = require "perilune"
+pl.listen {{ "unix:{path}", protocol = "fastcgi" }}
+pl.post("/app/echo", {{ max_body = "20m" }}, function(req)
+  return req:body()
+end)
+pl.get("/app/env", function(req)
+  return req.env.PATH_INFO .. " " .. req.env.SCRIPT_NAME .. " " .. req.remote
+end)
+pl.get("/app/fails", function() error "what a pity" end)
+pl.static("/app/files", {{ root = "files" }})
+""",
+        workers=1,
+        listen=False,
+        files={"files/a.txt": "0123456789" * 50_000},
+    )
+    (tmp_path / "front").mkdir()
+    (tmp_path / "front/site.lua").write_text(
+        f"""
+local pl = require "perilune"
+pl.fastcgi("/app", {{ to = "unix:{path}", keepalive = 8 }})
+"""
+    )
+    server = serve(tmp_path / "front/site.lua", workers=1)
+    body = bytes(range(256)) * 40_000
+    with server.connect() as wire:
+        for _ in range(3):
+            assert wire.request("POST", "/app/echo", None, body).body == body
+        assert wire.get("/app/env").text == "/env /app 127.0.0.1"
+        file = wire.get("/app/files/a.txt")
+        assert file.body == b"0123456789" * 50_000
+        assert file.header("content-length") == "500000"
+        etag = {"If-None-Match": file.header("etag")}
+        assert wire.get("/app/files/a.txt", etag).status == 304
+        part = wire.get("/app/files/a.txt", {"Range": "bytes=3-5"})
+        assert (part.status, part.body) == (206, b"345")
+        assert wire.get("/app/fails").status == 500
+        assert wire.get("/app/none").status == 404
+    assert "upstream: " not in server.log()
+
+
 # ---- what a site says ----
 
 

@@ -123,6 +123,33 @@ def test_system_calls_of_a_proxied_request(serve):
         assert calls.get(name, 0) <= requests / 1000, (name, calls)
 
 
+FASTCGI = """
+local pl = require "perilune"
+pl.fastcgi("/", { to = "unix:PATH", keepalive = 128 })
+"""
+
+
+@pytest.mark.skipif(not may_trace(), reason="strace cannot trace here")
+@pytest.mark.skipif(sanitized(), reason="sanitizers make calls of their own")
+def test_system_calls_of_a_request_over_fastcgi(serve, tmp_path):
+    """As those of a proxied one, and one more: programs are told our address,
+    too."""
+    path = tmp_path / "back.sock"
+    listen = f'pl.listen {{ "unix:{path}", protocol = "fastcgi" }}'
+    back = serve(SITE + listen, workers=1, listen=False)
+    front = serve(FASTCGI.replace("PATH", str(path)), workers=1)
+    load, requests = Load(front.port), PEERS * ROUNDS
+    load.run(PEERS * 20)
+    calls = traced(front, lambda: load.run(requests), "worker")
+    load.close()
+    print({name: f"{count / requests:.4f}" for name, count in calls.items()})
+    assert sum(calls.values()) <= requests * (2 * CALLS_PER_REQUEST + 2), calls
+    assert calls.get("futex", 0) == 0, "a request takes no lock"
+    for name in ("mmap", "munmap", "brk", "epoll_ctl", "connect", "socket"):
+        assert calls.get(name, 0) <= requests / 1000, (name, calls)
+    assert "upstream: " not in front.log() and back.log().count("error") == 0
+
+
 NUMBERS = """
 local pl = require "perilune"
 local shared = pl.shared "s"
