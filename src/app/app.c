@@ -356,6 +356,7 @@ static void read_listen(const struct pl_app_listen_options *given,
                                                .v6only = given->v6only,
                                                .eager = given->no_defer_accept};
     spec->options.https_port = (uint16_t)given->redirect_port;
+    spec->options.sendfile = given->sendfile;
 }
 
 int pl_app_open(struct pl_app *app, const char *call, const char *address,
@@ -561,13 +562,33 @@ unsigned pl_app_port(const struct pl_app *app)
     return app->port;
 }
 
+/* A web server in front of us is told, too, what is wrong with one of its
+ * requests. */
+PL_COLD static void tell_web_server(const char *fmt, va_list ap)
+{
+    struct pl_request *req = pl_request_of_task(pl_task_current());
+    char text[1024];
+    int len;
+
+    if (req == NULL)
+        return;
+    len = vsnprintf(text, sizeof(text), fmt, ap);
+    pl_request_complain(
+        req, pl_str(text, PL_MIN((size_t)PL_MAX(len, 0), sizeof(text) - 1)));
+}
+
 void pl_app_log(enum pl_level level, const char *fmt, ...)
 {
     va_list ap;
 
-    if (level < pl_log_level)
-        return;
-    va_start(ap, fmt);
-    pl_log_vwrite(NULL, level, "app", fmt, ap);
-    va_end(ap);
+    if (level >= pl_log_level) {
+        va_start(ap, fmt);
+        pl_log_vwrite(NULL, level, "app", fmt, ap);
+        va_end(ap);
+    }
+    if (PL_WITH_FASTCGI && level >= PL_LOG_WARN) {
+        va_start(ap, fmt);
+        tell_web_server(fmt, ap);
+        va_end(ap);
+    }
 }

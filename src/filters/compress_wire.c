@@ -394,6 +394,14 @@ static int coding_upgrade(struct pl_request *req,
     return PL_ERR_UNSUPPORTED; /* the head has left */
 }
 
+static void coding_complain(struct pl_request *req, struct pl_str text)
+{
+    const struct pl_wire *under = coding_of(req)->under;
+
+    if (under->complain != NULL)
+        under->complain(req, text);
+}
+
 static bool coding_peer(struct pl_request *req, struct pl_addr *addr)
 {
     return coding_of(req)->under->peer(req, addr);
@@ -413,6 +421,7 @@ static struct pl_conn *coding_conn(struct pl_request *req)
 
 static const struct pl_wire coding_wire = {
     .name = "coding",
+    .trailers = true,
     .send = coding_send,
     .write = coding_write,
     .end = coding_end,
@@ -421,6 +430,7 @@ static const struct pl_wire coding_wire = {
     .flush = coding_flush,
     .want_body = coding_want_body,
     .upgrade = coding_upgrade,
+    .complain = coding_complain,
     .peer = coding_peer,
     .local = coding_local,
     .conn = coding_conn,

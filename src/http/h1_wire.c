@@ -350,6 +350,7 @@ static bool h1_local(struct pl_request *req, struct pl_addr *addr)
 
 const struct pl_wire pl_h1_wire = {
     .name = "HTTP/1.1",
+    .trailers = true,
     .send = h1_send,
     .write = h1_write,
     .end = h1_end,

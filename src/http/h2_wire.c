@@ -308,6 +308,7 @@ static bool h2_local(struct pl_request *req, struct pl_addr *addr)
 
 const struct pl_wire pl_h2_wire = {
     .name = "HTTP/2",
+    .trailers = true,
     .send = h2_send,
     .write = h2_write,
     .write_ref = pl_h2_write_ref,

@@ -131,10 +131,9 @@ void pl_request_add_task(struct pl_request *req, struct pl_task *task)
 
 PL_COLD struct pl_request *pl_request_of_task(const struct pl_task *task)
 {
-    for (; task != NULL; task = task->parent)
-        if (task->over == on_task_over)
-            return task->owner;
-    return NULL;
+    while (task != NULL && task->owner == NULL)
+        task = task->parent;
+    return task == NULL ? NULL : task->owner;
 }
 
 PL_COLD void pl_request_complain(struct pl_request *req, struct pl_str text)
@@ -160,21 +159,26 @@ void pl_request_lost(struct pl_request *req, int why)
     pl_request_drop(req);
 }
 
+/* Do others use its connection, too? */
+static bool is_shared(const struct pl_request *req, const struct pl_conn *conn)
+{
+    return req->version >= 20 ||
+           (PL_WITH_FASTCGI && conn != NULL &&
+            conn->listener->options->speak == PL_SPEAK_FASTCGI);
+}
+
 PL_COLD void pl_request_cut(struct pl_request *req)
 {
-    struct pl_conn *conn;
+    struct pl_conn *conn = req->wire == NULL ? NULL : req->wire->conn(req);
 
     if (req->websocket != NULL)
         (void)pl_ws_close(req->websocket, PL_WS_RESTART, pl_str(NULL, 0));
-    if (req->task != NULL) {
+    if (req->task != NULL)
         pl_task_cancel(req->task);
-    } else if (req->wire != NULL && req->wire->hijack == NULL) {
-        req->wire->abort(req); /* others share its connection */
-    } else if (req->wire != NULL) {
-        conn = req->wire->conn(req);
-        if (conn != NULL)
-            pl_conn_close(conn, PL_ERR_CANCELED);
-    }
+    else if (req->wire != NULL && is_shared(req, conn))
+        req->wire->abort(req);
+    else if (conn != NULL)
+        pl_conn_close(conn, PL_ERR_CANCELED);
 }
 
 PL_COLD void pl_request_renew(struct pl_request *req)

@@ -218,7 +218,8 @@ static bool has_place_for_trailers(const struct pl_request *req)
     const struct pl_response *res = &req->response;
 
     return res->content == PL_CONTENT_STREAM && res->length < 0 &&
-           !res->bodyless && req->version >= 11;
+           !res->bodyless && req->version >= 11 && req->wire != NULL &&
+           req->wire->trailers;
 }
 
 void pl_semantics_apply(struct pl_request *req)

@@ -16,6 +16,7 @@ struct pl_protocol;
 struct pl_wire {
     const char *name; /* "HTTP/1.1" */
     bool edits;       /* send() changes pages: they come as they are written */
+    bool trailers;    /* it has a place for fields behind a body */
     /* Sends the head of req->response, and its whole body unless it is a
      * stream. Semantics has been applied. 0 or PL_ERR_*. */
     int (*send)(struct pl_request *req);
