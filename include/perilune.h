@@ -670,6 +670,9 @@ struct pl_app_listen_options {
                                `forwarded` says, or "x-forwarded-for
                                x-forwarded-proto" */
     const char *owner, *group; /* of a UNIX socket's file: names or numbers */
+    const char *sendfile; /* FastCGI: the web server sends files: "x-sendfile",
+                             or the beginning of its internal paths of them
+                             ("/internal"); NULL: we do */
 };
 
 /* pl_app_listen() with options, which may be NULL. COPIES. */

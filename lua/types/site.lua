@@ -276,6 +276,7 @@ function pl.pages(prefix, options) end
 ---@field v6only? boolean
 ---@field defer_accept? boolean
 ---@field protocol? "http"|"http/1.1"|"h2"|"auto"|"fastcgi"
+---@field sendfile? "x-sendfile"|string of FastCGI: who sends files
 ---@field proxy_protocol? boolean|"required"|"optional"
 ---@field trusted? string|string[] addresses like "10.0.0.0/8", "::1", "unix:"
 ---@field forwarded? string|string[]|false names of fields

@@ -201,6 +201,8 @@ static void print_options(const struct pl_listen_options *options)
         printf(" owner=%s", options->owner);
     if (options->group != NULL)
         printf(" group=%s", options->group);
+    if (PL_WITH_FASTCGI && options->sendfile != NULL)
+        printf(" sendfile=%s", options->sendfile);
     printf("%s%s%s", options->v6only ? " v6only" : "",
            options->eager ? " defer_accept=false" : "", proxy[options->proxy]);
     if (!PL_WITH_PROXY)

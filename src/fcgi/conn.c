@@ -14,7 +14,7 @@
 #include "base/str.h"
 #include "fcgi/state.h"
 
-/* A request may be on its way to a server that ends: kept connections are
+/* A request may be on its way to a server that ends: idle connections are
  * listened to for so long. */
 enum { LEAVE_MS = 500 };
 
@@ -83,13 +83,16 @@ void pl_fcgi_fail(struct pl_fcgi *fcgi, const char *why)
 static void rest(struct pl_fcgi *fcgi)
 {
     struct pl_conn *conn = fcgi->conn;
-    struct pl_http *http = pl_fcgi_http(fcgi);
 
     leave(fcgi);
-    if (http->draining)
-        pl_conn_deadline(conn, PL_DEADLINE_LEAVE, LEAVE_MS);
-    else
-        pl_conn_deadline(conn, PL_DEADLINE_IDLE, http->settings->idle_ms);
+    pl_conn_deadline(conn, PL_DEADLINE_IDLE, http_of(conn)->settings->idle_ms);
+}
+
+/* Web servers send requests on a kept connection until it ends: at a stop that
+ * is behind the next answer. */
+static bool is_last(const struct pl_fcgi *fcgi)
+{
+    return fcgi->last || (fcgi->served && pl_fcgi_http(fcgi)->draining);
 }
 
 void pl_fcgi_settle(struct pl_fcgi *fcgi)
@@ -98,7 +101,7 @@ void pl_fcgi_settle(struct pl_fcgi *fcgi)
 
     if (fcgi->reading || (fcgi->conn->flags & PL_CONN_FINISHING))
         return;
-    if (fcgi->nstreams == 0 && fcgi->last)
+    if (fcgi->nstreams == 0 && is_last(fcgi))
         pl_conn_finish(fcgi->conn, fcgi->unread || part);
     else if (fcgi->nstreams == 0 && !part)
         rest(fcgi);

@@ -319,7 +319,7 @@ size_t pl_fcgi_input(struct pl_fcgi *fcgi, struct pl_str bytes)
     if (fcgi->starting != NULL &&
         (record.id != fcgi->starting->id || record.type != PL_FCGI_STDIN))
         pl_fcgi_start(fcgi);
-    if (pl_conn_closed(fcgi->conn))
+    if (fcgi->conn->flags & (PL_CONN_CLOSED | PL_CONN_FINISHING))
         return bytes.len;
     fcgi->record = record;
     switch (record.type) {

@@ -63,6 +63,7 @@ struct pl_fcgi {
     uint32_t left, pad_left;
     uint8_t awaited; /* enum pl_deadline_class */
     bool last;       /* ends with the requests that there are */
+    bool served;     /* a request of it has been answered */
     bool unread;     /* something of an answered request may be on its way */
     bool reading;    /* its input: this stays until that is done */
     bool pumping;

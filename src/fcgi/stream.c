@@ -120,6 +120,7 @@ static void forget(struct pl_fcgi_stream *stream)
     if (fcgi->starting == stream)
         fcgi->starting = NULL;
     fcgi->nstreams--;
+    fcgi->served = true;
     fcgi->last = fcgi->last || !stream->keep;
     fcgi->unread = fcgi->unread || stream->stage != PL_FCGI_READ;
     pl_list_remove(&stream->node);

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "fcgi/head.h"
+#include "fcgi/sendfile.h"
 #include "fcgi/state.h"
 #include "http/content.h"
 
@@ -75,11 +76,14 @@ static int fcgi_send(struct pl_request *req)
 {
     struct pl_fcgi_stream *stream = req->stream;
     struct pl_response *res = &req->response;
-    bool body = !res->bodyless && pl_content_is_whole(res) && res->length > 0;
-    bool small = body && res->parts == NULL && res->length <= COPY_MAX;
-    bool more;
+    const char *sendfile = conn_of(req)->listener->options->sendfile;
+    bool body, small, more;
     int err;
 
+    if (sendfile != NULL && res->content == PL_CONTENT_FILE)
+        pl_fcgi_hand_over(req, sendfile);
+    body = !res->bodyless && pl_content_is_whole(res) && res->length > 0;
+    small = body && res->parts == NULL && res->length <= COPY_MAX;
     stream->answered = true;
     err = send_head(stream, req, small ? (size_t)res->length : 0, &more);
     if (req->wire == NULL)
@@ -153,11 +157,17 @@ static int fcgi_upgrade(struct pl_request *req,
 PL_COLD static void fcgi_complain(struct pl_request *req, struct pl_str text)
 {
     struct pl_fcgi_stream *stream = req->stream;
+    struct pl_conn *conn = conn_of(req);
+    char head[PL_FCGI_HEAD];
+    struct iovec pieces[] = {{head, sizeof(head)},
+                             {(char *)text.data, PL_MIN(text.len, COPY_MAX)},
+                             {(char *)"\n", 1}};
 
-    if (text.len == 0 || pl_conn_congested(conn_of(req)))
+    if (text.len == 0 || pl_conn_congested(conn))
         return;
     stream->complains = true;
-    (void)pl_fcgi_say(stream, PL_FCGI_STDERR, pl_str_first(text, COPY_MAX));
+    pl_fcgi_put_head(head, PL_FCGI_STDERR, stream->id, pieces[1].iov_len + 1);
+    (void)pl_conn_writev(conn, pieces, 3);
 }
 
 static bool fcgi_peer(struct pl_request *req, struct pl_addr *addr)

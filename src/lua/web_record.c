@@ -331,6 +331,10 @@ static void read_listen_options(lua_State *L, int index,
         options->tls = pl_lua_read_tls(L, lua_gettop(L), "pl.listen");
     lua_getfield(L, index, "forwarded");
     spec->forwarded = lua_isboolean(L, -1) ? "" : arg_text(L, -1);
+    if (PL_WITH_FASTCGI) {
+        lua_getfield(L, index, "sendfile");
+        options->sendfile = arg_text(L, -1);
+    }
 }
 
 /* core.listen(addresses[, options[, service]]) -> true, or false: there are

@@ -98,6 +98,11 @@ int pl_listen_options_copy(struct pl_arena *arena,
     if ((from->owner != NULL && to->owner == NULL) ||
         (from->group != NULL && to->group == NULL))
         return PL_ERR_NOMEM;
+    if (PL_WITH_FASTCGI && from->sendfile != NULL) {
+        to->sendfile = pl_arena_str(arena, pl_str_c(from->sendfile)).data;
+        if (to->sendfile == NULL)
+            return PL_ERR_NOMEM;
+    }
     if (PL_WITH_PROXY && from->trusted != NULL) {
         to->trusted = pl_trust_copy(arena, from->trusted);
         if (to->trusted == NULL)
@@ -120,7 +125,8 @@ static bool same_use(const struct pl_listen_options *a,
 {
     return a->speak == b->speak && a->proxy == b->proxy &&
            a->service == b->service && a->https_port == b->https_port &&
-           a->forwarded == b->forwarded;
+           a->forwarded == b->forwarded &&
+           (!PL_WITH_FASTCGI || pl_text_eq(a->sendfile, b->sendfile));
 }
 
 PL_COLD bool pl_listen_options_eq(const struct pl_listen_options *a,

@@ -56,6 +56,9 @@ struct pl_listen_options {
     unsigned forwarded;  /* fields of theirs that are believed: a set of
                             http/forwarded.h; 0: the usual ones */
     const struct pl_tls_options *tls; /* NULL: clear text */
+    const char *sendfile; /* FASTCGI: the web server sends files: "x-sendfile",
+                             or what its internal paths of theirs begin with;
+                             NULL: we do */
 };
 
 extern const struct pl_listen_options pl_listen_defaults;

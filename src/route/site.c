@@ -348,16 +348,31 @@ static const char *bad_listener(const struct pl_listen_spec *spec)
 }
 
 /* What is between clients and us is not ours to do behind a web server. */
+static const char *fastcgi_fault(const struct pl_listen_options *options)
+{
+    bool behind = options->speak == PL_SPEAK_FASTCGI;
+
+    if (behind && (options->tls != NULL || options->https_port != 0 ||
+                   options->proxy != PL_PROXY_OFF || options->forwarded != 0))
+        return "tls, redirect, proxy_protocol and forwarded are not for "
+               "FastCGI: the web server is asked for them";
+    if (options->sendfile == NULL)
+        return NULL;
+    if (!behind)
+        return "sendfile is for protocol 'fastcgi'";
+    return options->sendfile[0] == '/' ||
+                   strcmp(options->sendfile, "x-sendfile") == 0
+               ? NULL
+               : "sendfile must be 'x-sendfile', or a path of the web server "
+                 "that begins with '/'";
+}
+
 static int check_fastcgi(const struct pl_listen_options *options,
                          struct pl_error *error)
 {
-    if (!PL_WITH_FASTCGI || options->speak != PL_SPEAK_FASTCGI ||
-        (options->tls == NULL && options->https_port == 0 &&
-         options->proxy == PL_PROXY_OFF && options->forwarded == 0))
-        return 0;
-    return pl_error_set(error, PL_ERR_INVALID, "",
-                        "tls, redirect, proxy_protocol and forwarded are not "
-                        "for FastCGI: the web server is asked for them");
+    const char *why = PL_WITH_FASTCGI ? fastcgi_fault(options) : NULL;
+
+    return why == NULL ? 0 : pl_error_set(error, PL_ERR_INVALID, "", "%s", why);
 }
 
 /* Of its words, into the site's memory. */

@@ -74,6 +74,12 @@ pl.get("/much", function(_, res)
 end)
 pl.get("/big", function() return ("0123456789"):rep(100000) end)
 pl.get("/fails", function() error "on purpose" end)
+pl.get("/warns", function()
+  pl.log.info "all is well"
+  pl.log.warn("careful", { n = 1 })
+  pl.all { function() pl.log.error "from a task of its own" end }
+  return "warned"
+end)
 pl.get("/half", function(_, res) res:write "half" error "on purpose" end)
 local waiting = 0
 pl.get("/wait", function()
@@ -434,6 +440,27 @@ def test_an_error(front, server):
     server.wait_log("on purpose")
 
 
+def test_errors_reach_the_log_of_the_web_server(front):
+    answer = front.get("/fails")
+    assert b"site.lua:" in answer.stderr and b"on purpose" in answer.stderr
+    assert b"traceback" in answer.stderr
+    assert answer.status == "REQUEST_COMPLETE"
+
+
+def test_what_a_handler_logs_reaches_it_too(front):
+    answer = front.get("/warns")
+    assert answer.text == "warned"
+    assert answer.stderr == b"careful n=1\nfrom a task of its own\n"
+    assert front.get("/").stderr == b""
+
+
+def test_what_others_log_does_not(front):
+    front.send(request(params_of(target="/wait"), number=2))
+    front.get("/warns", number=1)
+    front.send(record(ABORT_REQUEST, 2))
+    assert front.answer(2).stderr == b""
+
+
 def test_an_error_behind_the_head_ends_the_connection(front):
     front.send(request(params_of(target="/half")))
     assert b"half" in front.wire.read_to_end()
@@ -445,6 +472,42 @@ def test_an_error_behind_the_head_among_others(front):
     assert answer.text == "half" and answer.app_status != 0
     front.send(record(ABORT_REQUEST, 2))
     front.answer(2)
+
+
+@pytest.mark.parametrize("how, name, before", [
+    ("x-sendfile", "x-sendfile", ""),
+    ("/internal", "x-accel-redirect", "/internal"),
+    ("/internal/", "x-accel-redirect", "/internal"),
+])  # fmt: skip
+def test_files_that_the_web_server_sends(serve, tmp_path, how, name, before):
+    site = SITE.replace('"fastcgi"', f'"fastcgi", sendfile = "{how}"')
+    large = bytes(5_000_000)
+    server = serve(site, files={**FILES, "files/huge file.bin": large},
+                   listen=False)  # fmt: skip
+    with Front(server.connect()) as front:
+        answer = front.get("/files/huge%20file.bin")
+        path = f"{tmp_path}/files/huge file.bin"
+        if before:
+            path = path.replace(" ", "%20")
+        assert answer.header(name) == before + path
+        assert answer.body == b"" and answer.header("content-length") is None
+        part = front.get("/files/huge%20file.bin", HTTP_RANGE="bytes=0-9")
+        assert part.code == 206 and part.body == bytes(10)
+        assert part.header(name) is None
+        small = front.get("/files/small.txt")
+        assert small.text == "a small file\n" and small.header(name) is None
+        head = front.ask("HEAD", "/files/huge%20file.bin")
+        assert head.header("content-length") == "5000000"
+
+
+@pytest.mark.parametrize("protocol, how", [
+    ("fastcgi", "what"), ("http", "x-sendfile"),
+])  # fmt: skip
+def test_who_sends_files_is_checked(command, protocol, how):
+    site = f"""require "perilune".listen {{ ":0", protocol = "{protocol}",
+      sendfile = "{how}" }}"""
+    done = command("check", "site.lua", files={"site.lua": site})
+    assert done.returncode == 3 and "sendfile" in done.stderr
 
 
 # ---- roles ----

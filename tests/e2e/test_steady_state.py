@@ -6,6 +6,7 @@ import socket
 
 import pytest
 
+from harness import fcgi
 from harness.server import sanitized
 from harness.trace import may_trace, traced
 
@@ -26,8 +27,8 @@ REQUEST = b"GET /echo?name=x HTTP/1.1\r\nHost: a\r\n\r\n"
 class Load:
     """Peers that each ask again as soon as they were answered."""
 
-    def __init__(self, port: int, request: bytes = REQUEST):
-        self.request = request
+    def __init__(self, port: int, request=REQUEST, end=b"hello, x"):
+        self.request, self.end = request, end
         self.selector = selectors.DefaultSelector()
         self.peers = []
         for _ in range(PEERS):
@@ -44,7 +45,7 @@ class Load:
             ready = self.selector.select(60)
             assert ready, "no answer"
             for key, _ in ready:
-                assert key.fileobj.recv(4096).endswith(b"hello, x")
+                assert key.fileobj.recv(4096).endswith(self.end)
                 if left > 0:
                     left -= 1
                     key.fileobj.sendall(self.request)
@@ -148,6 +149,26 @@ def test_system_calls_of_a_request_over_fastcgi(serve, tmp_path):
     for name in ("mmap", "munmap", "brk", "epoll_ctl", "connect", "socket"):
         assert calls.get(name, 0) <= requests / 1000, (name, calls)
     assert "upstream: " not in front.log() and back.log().count("error") == 0
+
+
+@pytest.mark.skipif(not may_trace(), reason="strace cannot trace here")
+@pytest.mark.skipif(sanitized(), reason="sanitizers make calls of their own")
+def test_system_calls_of_a_request_by_fastcgi(serve):
+    """On kept connections: one to read it, one to answer it."""
+    site = SITE + 'pl.listen { "127.0.0.1:0", protocol = "fastcgi" }'
+    server = serve(site, workers=1, listen=False)
+    end = fcgi.record(fcgi.STDOUT) + fcgi.record(fcgi.END_REQUEST, 1, bytes(8))
+    request = fcgi.request(fcgi.params_of(target="/echo?name=x"))
+    load = Load(server.port, request, b"hello, x" + end)
+    requests = PEERS * ROUNDS
+    load.run(PEERS * 20)
+    calls = traced(server, lambda: load.run(requests), "worker")
+    load.close()
+    print({name: f"{count / requests:.4f}" for name, count in calls.items()})
+    assert sum(calls.values()) <= requests * CALLS_PER_REQUEST, calls
+    assert calls.get("futex", 0) == 0, "a request takes no lock"
+    for name in ("mmap", "munmap", "brk", "epoll_ctl", "setsockopt"):
+        assert calls.get(name, 0) <= requests / 1000, (name, calls)
 
 
 NUMBERS = """

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ask import get, read_counts, send, write
+from harness import fcgi
 from harness.codings import ENCODE
 from harness.server import Server, program
 from harness.wait import wait_for
@@ -23,6 +24,14 @@ EACH = 4  # requests of a connection
 ADDRESS = ["-h", "127.0.0.1", "-p", "0"]
 
 
+def ask(wire, request: bytes) -> int:
+    """The status of the answer, by HTTP/1 or FastCGI."""
+    wire.send(request)
+    if request[0] == fcgi.VERSION:
+        return fcgi.Front(wire).answer().code
+    return wire.response().status
+
+
 def count(folder: Path, words: list, request: bytes, requests: int) -> dict:
     """Calls of a run that answers so many requests."""
     counts = folder / "counts"
@@ -33,8 +42,7 @@ def count(folder: Path, words: list, request: bytes, requests: int) -> dict:
         for _ in range(requests // EACH):
             with server.connect(address) as wire:
                 for _ in range(EACH):
-                    wire.send(request)
-                    assert wire.response().status in (200, 404, 429)
+                    assert ask(wire, request) in (200, 404, 429)
         assert server.stop() == 0
     finally:
         server.finish()
@@ -77,6 +85,13 @@ def test_limits(tmp_path, target):
     """Neither who passes nor who is refused."""
     write(tmp_path, {"site.lua": LIMITED, "files/a.txt": "file"})
     check(tmp_path, ["site.lua", *ADDRESS], get(target))
+
+
+@pytest.mark.parametrize("target", ["/a.txt", "/nowhere"])
+def test_files_and_connections_by_fastcgi(tmp_path, target):
+    write(tmp_path / "site", {"a.txt": "file"})
+    request = fcgi.request(fcgi.params_of(target=target, HTTP_ACCEPT="*/*"))
+    check(tmp_path, ["site", "--fastcgi", "127.0.0.1:0"], request)
 
 
 # ---- what is made of pages and templates ----

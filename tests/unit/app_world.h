@@ -37,16 +37,22 @@ PL_UNUSED static void say_started(struct pl_app *self, void *arg)
     CHECK_INT(8, write(*(int *)arg, &one, 8), "eventfd");
 }
 
-PL_UNUSED static void start_app(void)
+PL_UNUSED static void
+start_app_with(const struct pl_app_listen_options *options)
 {
     uint64_t count;
 
     started = eventfd(0, EFD_CLOEXEC);
     pl_app_on_start(app, say_started, &started);
-    CHECK_INT(0, pl_app_listen(app, "127.0.0.1:0"), "listen");
+    CHECK_INT(0, pl_app_listen_with(app, "127.0.0.1:0", options), "listen");
     CHECK_INT(0, pthread_create(&runner, NULL, run, NULL), "thread");
     CHECK_INT(8, read(started, &count, 8), "started");
     close(started);
+}
+
+PL_UNUSED static void start_app(void)
+{
+    start_app_with(NULL);
 }
 
 PL_UNUSED static void stop_app(void)

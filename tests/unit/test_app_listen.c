@@ -22,10 +22,16 @@ static void test_app_listen__looks_at_options(void **state)
         {OPTIONS(.proxy_protocol = "optional",
                  .trusted = "::1 unix:", .forwarded = "forwarded"),
          0},
+        {OPTIONS(.protocol = "fastcgi", .trusted = "::1"), 0},
+        {OPTIONS(.protocol = "fastcgi", .redirect_port = 443), PL_ERR_INVALID},
+        {OPTIONS(.protocol = "fastcgi", .sendfile = "x-sendfile"), 0},
+        {OPTIONS(.protocol = "fastcgi", .sendfile = "/files"), 0},
+        {OPTIONS(.protocol = "fastcgi", .sendfile = "on"), PL_ERR_INVALID},
+        {OPTIONS(.sendfile = "x-sendfile"), PL_ERR_INVALID},
     };
 
     (void)state;
-    if (!PL_WITH_PROXY)
+    if (!PL_WITH_PROXY || !PL_WITH_FASTCGI)
         return;
     for (size_t i = 0; i < PL_COUNT(cases); i++) {
         struct pl_app *app = pl_app_new();

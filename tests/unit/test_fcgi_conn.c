@@ -541,7 +541,6 @@ static void test_fcgi_conn__drains(void **state)
     hear_all();
     CHECK(strstr(client.heard, "E1=0") != NULL, "the running one is answered");
     forget_heard();
-    pass(600);
     expect_closed(client.far, "and that was the last");
 }
 

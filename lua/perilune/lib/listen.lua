@@ -10,7 +10,7 @@ local known = {
   backlog = "count", reuseport = "count", mode = "mode", v6only = "flag",
   defer_accept = "flag", protocol = "text", proxy_protocol = "flag_or_text",
   owner = "text", group = "text", trusted = "text", forwarded = "text",
-  redirect = "text",
+  redirect = "text", sendfile = "text",
 }
 
 local lists = { forwarded = true, trusted = true }
