@@ -19,6 +19,7 @@
     X(FILTERS)                                                                 \
     X(FORMS)                                                                   \
     X(HTTP2)                                                                   \
+    X(HTTP_CLIENT)                                                             \
     X(LIBRARY)                                                                 \
     X(LIMITS)                                                                  \
     X(LUAFCGID)                                                                \
@@ -51,6 +52,7 @@ _Static_assert(0 PL_FEATURE_MAP(PL_FEATURE_IS) == PL_FEATURES,
 #define PL_FEATURE_FILTERS "filters"
 #define PL_FEATURE_FORMS "forms"
 #define PL_FEATURE_HTTP2 "http2"
+#define PL_FEATURE_HTTP_CLIENT "http_client"
 #define PL_FEATURE_LIBRARY "library"
 #define PL_FEATURE_LIMITS "limits"
 #define PL_FEATURE_LUAFCGID "luafcgid"

@@ -323,6 +323,10 @@ int pl_command_version(void)
     if (PL_WITH_COMPRESS)
         print_plugin("brotli");
     print_plugin("crypto");
+    if (PL_WITH_HTTP_CLIENT) {
+        print_plugin("dns");
+        print_plugin("http");
+    }
     print_plugin("markdown");
     if (PL_WITH_SQL) {
         print_plugin("postgres");
