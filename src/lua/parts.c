@@ -67,6 +67,11 @@
     SITE(security_headers, filters, pl_lua_filters)
 #define FORMS_PARTS(PART, SITE, INNER, BARE, OWN) \
     INNER(upload, pl_lua_upload)
+#define HTTP_CLIENT_PARTS(PART, SITE, INNER, BARE, OWN) \
+    PART(dns, dns, pl_lua_dns) \
+    PART(http, http, pl_lua_http) \
+    OWN(http_body, NULL) \
+    OWN(http_response, pl_lua_http)
 #define LIBRARY_PARTS(PART, SITE, INNER, BARE, OWN) \
     PART(base64, codec, pl_lua_codec) \
     PART(crypto, crypto, pl_lua_crypto) \
@@ -148,9 +153,9 @@
     PART(watchdog, watchdog, pl_lua_watchdog)
 #define EACH_FEATURE(X) \
     X(CORE) X(AUTH) X(COMPRESS) X(CONTENT) X(FASTCGI) X(FILTERS) X(FORMS) \
-    X(LIBRARY) X(LIMITS) X(LUAFCGID) X(LWAN) X(MAGNET) X(MODULES) X(PROXY) \
-    X(RELOAD) X(REWRITE) X(SANDBOX) X(SHARE) X(SOCKETS) X(SQL) X(STREAMS) \
-    X(TLS) X(UPSTREAM) X(WATCHDOG)
+    X(HTTP_CLIENT) X(LIBRARY) X(LIMITS) X(LUAFCGID) X(LWAN) X(MAGNET) \
+    X(MODULES) X(PROXY) X(RELOAD) X(REWRITE) X(SANDBOX) X(SHARE) X(SOCKETS) \
+    X(SQL) X(STREAMS) X(TLS) X(UPSTREAM) X(WATCHDOG)
 /* clang-format on */
 
 /* What is there. */

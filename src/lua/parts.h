@@ -31,6 +31,8 @@ extern const luaL_Reg pl_lua_stopping[];
 extern const luaL_Reg pl_lua_time[];
 extern const luaL_Reg pl_lua_url[];
 extern const luaL_Reg pl_lua_uuid[];
+extern const luaL_Reg pl_lua_dns[];
+extern const luaL_Reg pl_lua_http[];
 extern const luaL_Reg pl_lua_fs[];
 extern const luaL_Reg pl_lua_fs_watch[];
 extern const luaL_Reg pl_lua_process[];
