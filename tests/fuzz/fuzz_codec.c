@@ -164,7 +164,7 @@ static bool pack(const struct pl_codec *codec, const struct pl_codec_wish *wish,
                  const uint8_t *data, size_t size, int how, struct bytes *out)
 {
     void *encoder = codec->encoder_new(&memory, wish);
-    struct pl_codec_io io;
+    struct pl_codec_io io = {.in = (const char *)data};
     int err = 0;
 
     if (encoder == NULL)

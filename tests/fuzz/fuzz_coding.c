@@ -21,7 +21,7 @@ enum {
     IN_TWO = 32,   /* members, one behind the other */
     LONG = 64,     /* the text again and again: beyond all limits */
     UNREAD = 128,  /* to a handler that answers at length, and reads nothing */
-    TIMES = 300,
+    TIMES = 60,
 };
 
 static uint8_t how;
