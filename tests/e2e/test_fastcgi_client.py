@@ -755,8 +755,12 @@ def test_a_kept_connection_that_closes(behind):
 def test_what_follows_an_answer_poisons_nobody(behind):
     def talk(talk):
         while talk.request():
-            talk.say(b"good")
-            talk.send(stream(STDOUT, HEAD + b"evil") + end())
+            # In one: what comes later cannot be told from an answer.
+            good, evil = (
+                stream(STDOUT, HEAD + text) + end()
+                for text in (b"good", b"evil")
+            )
+            talk.send(good + evil)
 
     server, _ = behind(talk, "keepalive = 4")
     with server.connect() as wire:
