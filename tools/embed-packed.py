@@ -1,10 +1,12 @@
 #!/usr/bin/python3
 """embed-packed.py - text files as compressed C arrays.
 
-    tools/embed-packed.py OUT NAME=FILE...
+    tools/embed-packed.py OUT FEATURES NAME=FILE...
 
-gives `const char NAME_packed[]` for uncompress() of zlib, and the lengths
-`const unsigned long NAME_packed_len` and, of the text, `NAME_len`, for each.
+Lines between `#if FEATURE` and `#end` are for programs that have it, of those
+that FEATURES names, with commas. Gives `const char NAME_packed[]` for
+uncompress() of zlib, and the lengths `const unsigned long NAME_packed_len` and,
+of the text, `NAME_len`, for each.
 """
 
 import sys
@@ -14,11 +16,23 @@ from pathlib import Path
 from embed import array
 
 
-def main(out: str, *pairs: str):
+def chosen(text: str, features: list[str]) -> bytes:
+    kept, wanted = [], True
+    for line in text.splitlines(keepends=True):
+        if line.startswith("#if "):
+            wanted = line.split()[1] in features
+        elif line == "#end\n":
+            wanted = True
+        elif wanted:
+            kept.append(line)
+    return "".join(kept).encode()
+
+
+def main(out: str, features: str, *pairs: str):
     parts = ["/* Made by tools/embed-packed.py. */\n"]
     for pair in pairs:
         name, _, file = pair.partition("=")
-        text = Path(file).read_bytes()
+        text = chosen(Path(file).read_text(), features.split(","))
         packed = zlib.compress(text, 9)
         parts.append(
             f"extern const char {name}_packed[];\n"

@@ -125,6 +125,15 @@ def test_c_programs_are_told_what_is_missing(c_program):
     assert "built without the feature share" in done.stderr
 
 
+def test_help_is_of_what_is_there():
+    words = [build_folder() / "perilune", "--help"]
+    said = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert "--log-level LEVEL" in said.stdout
+    for word in ("--fastcgi", "--dialect", "--watch", "migrate", "reload ",
+                 "#if", "#end"):  # fmt: skip
+        assert word not in said.stdout
+
+
 def test_it_is_as_small_as_its_budget(tmp_path):
     """docs/decisions/0007: stripped, with link-time optimisation."""
     stripped = tmp_path / "perilune"
