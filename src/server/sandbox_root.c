@@ -58,8 +58,9 @@ static void keep_names(void)
 
 static void keep_libraries(void)
 {
-    static const char *const plugins[] = {"auth", "brotli",   "crypto", "dns",
-                                          "http", "markdown", "tls",    "zstd"};
+    static const char *const plugins[] = {
+        "auth",     "brotli",   "crypto", "dns", "http",
+        "markdown", "postgres", "sqlite", "tls", "zstd"};
 
     tzset();
     keep_names();

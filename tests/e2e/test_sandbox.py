@@ -542,6 +542,19 @@ def test_a_site_lives_in_its_chroot(start, place, attacks, how):
 
 
 @root_only
+def test_a_database_is_opened_in_a_chroot(start, place):
+    """Its driver is loaded before, as nothing outside can be later."""
+    site = SITE + """
+    pl.get("/db", function()
+      local db = require "perilune".sql.open "sqlite::memory:"
+      return tostring(db:value "select 6 * 7")
+    end)
+    """
+    server = start(f'sandbox = {{ chroot = "{place}/code" }}', site=site)
+    assert server.get("/db").text == "42"
+
+
+@root_only
 def test_names_of_hosts_in_a_chroot_are_those_of_its_files(start, place):
     (place / "code/etc").mkdir(parents=True)
     (place / "code/etc/hosts").write_text("127.0.0.1 elsewhere.example\n")
