@@ -118,6 +118,10 @@ int pl_response_send(struct pl_response *res);
  * gets PL_ERR_CANCELED, which ends a Lua handler that only writes. */
 int pl_response_push(struct pl_response *res, struct pl_str bytes);
 
+/* What is copied for a peer that does not read counts as its connection's
+ * memory, which is limited: who can wait pushes no more than this at once. */
+enum { PL_RESPONSE_PIECE = 64 * 1024 };
+
 /* Completes with 0 when the output has drained, PL_ERR_CLOSED when the peer has
  * gone. One waiter at a time (PL_ERR_STATE). */
 struct pl_drain_op {

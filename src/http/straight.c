@@ -75,7 +75,16 @@ int pl_response_pace(struct pl_response *res, int err)
 
 int pl_response_write(struct pl_response *res, struct pl_str bytes)
 {
-    return pl_response_pace(res, pl_response_push(res, bytes));
+    size_t most = may_wait() ? PL_RESPONSE_PIECE : SIZE_MAX;
+    struct pl_str piece;
+    int err;
+
+    do {
+        piece = pl_str_first(bytes, most);
+        bytes = pl_str_skip(bytes, piece.len);
+        err = pl_response_pace(res, pl_response_push(res, piece));
+    } while (err == 0 && bytes.len > 0);
+    return err;
 }
 
 int pl_response_flush(struct pl_response *res)

@@ -333,21 +333,15 @@ static void set_type(lua_State *L, struct pl_request *req, int index)
         pl_lua_no_memory(L, "write");
 }
 
-/* push(res, type) -> as res:write(): what has been put out leaves now */
-static int push(lua_State *L)
+/* leave(res, type) -> what has been put out, to be sent now; none of it is left
+ */
+static int leave(lua_State *L)
 {
     struct pl_request *req = request_of(L);
-    struct pl_str text = {NULL, 0};
-    int result;
 
     if (!req->response.started)
         set_type(L, req, 2);
     push_text(L, req);
-    text.data = lua_tolstring(L, -1, &text.len);
-    result = pl_response_push(&req->response, text);
-    if (result == 0 && pl_loop_is_late(req->http->net->loop))
-        result = 1;
-    lua_pushinteger(L, result);
     return 1;
 }
 
@@ -645,7 +639,7 @@ const luaL_Reg pl_lua_page[] = {
     {"raw", raw},
     {"begin", begin},
     {"take", take},
-    {"push", push},
+    {"leave", leave},
     {"finish", finish},
     {"root", open_root},
     {"load", load},

@@ -294,20 +294,26 @@ PL_COLD static int cookie(lua_State *L)
 
 /* ---- streams ---- */
 
-/* res.push(res, text) -> 0, PL_ERR_AGAIN (wait now), 1 (let others run) or
- * an error */
+/* res.push(res, text, from) -> 0, PL_ERR_AGAIN (wait now), 1 (let others run)
+ * or an error; and, unless that was all of it, the byte to go on from */
 static int push(lua_State *L)
 {
     struct pl_request *req = self(L);
-    struct pl_str text = {NULL, 0};
+    size_t from = (size_t)lua_tointeger(L, 3);
+    struct pl_str text = {NULL, 0}, piece;
     int result;
 
     text.data = lua_tolstring(L, 2, &text.len);
-    result = pl_response_push(&req->response, text);
+    text = pl_str_skip(text, from);
+    piece = pl_str_first(text, PL_RESPONSE_PIECE);
+    result = pl_response_push(&req->response, piece);
     if (result == 0 && pl_loop_is_late(req->http->net->loop))
         result = 1;
     lua_pushinteger(L, result);
-    return 1;
+    if (piece.len == text.len)
+        return 1;
+    lua_pushinteger(L, (lua_Integer)(from + piece.len));
+    return 2;
 }
 
 /* res.pause() -> 0 in the next turn of the loop, or PL_ERR_CANCELED */

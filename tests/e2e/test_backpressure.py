@@ -9,6 +9,7 @@ from harness.wait import wait_for
 BODY = 10_000
 STREAM = 50 * 1024 * 1024
 PIECE = 64 * 1024
+ONCE = 6 * 1024 * 1024  # more than what a connection may hold
 GROWTH_KIB = 8 * 1024  # what one peer may cost, noise of malloc included
 
 SITE = f"""
@@ -27,6 +28,11 @@ pl.get("/deaf", function(req, res)
   local ok, err = pcall(function() for _ = 1, 1e9 do res:write(piece) end end)
   pl.log.notice("ended", {{ why = tostring(err) }})
 end)
+pl.get("/once", function(req, res)
+  res:write(("s"):rep({ONCE}))
+  res:write("end")
+end)
+pl.pages("/pages", {{ root = "pages" }})
 pl.post("/sink", function(req)
   pl.log.notice "not reading"
   while not io.open("go") do pl.sleep(0.002) end
@@ -41,7 +47,9 @@ GET = b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n"
 
 @pytest.fixture
 def server(serve, tmp_path):
-    server = serve(SITE, files={"files/.keep": ""}, workers=1)
+    page = f'<?lu write(("s"):rep({ONCE})) flush() write "end" ?>'
+    files = {"files/.keep": "", "pages/once.dyn.html": page}
+    server = serve(SITE, files=files, workers=1)
     server.own_sockets = server.proc.sockets()
     with open(tmp_path / "files/large", "wb") as file:
         file.truncate(STREAM)
@@ -121,6 +129,19 @@ def test_slow_reader(server, target):
         assert response.body[-4:] == (b"last" if "files" in target else b"ssss")
         assert wire.get("/").text == "hello", "the next request"
     check_growth(server, before)
+
+
+@pytest.mark.parametrize("target", ["/once", "/pages/once"])
+def test_slow_reader_of_one_large_piece(server, target):
+    with server.connect() as wire:
+        wire.send(GET % target.encode())
+        head = wire.read_until(b"\r\n\r\n")
+        looks = []
+        wait_for(lambda: stalled(wire, looks), "the server to wait for us")
+        wire.buffer = head + wire.buffer
+        body = wire.response().body
+        assert (len(body), body[-4:]) == (ONCE + 3, b"send")
+        assert wire.get("/").text == "hello", "the next request"
 
 
 def test_a_peer_that_goes_ends_the_stream(server):

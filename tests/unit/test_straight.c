@@ -274,6 +274,16 @@ static int flight(struct pl_request *req, struct pl_response *res, void *arg)
                        calls[0].result, calls[1].result, calls[2].result);
 }
 
+/* More than a connection may hold, in one call. */
+enum { LARGE = 6 << 20 };
+
+static int large(struct pl_request *req, struct pl_response *res, void *arg)
+{
+    static char bytes[LARGE];
+
+    return pl_response_write(res, (struct pl_str){bytes, sizeof(bytes)});
+}
+
 /* ---- tests ---- */
 
 static int make_app(void **state)
@@ -308,6 +318,7 @@ static int make_app(void **state)
     pl_app_get(app, "/too-much", too_much, NULL);
     pl_app_get(app, "/cache", cached, NULL);
     pl_app_get(app, "/flight", flight, NULL);
+    pl_app_get(app, "/large", large, NULL);
     start_app();
     return 0;
 }
@@ -329,6 +340,22 @@ static void test_straight__waits(void **state)
     check_body("1 PL_ERR_TIMEOUT PL_ERR_EXISTS PL_ERR_INVALID", "/fds");
     check_body("PL_ERR_IO: 2 4 -8", "/all");
     check_body("7 PL_ERR_STATE", "/offload");
+}
+
+static void test_straight__a_large_write_waits_for_its_reader(void **state)
+{
+    static const char request[] = "GET /large HTTP/1.0\r\n\r\n";
+    static char bytes[64 * 1024];
+    size_t all = 0;
+    ssize_t n;
+    int fd = open_conn();
+
+    (void)state;
+    send_all(fd, request, sizeof(request) - 1);
+    while ((n = recv(fd, bytes, sizeof(bytes), 0)) > 0)
+        all += (size_t)n;
+    close(fd);
+    CHECK(all > LARGE && all < LARGE + 1000, "all of it, and a head");
 }
 
 /* b: the handler ends. x, c: what it has spawned is cancelled and cleans up. d:
@@ -415,7 +442,9 @@ static void test_straight__caches_outlive_their_maker(void **state)
 
 #define SERVED(name) cmocka_unit_test_setup_teardown(name, make_app, end_app)
 
-RUN_TESTS(SERVED(test_straight__waits), SERVED(test_straight__ends_in_order),
+RUN_TESTS(SERVED(test_straight__waits),
+          SERVED(test_straight__a_large_write_waits_for_its_reader),
+          SERVED(test_straight__ends_in_order),
           SERVED(test_straight__detached_tasks_go_on),
           SERVED(test_straight__only_fibers_wait),
           SERVED(test_straight__toolbox_holds_what_it_is_given),

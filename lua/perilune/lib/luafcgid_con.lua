@@ -6,7 +6,7 @@
 -- over; flush() and unbuffered output begin a stream instead.
 
 local core, pl, c = ...
-local add, push, take, finish = c.raw, c.push, c.take, c.finish
+local add, leave, take, finish = c.raw, c.leave, c.take, c.finish
 local fail, failure, is_framing, LIMIT =
   core.fail, core.failure, core.is_framing, core.LIMIT
 local lower, match = string.lower, string.match
@@ -118,7 +118,7 @@ local function send(self, call)
     end
     self.started = true
   end
-  core.res_say(call, push(res, self.type), res)
+  core.res_send(call, res, leave(res, self.type))
 end
 
 --- con:puts(text): a string or a number.
@@ -157,7 +157,7 @@ function core.luafcgid_end(self, returned)
     set_status(self)
   end
   if not finish(res, self.type) then
-    core.res_say("con:puts", push(res, self.type), res)
+    core.res_send("con:puts", res, leave(res, self.type))
   end
 end
 

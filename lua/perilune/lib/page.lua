@@ -40,8 +40,8 @@ local error, getinfo, load, pairs, rawget, select, setmetatable, tostring, type
   setmetatable, tostring, type
 local find, format, gsub, match =
   string.find, string.format, string.gsub, string.match
-local begin, finish, push, put, raw, take =
-  c.begin, c.finish, c.push, c.put, c.raw, c.take
+local begin, finish, leave, put, raw, take =
+  c.begin, c.finish, c.leave, c.put, c.raw, c.take
 
 c.open(c)
 
@@ -273,7 +273,7 @@ end
 -- Sends what is left of a page that streams.
 local function end_stream(page, res)
   load_part "response"
-  return core.res_say("a page", push(res, page.type), res) and nil
+  return core.res_send("a page", res, leave(res, page.type)) and nil
 end
 
 local function conclude(page, run, res, first, ...)

@@ -4,7 +4,7 @@
 
 local core, pl, c = ...
 local load_part, fail = core.load_part, core.fail
-local raw, push = c.raw, c.push
+local raw, leave = c.raw, c.leave
 local error, pairs, pcall, select, setmetatable, tonumber, tostring, type =
   error, pairs, pcall, select, setmetatable, tonumber, tostring, type
 local format, lower, match = string.format, string.lower, string.match
@@ -76,7 +76,7 @@ function names.flush(run)
     if core.before_head then
       core.before_head(res) -- a session leaves with the head
     end
-    return core.res_say("flush", push(res, kind), res)
+    return core.res_send("flush", res, leave(res, kind))
   end
 end
 

@@ -97,6 +97,21 @@ end
 
 core.res_say = say
 
+-- Sends a text, in pieces that the connection has room for.
+local function send(call, self, text)
+  local result, from = push(self, text, 0)
+  while from do
+    local ok, err = say(call, result, self)
+    if not ok then
+      return nil, err
+    end
+    result, from = push(self, text, from)
+  end
+  return say(call, result, self)
+end
+
+core.res_send = send
+
 --- res:write(...): sends the head (the first time) and a piece of the body.
 --- Waits while the client does not read. Returns true, or nil, err when the
 --- client has gone, or wanted the head only and this writes on and on; writing
@@ -106,5 +121,5 @@ function methods:write(...)
   if before_head then
     before_head(self)
   end
-  return say("res:write", push(self, text(...)), self)
+  return send("res:write", self, text(...))
 end
