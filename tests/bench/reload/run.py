@@ -52,7 +52,7 @@ class Phase:
     failed: int
     p99_ms: float
     seconds: float
-    long_turns: int | None  # of 4.2 ms and more
+    long_turns: int | None = None  # of 4.2 ms and more
 
 
 @dataclass
