@@ -364,6 +364,7 @@ def test_bug_clients_that_leave_while_a_condition_waits(conditions):
 # ---- functions ----
 
 FUNCTIONS = SHOW + """
+pl.set { stop_timeout = "1s" } -- what hangs ends with it
 pl.rewrite("^/f/()(%w+)$", { to = function(req, captures)
   return ("/new/%s?at=%d&all=%s"):format(captures[2], captures[1], captures[0])
 end })
