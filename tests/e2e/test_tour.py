@@ -176,7 +176,7 @@ def counter(serve_module, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
-def test_commands_print_what_is_shown(tour, embedded, counter, name):
+def test_commands_print_what_is_shown(tour, embedded, counter, name, tmp_path):
     for kind, text in load(tour, f"/{name}").blocks:
         if kind != "shell":
             continue
@@ -185,6 +185,7 @@ def test_commands_print_what_is_shown(tour, embedded, counter, name):
         for command, shown in dialogue(text):
             done = subprocess.run(
                 ["bash", "-c", command],
+                cwd=tmp_path,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 timeout=GUARD,

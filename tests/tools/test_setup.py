@@ -78,7 +78,7 @@ def test_without_rights_it_says_what_is_lost(machine):
     assert "setup: by hand: apt-get install " in output
     code, output = machine("check", "bench", sudo=False)
     assert code == 0, "it can be built all the same"
-    assert "setup:   caddy - without it: that peer of the benchmark" in output
+    assert "setup:   h2o - without it: that peer of the benchmark" in output
 
 
 def test_packages_that_cannot_be_had_are_named(machine):
