@@ -1,6 +1,8 @@
 /* test_app_limit.c - limits of clients in C programs. */
 #include "app_world.h"
 
+#include <sched.h>
+
 #include "base/error.h"
 
 static int hello(struct pl_request *req, struct pl_response *res, void *arg)
@@ -122,7 +124,7 @@ static void test_app_limit__counts_requests_at_a_time(void **state)
     for (int i = 0; i < 2; i++) {
         held[i] = send_request("/hold");
         while (atomic_load(&holding) <= i)
-            usleep(100);
+            sched_yield();
     }
     get_expecting(429, "/a", "");
     check_line("Retry-After: 1", "a third one");
