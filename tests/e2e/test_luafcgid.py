@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from harness.server import defers_signals
 from harness.wait import GUARD, wait_for
 
 CONFIG = "config.lua"
@@ -714,6 +715,7 @@ pl.luafcgid("/", { root = "www", states = 1, sweep = "10ms", wait = "20s" })
 """
 
 
+@pytest.mark.skipif(defers_signals(), reason="TSan defers signals")
 def test_a_script_that_is_aborted_frees_its_state(serve):
     server = serve(ABORTED, workers=1, files={
         "www/x.lua": main("while env.QUERY_STRING == 'loop' do end"

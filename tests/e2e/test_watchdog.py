@@ -4,7 +4,9 @@ import subprocess
 
 import pytest
 
-from harness.server import TOP, Server, build_folder, program, sanitized
+from harness.server import (
+    TOP, Server, build_folder, defers_signals, sanitized,
+)  # fmt: skip
 from harness.wait import wait_for
 
 SITE = """
@@ -52,12 +54,7 @@ pl.get("/stats", function() return pl.watchdog.stats() end)
 NAMED = r"warn watchdog: worker \d+ has been held for [\d.]+ s"
 
 
-def tsan() -> bool:
-    """It delivers signals only in system calls: never in a loop of Lua."""
-    return b"__tsan_init" in program().read_bytes()
-
-
-in_lua = pytest.mark.skipif(tsan(), reason="TSan defers signals")
+in_lua = pytest.mark.skipif(defers_signals(), reason="TSan defers signals")
 
 
 @pytest.fixture

@@ -47,6 +47,11 @@ def sanitized() -> bool:
     return b"__asan_init" in text or b"__tsan_init" in text
 
 
+def defers_signals() -> bool:
+    """TSan delivers them only in system calls: never in a loop of Lua."""
+    return b"__tsan_init" in program().read_bytes()
+
+
 def supervised(asked: bool | None) -> bool:
     """With a supervisor? Tests that look at the process that they have started
     want the server itself; all others may be run either way."""
